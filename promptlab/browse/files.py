@@ -1,0 +1,98 @@
+"""Image files, thumbnails and static files as responses: by strict name, never sniffed, cached for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promptlab.browse import assets
+from promptlab.errors import StoreError
+
+if TYPE_CHECKING:
+    from datasette.utils.asgi import Response
+
+    from promptlab.browse.home import Home
+    from promptlab.store import Store
+
+__all__ = ["image_response", "missing_response", "static_response", "thumbnail_response"]
+
+_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
+#: A file's name is the hash of its content: it can never change.
+_FOREVER = "public, max-age=31536000, immutable"
+
+
+@cache
+def _makers() -> ThreadPoolExecutor:
+    """Two threads make missing thumbnails: a page of a hundred of them must not take the machine."""
+    return ThreadPoolExecutor(max_workers=2, thread_name_prefix="promptlab-thumbnail")
+
+
+async def image_response(homes: Iterable[Home], sha256: str) -> Response:
+    """The full file, from the first log whose store has it."""
+    for home in homes:
+        if (store := home.store()) is not None and (path := store.path(sha256)) is not None:
+            return await _file(path)
+    return missing_response(sha256)
+
+
+async def thumbnail_response(homes: Iterable[Home], sha256: str) -> Response:
+    """The small picture; made now, off the event loop, when there is none yet."""
+    for home in homes:
+        store = home.store()
+        if store is None or store.path(sha256) is None:
+            continue
+        path = store.thumbnail(sha256)
+        if path is None:
+            path = await asyncio.get_running_loop().run_in_executor(_makers(), _make, store, sha256)
+        if path is not None:
+            return await _file(path)
+    return missing_response(sha256)
+
+
+def _make(store: Store, sha256: str) -> Path | None:
+    """The new thumbnail, or None where the image cannot be read: the page shows a placeholder that says so."""
+    try:
+        store.make_thumbnail(sha256)
+    except (StoreError, OSError):
+        return None
+    return store.thumbnail(sha256)
+
+
+async def _file(path: Path) -> Response:
+    body = await asyncio.to_thread(path.read_bytes)
+    kind = _TYPES.get(path.suffix.lower(), "application/octet-stream")
+    return _response(body, kind, {"content-disposition": f'inline; filename="{path.name}"', "cache-control": _FOREVER})
+
+
+def missing_response(sha256: str) -> Response:
+    """404 as a small picture, so that a grid shows what is the matter."""
+    text = escape(f"no file {sha256[:8]}…")
+    body = (
+        '<svg xmlns="http://www.w3.org/2000/svg" width="384" height="384" viewBox="0 0 384 384">'
+        '<rect width="384" height="384" fill="#8883"/><text x="192" y="198" text-anchor="middle" '
+        f'font-family="sans-serif" font-size="22" fill="#888">{text}</text></svg>'
+    )
+    return _response(body.encode(), "image/svg+xml", {"cache-control": "no-store"}, status=404)
+
+
+def static_response(name: str) -> Response:
+    """A bundled file, or a plain 404."""
+    if name not in assets.TYPES:
+        return _response(b"not found", "text/plain", {"cache-control": "no-store"}, status=404)
+    return _response(assets.read(name), assets.TYPES[name], {"cache-control": _FOREVER})
+
+
+def _response(body: bytes, kind: str, headers: dict[str, str], *, status: int = 200) -> Response:
+    from datasette.utils.asgi import Response
+
+    safe = {
+        "x-content-type-options": "nosniff",
+        "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+        "cross-origin-resource-policy": "same-origin",
+    }
+    return Response(body, status=status, headers={**safe, **headers}, content_type=kind)

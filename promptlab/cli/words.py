@@ -1,0 +1,59 @@
+"""How figures and tables are written for people; pure text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = ["count", "credits", "dollars", "duration", "money", "table"]
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 image`, `1,200 images`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def credits(number: float | None) -> str:
+    """`50 credits`; a dash where unknown."""
+    return "–" if number is None else f"{number:,.10g} credits"
+
+
+def dollars(usd: float | None) -> str:
+    """`~$12.50`: every figure from a price table is an estimate; a dash where unknown."""
+    if usd is None:
+        return "–"
+    return f"~${usd:,.2f}" if usd >= 0.1 or usd == 0 else f"~${usd:,.4f}"
+
+
+def money(credits_: float | None, usd: float | None) -> str:
+    """Credits and dollars, as far as either is known."""
+    known = ([credits(credits_)] if credits_ is not None else []) + ([dollars(usd)] if usd is not None else [])
+    return ", ".join(known) or "unknown cost"
+
+
+def duration(seconds: float | None) -> str:
+    """`40 s`, `12 min`, `1 h 40 min`, `4 days`; a dash where unknown."""
+    if seconds is None:
+        return "–"
+    if seconds < 90:
+        return f"{seconds:.0f} s" if seconds >= 1 or seconds == 0 else "under 1 s"
+    minutes = round(seconds / 60)
+    if minutes < 120:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} days {hours} h" if hours and days < 10 else f"{days} days"
+
+
+def table(rows: Sequence[Sequence[str]], headers: Sequence[str], *, right: Sequence[int] = ()) -> str:
+    """Aligned columns; `right` names the columns of figures."""
+    cells = [list(headers), *(list(row) for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(headers))]
+    lines = []
+    for row in cells:
+        parts = [cell.rjust(width) if i in right else cell.ljust(width)
+                 for i, (cell, width) in enumerate(zip(row, widths, strict=True))]  # fmt: skip
+        lines.append("  ".join(parts).rstrip())
+    lines.insert(1, "  ".join("─" * width for width in widths))
+    return "\n".join(lines)

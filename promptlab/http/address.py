@@ -1,0 +1,153 @@
+"""Addresses: origins, base URLs, and which hosts a download may connect to (pure but for `is_local`'s look-up).
+
+A URL in a response is untrusted. Names are resolved once and the address that was checked is the one connected to
+(transport.py); here are the rules themselves. One parser decides: what it accepts is rebuilt from its parts, so that
+no second parser can read another host out of the same text.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from typing import NamedTuple
+from urllib.parse import quote, urljoin, urlsplit
+
+__all__ = ["Origin", "Target", "is_local", "is_public", "join", "literal", "normalise_base", "parse_url", "without_query"]
+
+_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*\.?")
+_NUMERIC = re.compile(r"(0x[0-9a-f]*|\d+)\Z")
+_PORTS = {"http": 80, "https": 443}
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_COMPATIBLE = ipaddress.ip_network("::/96")
+_TEREDO = ipaddress.ip_network("2001::/32")
+
+
+class Origin(NamedTuple):
+    """Scheme, host (lower case, no brackets) and port: what a connection belongs to."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def authority(self) -> str:
+        """The Host header: brackets round IPv6, the port where it is not the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}"
+
+
+class Target(NamedTuple):
+    """A parsed URL: its origin, and the path with the query, percent-encoded."""
+
+    origin: Origin
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.origin}{self.path}"
+
+
+def literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that a host is written as, or None for a name. A zone (`%eth0`) is not a literal."""
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def parse_url(url: str) -> Target:
+    """Parse an absolute http or https URL; ValueError says why it is none (never repeating its query)."""
+    if len(url) > 8192 or re.search(r"[\x00-\x20\x7f\\]", url):
+        raise ValueError("the URL holds spaces, control characters or backslashes, or is over 8192 characters long")
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()
+    if scheme not in _PORTS:
+        raise ValueError(f"the URL's scheme is {scheme[:20]!r}, not http or https")
+    if "@" in parts.netloc:
+        raise ValueError("the URL holds a user name")
+    host = _host(parts.hostname or "")
+    port = parts.port  # raises ValueError for a bad one
+    path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
+    query = "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~-._?[]") if parts.query else ""
+    return Target(Origin(scheme, host, _PORTS[scheme] if port is None else port), path + query)
+
+
+def _host(host: str) -> str:
+    """The host in its one form: a canonical literal, or an ASCII name that no resolver reads as a number."""
+    address = literal(host)
+    if address is not None:
+        return str(address)
+    try:
+        name = host.encode("idna").decode("ascii").lower() if not host.isascii() else host.lower()
+    except UnicodeError as error:
+        raise ValueError("the URL's host is not a valid name") from error
+    if not _NAME.fullmatch(name):
+        raise ValueError("the URL's host is not a valid name")
+    name = name.rstrip(".")
+    if _NUMERIC.match(name.rsplit(".", 1)[-1]):
+        # 2130706433, 0x7f.1 and 017700000001 all mean 127.0.0.1 to getaddrinfo (WHATWG URL: "ends in a number").
+        raise ValueError("the URL's host is a number in an unusual form")
+    return name
+
+
+def join(base: Target, reference: str) -> Target:
+    """A redirect's or a job's reference, resolved against the URL it came from; ValueError as `parse_url`."""
+    return parse_url(urljoin(str(base), reference))
+
+
+def without_query(url: str) -> str:
+    """The URL for messages: signed queries are secrets, and a data: URL is a picture."""
+    if url[:5].lower() == "data:":
+        return "data:…"
+    return re.sub(r"[\x00-\x1f\x7f]", "", re.sub(r"//[^/@]*@", "//", url.split("?", 1)[0].split("#", 1)[0]))[:200]
+
+
+def is_public(address: str) -> bool:
+    """Whether an address is one of the public internet, looking through the IPv6 forms that carry an IPv4 one.
+
+    IPv4-mapped, 6to4 (RFC 3056) and NAT64 (RFC 6052) are judged by the address inside; Teredo and the deprecated
+    IPv4-compatible form are never public.
+    """
+    ip = literal(address)
+    if ip is None:
+        return False
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour
+        if ip in _NAT64:
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        elif ip in _TEREDO or ip in _COMPATIBLE:
+            return False
+        if inner is not None:
+            ip = inner
+    return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified or ip.is_link_local)
+
+
+def is_local(host: str) -> bool:
+    """Whether a host the user named is this machine or a private network: every address it has is not public.
+
+    Looks a name up in the system's resolver; a name that has no address is not local.
+    """
+    if literal(host) is not None:
+        return not is_public(host)
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return False
+    return bool(found) and not any(is_public(str(entry[4][0])) for entry in found)
+
+
+def normalise_base(url: str) -> str:
+    """A base URL in one form: scheme and host in lower case, no default port, no trailing slash or query.
+
+    ValueError says what is wrong, for the person who set it.
+    """
+    text = url.strip()
+    target = parse_url(text if "://" in text else f"https://{text}")
+    if "?" in target.path or "#" in text:
+        raise ValueError("a base URL has no query or fragment")
+    return f"{target.origin}{target.path.rstrip('/')}"

@@ -1,0 +1,113 @@
+"""What goes in and comes out of the client: calls, answers, and the two ways of not getting one.
+
+Nothing here imports httpx, so that `plan` and `--help` never pay for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeAlias
+
+__all__ = [
+    "Answer",
+    "Call",
+    "DownloadError",
+    "DownloadKind",
+    "DownloadLimits",
+    "Fetched",
+    "Part",
+    "SendError",
+    "Sink",
+    "Unreadable",
+]
+
+DownloadKind: TypeAlias = Literal["refused", "gone", "cut", "too_large", "network", "status"]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A file of a multipart body."""
+
+    name: str
+    filename: str
+    content: bytes = field(repr=False)
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One HTTP call on the API's own origin.
+
+    `path` is relative to the base URL (`/v1/images/generate`) or an absolute URL on the same origin. `json` and
+    `files` with `data` (multipart) exclude each other. `headers` are extra ones; Authorization is the client's.
+    """
+
+    method: Literal["GET", "POST", "DELETE"]
+    path: str
+    json: Mapping[str, Any] | None = None
+    files: Sequence[Part] | None = None
+    data: Mapping[str, str] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    timeout_s: float | None = None  # of each read; None is the client's
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete HTTP response: header names in lower case, the body whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    elapsed_ms: int = 0
+
+
+class SendError(Exception):
+    """No complete answer came. `sent` is False only where the server certainly never saw the request."""
+
+    def __init__(self, message: str, *, sent: bool) -> None:
+        super().__init__(message)
+        self.message = message
+        self.sent = sent
+
+
+class Unreadable(Exception):
+    """An answer of status 200 that holds no image, job or error anyone could read; what was billed is unknown."""
+
+
+class DownloadError(Exception):
+    """An image could not be fetched. `retryable`: the same URL may still answer; `wait_s`: the server said when."""
+
+    def __init__(self, kind: DownloadKind, message: str, *, retryable: bool, wait_s: float | None = None) -> None:
+        super().__init__(message)
+        self.kind: DownloadKind = kind
+        self.message = message
+        self.retryable = retryable
+        self.wait_s = wait_s
+
+
+class Sink(Protocol):
+    """Where a download's bytes go; the store's PartFile is one. The caller discards it after an error."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take the next bytes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadLimits:
+    """Bounds of one download: bytes after decoding, redirects followed, seconds for each step and for the whole."""
+
+    max_bytes: int = 64 * 1024 * 1024
+    redirects: int = 3
+    read_s: float = 60
+    total_s: float = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A finished download: bytes written to the sink, what the server called them, and the time it took."""
+
+    bytes: int
+    content_type: str | None
+    elapsed_ms: int

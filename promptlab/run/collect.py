@@ -1,0 +1,109 @@
+"""From a provider's output to a kept file: download or decode, check, store, look at the pixels.
+
+The order of the checks is the order of their price: length and structure on the way in, a full decode in a worker
+process. A file that fails is fetched again while its URL lives; what stays broken is said, never kept silently.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from promptlab.http import Client, DownloadError, DownloadLimits
+from promptlab.providers import Output
+from promptlab.store import BadImage, Decoder, PartFile, Store, inspect
+
+__all__ = ["Collector", "Kept", "Missed"]
+
+TRIES = 5  # of one download; the waits between them add up to about half a minute
+TRIES_BAD = 2  # of a file that arrives whole and is no image: once more, in case a proxy cut it
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An image in the store."""
+
+    sha256: str
+    bytes: int
+    width: int
+    height: int
+    format: str
+    perceptual_hash: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """An image that could not be had, and why; `again` says that its URL may still answer later."""
+
+    code: str
+    message: str
+    again: bool = False
+    kept: Kept | None = None  # the file is here, but is not what was asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """Collects outputs with its own concurrency, so that a slow download never holds a generation's slot."""
+
+    client: Client
+    store: Store
+    decoder: Decoder
+    gate: asyncio.Semaphore
+    limits: DownloadLimits
+    pause: Callable[[int], float]  # seconds before try 1, 2, ...
+
+    async def collect(self, output: Output, wanted: str | None) -> Kept | Missed:
+        """One image, kept or missed; a full disk raises StoreError, since nothing after it could be kept either."""
+        async with self.gate:
+            if output.data is not None:
+                return await self._keep_data(output.data, wanted)
+            if output.url is None:
+                return Missed("no_image", "the response names no image here")
+            return await self._fetch(output.url, wanted)
+
+    async def _keep_data(self, data: bytes, wanted: str | None) -> Kept | Missed:
+        with self.store.part() as part:
+            part.write(data)
+            return await self._keep(part, wanted)
+
+    async def _fetch(self, url: str, wanted: str | None) -> Kept | Missed:
+        missed = Missed("not_tried", "the image was not fetched")
+        bad = 0
+        for number in range(TRIES):
+            if number:
+                await asyncio.sleep(self.pause(number))
+            with self.store.part() as part:
+                try:
+                    await self.client.fetch(url, part, limits=self.limits)
+                except DownloadError as error:
+                    missed = Missed(f"download_{error.kind}", str(error), again=error.retryable)
+                    if not error.retryable:
+                        return missed
+                    continue
+                kept = await self._keep(part, wanted)
+            if isinstance(kept, Kept) or kept.kept is not None:
+                return kept
+            missed, bad = kept, bad + 1
+            if bad == TRIES_BAD:
+                break
+        return missed
+
+    async def _keep(self, part: PartFile, wanted: str | None) -> Kept | Missed:
+        try:
+            inspection = inspect(part.path)
+        except BadImage as bad:
+            return Missed(f"image_{bad.kind}", bad.message)
+        # fsync waits for the disk: in a thread, so that nobody else waits with it.
+        stored = await asyncio.to_thread(part.keep, inspection.format)
+        decoded = await self.decoder.decode(stored.path, self.store.thumbnail_path(stored.sha256))
+        if isinstance(decoded, BadImage):
+            await asyncio.to_thread(self.store.reject, stored.sha256)
+            return Missed(f"image_{decoded.kind}", decoded.message)
+        kept = Kept(
+            stored.sha256, stored.bytes, inspection.width, inspection.height, inspection.format, decoded.perceptual_hash
+        )
+        if wanted is not None and inspection.format != wanted:
+            message = f"asked for {wanted}, got {inspection.format}; the file is kept as it came"
+            return Missed("image_wrong_format", message, kept=kept)
+        return kept

@@ -1,0 +1,86 @@
+"""What a run tells while it goes: plain data, so that a terminal, a log file or a page can show it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from promptlab.model import Generation, Image
+
+__all__ = ["Finished", "Listener", "Message", "Planned", "RunEvent", "Summary", "Waiting", "ignore"]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The whole plan is in the log: `total` generations, `cached` of them already answered from it."""
+
+    run_id: str
+    total: int
+    cached: int
+    seconds: float | None = None  # how long the plan's limits make the rest take
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """One generation ended, well or badly, with the images that were kept."""
+
+    generation: Generation
+    images: tuple[Image, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Sending pauses for `seconds`: the rate, a 429, another process that sends the same request."""
+
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A sentence for the person: a warning, an alert, what Ctrl-C did."""
+
+    text: str
+    level: Literal["info", "warning"] = "info"
+
+
+RunEvent = Planned | Finished | Waiting | Message
+Listener = Callable[[RunEvent], None]
+
+
+def ignore(event: RunEvent) -> None:
+    """The listener of those who only want the summary."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How a run ended, read from the log: summary and database are the same figures.
+
+    `credits` and `cost_usd` are the cost of results; the provider billed at least that, and at most that plus
+    `credits_at_risk` / `cost_usd_at_risk`, the attempts that may have been billed. None is unknown.
+    """
+
+    run_id: str
+    experiment: str
+    status: str
+    simulated: bool
+    planned: int
+    completed: int
+    cached: int
+    failed: int
+    unknown: int
+    lost: int
+    skipped: int
+    unsent: int
+    images: int
+    credits: float | None
+    cost_usd: float | None
+    credits_at_risk: float
+    cost_usd_at_risk: float | None
+    seconds: float
+    results: str
+    stopped: str | None = None  # why the run stopped early, one sentence
+    exit_code: int = 0
+    failures: tuple[tuple[str, int], ...] = ()  # message, how many
+    next_commands: tuple[str, ...] = field(default=())  # the exact commands that would finish it, with the worst price

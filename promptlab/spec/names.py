@@ -1,0 +1,61 @@
+"""Names: the nearest one that is known, and those that smell of a key or an address."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import islice
+
+__all__ = ["did_you_mean", "is_address", "is_secret", "is_secret_value", "listed", "nearest"]
+
+_SECRET = re.compile(
+    r"(?i)(?:^|[_-])(?:api_?key|access_?key|secret_?key|key|token|secret|password|passwd|authorization|bearer"
+    r"|credentials?)$"
+)
+_SECRET_VALUE = re.compile(r"^(?:Bearer\s+)?(?:kv_|sk-)[A-Za-z0-9_-]{8,}$")
+_ADDRESSES = frozenset(
+    {"base_url", "baseurl", "url", "api_url", "api_base", "endpoint", "address", "host", "origin", "server"}
+)
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The known name closest to `name`, or None where none is close: what "did you mean" says."""
+    from difflib import get_close_matches
+
+    known = list(islice((other for other in names if abs(len(other) - len(name)) <= 3 + len(name) // 3), 2000))
+    folded = {_fold(other): other for other in reversed(known)}
+    if (same := folded.get(_fold(name))) is not None:
+        return same
+    close = get_close_matches(_fold(name[:200]), folded, n=1, cutoff=0.6)
+    return folded[close[0]] if close else None
+
+
+def _fold(name: str) -> str:
+    return name.casefold().replace("-", "_").replace(" ", "_")
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """`; did you mean 'seeds'?`, or nothing, to be put after a sentence."""
+    close = nearest(name, names)
+    return "" if close is None else f"; did you mean {close!r}?"
+
+
+def listed(names: Iterable[str], most: int = 12) -> str:
+    """`a, b, c` for a message; long lists are cut, and say so."""
+    known = list(islice(names, most + 1))
+    return ", ".join(known[:most]) + (", …" if len(known) > most else "")
+
+
+def is_secret(name: str) -> bool:
+    """Whether a setting of this name would hold a key, a token or a password."""
+    return _SECRET.search(name) is not None
+
+
+def is_secret_value(text: str) -> bool:
+    """Whether a text looks like an API key, whatever it is called."""
+    return _SECRET_VALUE.match(text) is not None
+
+
+def is_address(name: str) -> bool:
+    """Whether a setting of this name would say where requests go."""
+    return name.casefold().replace("-", "_") in _ADDRESSES

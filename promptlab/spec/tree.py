@@ -1,0 +1,294 @@
+"""YAML text → a tree of text with the position of every key and value.
+
+Nothing has an implicit type: `16:9`, `NO` and `1.10` stay as written (PyYAML's CBaseLoader semantics). The tree is
+built from the event stream rather than by PyYAML's composer, which recurses: depth, nodes and aliases are counted as
+they come, so a bomb is refused before it exists. A plain empty value is None, for "has no value".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Union
+
+import yaml
+
+from promptlab.model import Place
+
+from .report import Report
+from .yamlerrors import describe, unquoted_template
+
+__all__ = ["Map", "Mark", "Places", "Seq", "Tree", "parse"]
+
+MAX_BYTES = 4_000_000
+MAX_NODES = 250_000
+MAX_DEPTH = 50
+
+#: path, line and column of the key (or list item), line and column of its value; all 1-based.
+Mark = tuple[str, int, int, int, int]
+Tree = Union[str, None, "Map", "Seq"]  # noqa: UP007 (a string can't be or-ed)
+
+
+class Map(dict[str, Any]):
+    """A map; `marks` holds where each key and its value stand."""
+
+    __slots__ = ("height", "mark", "marks", "pending", "weight")
+    marks: dict[str, Mark]
+    mark: Mark  # of the map itself
+    pending: tuple[str, int, int] | None  # a key that waits for its value
+    weight: int  # nodes inside, aliases counted as what they stand for
+    height: int  # levels inside
+
+    def key_place(self, key: str) -> Place:
+        """Where a key stands."""
+        return Place(*self.marks[key][:3])
+
+    def value_place(self, key: str) -> Place:
+        """Where its value begins."""
+        mark = self.marks[key]
+        return Place(mark[0], mark[3], mark[4])
+
+    @property
+    def place(self) -> Place:
+        """Where the map itself begins."""
+        return Place(self.mark[0], self.mark[3], self.mark[4])
+
+
+class Seq(list[Any]):
+    """A list; `marks` holds where each item stands."""
+
+    __slots__ = ("height", "mark", "marks", "weight")
+    marks: list[Mark]
+    mark: Mark
+    weight: int
+    height: int
+
+
+def parse(text: str, path: str, report: Report) -> Tree:
+    """The tree of a YAML text; what is wrong goes to `report`, and the result is None then."""
+    report.texts[path] = text
+    if bad := yaml.reader.Reader.NON_PRINTABLE.search(text):
+        line, column = _position(text, bad.start())
+        message = f"the character U+{ord(bad[0]):04X} can't stand in a text file; remove it"
+        report.add("control-character", message, Place(path, line, column))
+        return None
+    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)(text)
+    builder = _Builder(path, report, text)
+    try:
+        while builder.take(loader.get_event()):
+            pass
+    except yaml.MarkedYAMLError as error:
+        problem = describe(error, text)
+        report.add(problem.code, problem.message, Place(path, problem.line, problem.column))
+        return None
+    except _Refused as refused:
+        report.add(refused.code, refused.message, refused.place)
+        return None
+    finally:
+        loader.dispose()
+    return builder.root
+
+
+def _position(text: str, offset: int) -> tuple[int, int]:
+    before = text[:offset]
+    return before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1
+
+
+class _Refused(Exception):
+    """The text is not read further: nothing after this place can be trusted."""
+
+    def __init__(self, code: str, message: str, place: Place) -> None:
+        super().__init__(message)
+        self.code, self.message, self.place = code, message, place
+
+
+class _Builder:
+    """Takes events one by one; an explicit stack, no recursion."""
+
+    def __init__(self, path: str, report: Report, text: str) -> None:
+        self.path, self.report, self.text = path, report, text
+        self.root: Tree = None
+        self.stack: list[Map | Seq] = []
+        self.anchors: dict[str, Map | Seq | str | None] = {}
+        self.documents = 0
+        self.nodes = 0
+
+    def take(self, event: yaml.Event | None) -> bool:
+        """Build what the event says; False at the end."""
+        kind = type(event)
+        if kind is yaml.ScalarEvent:
+            self._scalar(event)
+        elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+            self._open(event)
+        elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+            self._close()
+        elif kind is yaml.AliasEvent:
+            self._alias(event)
+        elif kind is yaml.DocumentStartEvent:
+            self.documents += 1
+            if self.documents > 1:
+                self._refuse("yaml-documents", "a second document begins here; one file holds one, so remove '---'", event)
+        return not (event is None or kind is yaml.StreamEndEvent)
+
+    def _scalar(self, event: Any) -> None:
+        if event.tag is not None or event.anchor is not None:
+            self._check_tag(event)
+        value: str | None = event.value
+        if not value and event.implicit[0]:
+            value = None
+        if event.anchor is not None:
+            self.anchors[event.anchor] = value
+        mark = event.start_mark
+        self._put(value, mark.line + 1, mark.column + 1, 1)
+
+    def _open(self, event: Any) -> None:
+        mark = event.start_mark
+        line, column = mark.line + 1, mark.column + 1
+        self._check_tag(event)
+        parent = self.stack[-1] if self.stack else None
+        if type(parent) is Map and parent.pending is None:
+            self._refuse_key(parent, event)
+        if len(self.stack) >= MAX_DEPTH:
+            self._refuse("too-large", f"maps and lists are nested more than {MAX_DEPTH} deep here", event)
+        container: Map | Seq
+        if type(event) is yaml.MappingStartEvent:
+            container = Map()
+            container.marks, container.pending = {}, None
+        else:
+            container = Seq()
+            container.marks = []
+        container.weight, container.height = 0, -1  # -1: still open
+        container.mark = (self.path, line, column, line, column)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = container
+        self._put(container, line, column, 1)
+        self.stack.append(container)
+
+    def _close(self) -> None:
+        done = self.stack.pop()
+        children = done.values() if type(done) is Map else done
+        done.height = 1 + max((child.height for child in children if isinstance(child, (Map, Seq))), default=0)
+        if self.stack:
+            self.stack[-1].weight += done.weight
+
+    def _alias(self, event: Any) -> None:
+        name = event.anchor
+        if name not in self.anchors:
+            self._refuse("unknown-anchor", f"the alias *{name} has no anchor &{name} before it; quote a text with *", event)
+        target = self.anchors[name]
+        weight = 1
+        if isinstance(target, (Map, Seq)):
+            parent = self.stack[-1]
+            if type(parent) is Map and parent.pending is None:
+                self._refuse("bad-key", "a key has to be one text", event)
+            if target.height < 0:
+                self._refuse("alias-cycle", f"the alias *{name} stands inside the value it stands for", event)
+            weight += target.weight
+            if self.nodes + weight > MAX_NODES:
+                self._refuse("alias-bomb", f"aliases multiply to more than {MAX_NODES:,} values here", event)
+            if len(self.stack) + target.height > MAX_DEPTH:
+                self._refuse("too-large", f"maps and lists are nested more than {MAX_DEPTH} deep here", event)
+        mark = event.start_mark
+        self._put(target, mark.line + 1, mark.column + 1, weight)
+
+    def _put(self, value: Any, line: int, column: int, weight: int) -> None:
+        """A value (or a key) into the innermost open container."""
+        self.nodes += weight
+        if self.nodes > MAX_NODES:
+            message = f"more than {MAX_NODES:,} values; long lists belong in a file of rows: {{from: items.csv}}"
+            raise _Refused("too-large", message, Place(self.path, line, column))
+        if not self.stack:
+            self.root = value
+            return
+        parent = self.stack[-1]
+        parent.weight += weight
+        if type(parent) is Seq:
+            parent.append(value)
+            parent.marks.append((self.path, line, column, line, column))
+            return
+        assert type(parent) is Map
+        if parent.pending is None:
+            parent.pending = self._key(parent, value, line, column)
+            return
+        key, key_line, key_column = parent.pending
+        parent.pending = None
+        if key in parent.marks:
+            return  # a duplicate, told when its key came: the first one stays
+        parent[key] = value
+        parent.marks[key] = (self.path, key_line, key_column, line, column)
+
+    def _key(self, parent: Map, key: str | None, line: int, column: int) -> tuple[str, int, int]:
+        place = Place(self.path, line, column)
+        if not key:
+            self.report.add("bad-key", "a key can't be empty", place)
+        elif key == "<<":
+            self.report.add("merge-key", "merge keys (<<) are not read; write the keys out, or use `extends`", place)
+        elif key in parent.marks:
+            first = parent.marks[key]
+            message = f"the key {key!r} is here twice: first in line {first[1]}, column {first[2]}; keep one"
+            self.report.add("duplicate-key", message, place)
+        return key or "", line, column
+
+    def _refuse_key(self, parent: Map, event: Any) -> None:
+        line, column = parent.mark[1], parent.mark[2]
+        if unquoted_template(self.text, line, column):
+            message = 'a text that begins with { is a map in YAML: quote it, as in "{{ subject }}"'
+            raise _Refused("unquoted-template", message, Place(self.path, line, column))
+        self._refuse("bad-key", "a key has to be one text, not a list or a map", event)
+
+    def _check_tag(self, event: Any) -> None:
+        if event.tag is not None:
+            shown = event.tag.replace("tag:yaml.org,2002:", "!!")
+            self._refuse("yaml-tag", f"the tag {shown} is not read: every value is text, so remove it", event)
+
+    def _refuse(self, code: str, message: str, event: Any) -> None:
+        mark = event.start_mark
+        raise _Refused(code, message, Place(self.path, mark.line + 1, mark.column + 1))
+
+
+class Places(Mapping[tuple[str | int, ...], Place]):
+    """The position of every key path, read from the tree when it is asked for.
+
+    `places["axes", "style", "film"]` is where the key (or list item) stands; `value(path)` where its value begins.
+    """
+
+    __slots__ = ("_root",)
+
+    def __init__(self, root: Tree) -> None:
+        self._root = root
+
+    def _mark(self, path: tuple[str | int, ...]) -> Mark:
+        node: Any = self._root
+        mark: Mark | None = node.mark if isinstance(node, (Map, Seq)) else None
+        for step in path:
+            if not isinstance(node, (Map, Seq)):
+                raise KeyError(path)
+            try:
+                mark, node = node.marks[step], node[step]  # type: ignore[index]
+            except (IndexError, TypeError):
+                raise KeyError(path) from None
+        if mark is None:
+            raise KeyError(path)
+        return mark
+
+    def __getitem__(self, path: tuple[str | int, ...]) -> Place:
+        return Place(*self._mark(path)[:3])
+
+    def value(self, path: tuple[str | int, ...]) -> Place:
+        """Where the value at a path begins; KeyError where there is none."""
+        mark = self._mark(path)
+        return Place(mark[0], mark[3], mark[4])
+
+    def __iter__(self) -> Iterator[tuple[str | int, ...]]:
+        waiting: list[tuple[tuple[str | int, ...], Any]] = [((), self._root)]
+        while waiting:
+            path, node = waiting.pop()
+            if isinstance(node, (Map, Seq)):
+                if path:
+                    yield path
+                steps = list(node) if isinstance(node, Map) else range(len(node))
+                waiting.extend(((*path, step), node[step]) for step in reversed(steps))  # type: ignore[index]
+            elif path:
+                yield path
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

@@ -1,0 +1,69 @@
+"""What PyYAML's errors mean for a person, with what to do."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import yaml
+
+from .report import split_lines
+
+__all__ = ["Described", "describe", "unquoted_template"]
+
+_TEMPLATE_VALUE = re.compile(r"(?:^|[:\-\[,?]\s+|[\[{])(\{[{%#])")
+_ADVICE = (
+    ("mapping values are not allowed", "a text with ': ' in it has to be quoted"),
+    ("unexpected end of stream", "a quote is opened here and never closed"),
+    ("expected ',' or ']'", "the list opened with [ is not closed, or an item with a comma or bracket needs quotes"),
+    ("expected ',' or '}'", "the map opened with { is not closed, or a text with a comma or bracket needs quotes"),
+    ("expected ',' or", "a bracket is not closed, or a text with a comma or bracket needs quotes"),
+    ("cannot start any token", "a text that begins with this character has to be quoted"),
+    ("block end", "the indentation does not fit the lines above, or a text needs quotes"),
+    ("expected key", "the indentation does not fit the lines above, or a text needs quotes"),
+    ("could not find expected ':'", "a key needs a ':' after it, with a space"),
+    ("escape", 'in double quotes \\ begins an escape; use single quotes, or write \\\\'),
+    ("incompatible YAML", "leave the %YAML line out"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A YAML error: code, sentence, position (1-based)."""
+
+    code: str
+    message: str
+    line: int
+    column: int
+
+
+def describe(error: yaml.MarkedYAMLError, text: str) -> Described:
+    """The sentence and place for an error of PyYAML's scanner or parser."""
+    lines = split_lines(text)
+    mark, opened = error.problem_mark or error.context_mark, error.context_mark
+    line, column = (mark.line, mark.column) if mark else (0, 0)
+    for number in dict.fromkeys((line, opened.line if opened else line)):
+        found = _TEMPLATE_VALUE.search(_line(lines, number))
+        if found and "{" in found[1]:
+            message = 'a text that begins with { is a map in YAML: quote it, as in "{{ subject }}"'
+            return Described("unquoted-template", message, number + 1, found.start(1) + 1)
+    source = _line(lines, line)
+    indent = source[: len(source) - len(source.lstrip())]
+    if "\t" in indent or source[column : column + 1] == "\t":
+        at = indent.find("\t") if "\t" in indent else column
+        return Described("yaml-tab", "YAML is indented with spaces, not with tabs", line + 1, at + 1)
+    problem = str(error.problem or "the text ends too early")
+    advice = next((what for sign, what in _ADVICE if sign in problem), None)
+    if opened and ("end of stream" in problem or "expected ','" in problem):
+        line, column = opened.line, opened.column  # the bracket or quote is the place to look at, not the file's end
+    return Described("yaml-syntax", f"this is not YAML: {advice or problem}", line + 1, column + 1)
+
+
+def unquoted_template(text: str, line: int, column: int) -> bool:
+    """Whether a template expression stands unquoted at a position (1-based)."""
+    source = _line(split_lines(text), line - 1)
+    return source[column - 1 : column + 1] in ("{{", "{%", "{#")
+
+
+def _line(lines: list[str], number: int) -> str:
+    return lines[number] if 0 <= number < len(lines) else ""

@@ -1,0 +1,73 @@
+"""The house keeps its own rules: imports go down, names are documented, heavy libraries load where they are used."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent / "promptlab"
+FLOORS = {
+    "errors": 0, "model": 0, "signing": 0,
+    "spec": 1, "git": 1, "http": 1, "pacing": 1, "log": 1, "store": 1, "simulator": 1,
+    "prompts": 2, "providers": 2,
+    "plan": 3, "run": 4, "compare": 5, "browse": 6, "cli": 7,
+}  # fmt: skip
+#: library → the rooms that may import it
+WALLS = {"httpx": {"http"}, "sqlite_utils": {"log"}, "datasette": {"browse"}, "click": {"cli"}, "rich": {"cli"}}
+
+
+def room(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> list[tuple[str, int]]:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, node.lineno) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: write imports in full"
+            found.append((node.module or "", node.lineno))
+    return found
+
+
+MODULES = sorted(path for path in ROOT.rglob("*.py") if path.parent != ROOT or path.stem in FLOORS)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_down(path: Path) -> None:
+    """An import goes to a lower floor or stays in its room, never up, never sideways."""
+    here = room(path)
+    for name, line in imports(path):
+        parts = name.split(".")
+        if parts[0] == "promptlab" and len(parts) > 1 and parts[1] != here:
+            assert FLOORS[parts[1]] < FLOORS[here], f"{path}:{line} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_walls(path: Path) -> None:
+    """A library with one room is imported in that room alone."""
+    for name, line in imports(path):
+        rooms = WALLS.get(name.split(".")[0])
+        assert rooms is None or room(path) in rooms, f"{path}:{line} imports {name}"
+
+
+def test_every_room_has_a_floor() -> None:
+    """Each folder and module of the package is on the map."""
+    assert {room(path) for path in MODULES} == set(FLOORS)
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """`promptlab --help` starts without the libraries that only commands need."""
+    heavy = ["jinja2", "pydantic", "httpx", "sqlite_utils", "datasette", "PIL", "yaml", "rich", "sqlite3", "asyncio"]
+    code = (
+        "import sys\nfrom promptlab.cli.main import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        f"print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
