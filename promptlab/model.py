@@ -138,7 +138,7 @@ class Design:
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """An amount of money or credits, never both: `20usd`, `$20`, `600 USD`, `400cr`, `400 credits`."""
+    """An amount of money, credits or, of a price, both; a ceiling is one of them (`20usd`, `$20`, `400cr`)."""
 
     usd: float | None = None
     credits: float | None = None
@@ -403,6 +403,8 @@ class Generation:
     params: str | None = None  # JSON of what was sent beyond the columns above
     dropped: str | None = None  # JSON
     emulated: str | None = None  # JSON
+    defaulted: str | None = None  # JSON: columns that hold the documented default, since nothing was asked for
+    file_name: str | None = None  # the name under results/ while there is no image; {position} and {ext} are open
     request_hash: str
     status: GenerationStatus = "planned"
     provider_id: str | None = None

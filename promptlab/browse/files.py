@@ -14,7 +14,7 @@ from promptlab.browse import assets
 from promptlab.errors import StoreError
 
 if TYPE_CHECKING:
-    from datasette.utils.asgi import Response
+    from datasette.utils.asgi import Response  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
     from promptlab.browse.home import Home
     from promptlab.store import Store
@@ -88,7 +88,7 @@ def static_response(name: str) -> Response:
 
 
 def _response(body: bytes, kind: str, headers: dict[str, str], *, status: int = 200) -> Response:
-    from datasette.utils.asgi import Response
+    from datasette.utils.asgi import Response  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
     safe = {
         "x-content-type-options": "nosniff",

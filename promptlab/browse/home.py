@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from promptlab.browse import assets
 
 if TYPE_CHECKING:
-    from datasette.app import Datasette
+    from datasette.app import Datasette  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
     from promptlab.store import Store
 
@@ -82,7 +82,7 @@ async def is_allowed(datasette: Datasette, actor: Mapping[str, Any] | None, home
     if hasattr(datasette, "permission_allowed"):  # 0.65
         checks = [("view-instance", None), ("view-database", home.database)]
         return all([await datasette.permission_allowed(actor, name, on, default=True) for name, on in checks])
-    from datasette.resources import DatabaseResource  # type: ignore[import-not-found,unused-ignore]  # 1.0
+    from datasette.resources import DatabaseResource  # type: ignore[import-untyped,import-not-found,unused-ignore]  # 1.0
 
     resource = DatabaseResource(home.database)
     return bool(await datasette.allowed(action="view-database", resource=resource, actor=actor))
@@ -139,7 +139,7 @@ class Links:
 
     def row(self, table: str, *key: str) -> str:
         """One row of a table."""
-        from datasette.utils import tilde_encode
+        from datasette.utils import tilde_encode  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
         path = ",".join(tilde_encode(part) for part in key)
         return str(self.datasette.urls.row(self.home.database, table, path))

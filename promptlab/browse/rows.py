@@ -40,9 +40,7 @@ def is_simulated(row: Mapping[str, Any]) -> bool:
     """Whether a run or generation never left this machine: simulated pictures say so everywhere."""
     base_url = row.get("base_url") or ""
     return (
-        row.get("provider") == "simulator"
-        or base_url.startswith("simulator:")
-        or row.get("cost_source") == "simulated"
+        row.get("provider") == "simulator" or base_url.startswith("simulator:") or row.get("cost_source") == "simulated"
     )
 
 
@@ -289,7 +287,7 @@ def _neighbours(connection: sqlite3.Connection, image: Row, generation: Row) -> 
     """The strips below an image: what shares its request, its variant, its seed; and the way on and back."""
     run_id, sequence = generation["run_id"], generation["sequence"]
     start = (
-        "select i.id, i.sha256, g.id as generation_id, g.seed, g.draw, g.variant_id, g.prompt, v.name as variant "
+        "select i.id, i.sha256, g.id as generation_id, g.seed, g.draw, g.variant_id, g.prompt, v.axes "
         "from generations g join images i on i.generation_id = g.id left join variants v "
         "on v.experiment = g.experiment and v.id = g.variant_id where i.sha256 is not null and g.run_id = ? "
     )
@@ -304,11 +302,16 @@ def _neighbours(connection: sqlite3.Connection, image: Row, generation: Row) -> 
     alone = (start + "and g.id = ? and i.id is not ? order by i.position", (run_id, generation["id"], image["id"]))
     before = start + "and g.sequence < ? order by g.sequence desc, i.position limit 1"
     after = start + "and g.sequence > ? order by g.sequence, i.position limit 1"
-    back, on = _one(connection, before, run_id, sequence), _one(connection, after, run_id, sequence)
-    return {
+    strips = {
         "same_generation": _all(connection, alone[0], *alone[1]),
         "same_variant": _all(connection, by_variant[0], *by_variant[1]),
         "same_seed": _all(connection, by_seed[0], *by_seed[1]) if generation["seed"] is not None else [],
+    }
+    for other in strips["same_seed"]:
+        other["values"] = list(json.loads(other["axes"] or "{}").values())
+    back, on = _one(connection, before, run_id, sequence), _one(connection, after, run_id, sequence)
+    return {
+        **strips,
         "previous": back["id"] if back else None,
         "next": on["id"] if on else None,
     }

@@ -79,8 +79,8 @@ def build_grid(
     """Lay rows out: one column a value of the axis `by` (None: a whole variant), one line a matched cell.
 
     A row (a generation or an image) has `variant_id`, `axes` (a mapping or its JSON text: axis → value id), `seed`
-    (None: unseeded) and `draw`; everything else in it is carried along. Columns and lines stand in the order in which the rows come, so pass them
-    in the order of the plan; `lines` and `columns` cut the page that is wanted.
+    (None: unseeded) and `draw`; everything else in it is carried along. Columns and lines stand in the order in which
+    the rows come, so pass them in the order of the plan; `lines` and `columns` cut the page that is wanted.
     """
     found: dict[str, Column] = {}
     cells: dict[_Key, dict[str, list[Row]]] = {}

@@ -80,7 +80,7 @@ def _middle(a: list[str], b: list[str]) -> list[_Opcode]:
     pairs = sum(count * counts[word] for word, count in Counter(a).items())
     if not pairs or pairs > _MAX_PAIRS:
         return [("replace", 0, len(a), 0, len(b))]
-    return SequenceMatcher(None, a, b, autojunk=False).get_opcodes()
+    return list(SequenceMatcher(None, a, b, autojunk=False).get_opcodes())
 
 
 def _common(a: Sequence[str], b: Sequence[str]) -> int:

@@ -13,9 +13,20 @@ import socket
 from typing import NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
 
-__all__ = ["Origin", "Target", "is_local", "is_public", "join", "literal", "normalise_base", "parse_url", "without_query"]
+__all__ = [
+    "Origin",
+    "Target",
+    "is_local",
+    "is_public",
+    "join",
+    "literal",
+    "normalise_base",
+    "parse_url",
+    "without_query",
+]
 
 _NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*\.?")
+_UNWRITABLE = re.compile(r"[\x00-\x20\x7f\\]")
 _NUMERIC = re.compile(r"(0x[0-9a-f]*|\d+)\Z")
 _PORTS = {"http": 80, "https": 443}
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -60,7 +71,7 @@ def literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 def parse_url(url: str) -> Target:
     """Parse an absolute http or https URL; ValueError says why it is none (never repeating its query)."""
-    if len(url) > 8192 or re.search(r"[\x00-\x20\x7f\\]", url):
+    if len(url) > 8192 or _UNWRITABLE.search(url):
         raise ValueError("the URL holds spaces, control characters or backslashes, or is over 8192 characters long")
     parts = urlsplit(url)
     scheme = parts.scheme.lower()
@@ -95,6 +106,8 @@ def _host(host: str) -> str:
 
 def join(base: Target, reference: str) -> Target:
     """A redirect's or a job's reference, resolved against the URL it came from; ValueError as `parse_url`."""
+    if _UNWRITABLE.search(reference):  # urljoin would quietly take these out
+        raise ValueError("the reference holds spaces, control characters or backslashes")
     return parse_url(urljoin(str(base), reference))
 
 

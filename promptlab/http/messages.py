@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
 __all__ = [
+    "IN_PROCESS",
     "Answer",
     "Call",
     "DownloadError",
@@ -21,6 +22,9 @@ __all__ = [
     "Sink",
     "Unreadable",
 ]
+
+#: The base URL of an app in this process; it never resolves (RFC 6761), should a URL of it escape.
+IN_PROCESS = "http://simulator.invalid"
 
 DownloadKind: TypeAlias = Literal["refused", "gone", "cut", "too_large", "network", "status"]
 

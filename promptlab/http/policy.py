@@ -38,7 +38,7 @@ _QUOTA_WORDS = re.compile(
     r"\bquota\b.{0,40}\b(?:exceeded|exhausted|used up)\b|\bexceeded your (?:current )?quota\b",
     re.IGNORECASE | re.DOTALL,
 )
-_IN_PROGRESS = re.compile(r"in[ _-]?progress|in[ _-]?flight|still (?:being )?process|processing|concurrent|locked", re.I)
+_OTHER_BODY = re.compile(r"mismatch|differ(?:s|ent|ing)|re-?used|does not match|another (?:body|request|payload)", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Retries:
 
     attempts: int = 6
     rejections: int = 30
-    waiting_s: float = 3600.0
+    waiting_s: float = 3 * 3600.0
 
 
 #: A result's URL is fetched until it dies: it is paid for.
@@ -183,7 +183,8 @@ def _of_client_error(reply: Reply, now: float) -> Decision:
         return _limited(reply, named, now)
     if status == 403 and _QUOTA_CODES.search(named):
         return _quota(_told(reply, now), now)
-    if status == 409 and _IN_PROGRESS.search(f"{named} {reply.message or ''}"):
+    if status == 409 and not _OTHER_BODY.search(f"{named} {reply.message or ''}"):
+        # The first send of this idempotency key is still being worked on; asking again can't make a second one.
         return Decision("rejected", retry=True, wait=_told(reply, now))
     if status == 425:  # Too Early: refused before any work (RFC 8470)
         return Decision("rejected", retry=True, wait=_told(reply, now))

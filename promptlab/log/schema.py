@@ -7,10 +7,11 @@ the promise to people who write SQL (docs/log.md). Three choices keep a row smal
 - tables that are only found by their key are WITHOUT ROWID, so that the key is not stored twice;
 - `generations` and `images` keep rowids, since their search indexes refer to them.
 """
+# ruff: noqa: S608  the SQL is put together from this room's own names; values are bound
 
 from __future__ import annotations
 
-__all__ = ["SEARCH", "SIMULATED", "TABLES", "VIEWS"]
+__all__ = ["SEARCH", "SIMULATED", "STATISTICS", "TABLES", "VIEWS"]
 
 TABLES = """
 CREATE TABLE experiments (
@@ -53,7 +54,6 @@ CREATE TABLE runs (
 CREATE INDEX runs_experiment ON runs(experiment);
 CREATE INDEX runs_kind ON runs(kind);
 CREATE INDEX runs_parent_run ON runs(parent_run) WHERE parent_run IS NOT NULL;
-CREATE INDEX runs_plan ON runs(plan);
 CREATE INDEX runs_project ON runs(project);
 CREATE INDEX runs_provider ON runs(provider);
 CREATE INDEX runs_started_at ON runs(started_at);
@@ -129,6 +129,8 @@ CREATE TABLE generations (
   params TEXT,
   dropped TEXT,
   emulated TEXT,
+  defaulted TEXT,
+  file_name TEXT,
   request_hash TEXT NOT NULL,
   status TEXT NOT NULL,
   provider_id TEXT,
@@ -149,31 +151,20 @@ CREATE TABLE generations (
   latency_ms INTEGER,
   FOREIGN KEY (experiment, variant_id) REFERENCES variants(experiment, id)
 ) STRICT;
-CREATE INDEX generations_aspect_ratio ON generations(aspect_ratio);
 CREATE INDEX generations_cached_from ON generations(cached_from) WHERE cached_from IS NOT NULL;
-CREATE INDEX generations_cost_source ON generations(cost_source);
 CREATE INDEX generations_created_at ON generations(created_at);
-CREATE INDEX generations_draw ON generations(draw);
 CREATE INDEX generations_error_code ON generations(error_code) WHERE error_code IS NOT NULL;
 CREATE INDEX generations_experiment ON generations(experiment, variant_id);
+CREATE INDEX generations_parameters ON generations(aspect_ratio, output_format, operation, provider);
 CREATE INDEX generations_job_id ON generations(job_id) WHERE job_id IS NOT NULL;
 CREATE INDEX generations_model ON generations(model);
-CREATE INDEX generations_n ON generations(n);
-CREATE INDEX generations_operation ON generations(operation);
-CREATE INDEX generations_output_format ON generations(output_format);
-CREATE INDEX generations_provider ON generations(provider);
-CREATE INDEX generations_provider_id ON generations(provider_id) WHERE provider_id IS NOT NULL;
 CREATE INDEX generations_request_hash ON generations(request_hash);
-CREATE INDEX generations_response_model ON generations(response_model) WHERE response_model IS NOT NULL;
 CREATE INDEX generations_run_id ON generations(run_id, sequence);
 CREATE INDEX generations_seed ON generations(seed) WHERE seed IS NOT NULL;
-CREATE INDEX generations_seed_index ON generations(seed_index) WHERE seed_index IS NOT NULL;
 CREATE INDEX generations_source_image ON generations(source_image) WHERE source_image IS NOT NULL;
-CREATE INDEX generations_started_at ON generations(started_at);
 CREATE INDEX generations_status ON generations(status);
 CREATE INDEX generations_strength ON generations(strength) WHERE strength IS NOT NULL;
 CREATE INDEX generations_template_id ON generations(template_id);
-CREATE INDEX generations_variant_id ON generations(variant_id);
 
 CREATE TABLE attempts (
   id TEXT PRIMARY KEY,
@@ -195,8 +186,7 @@ CREATE TABLE attempts (
 CREATE UNIQUE INDEX attempts_generation_id ON attempts(generation_id, number);
 CREATE INDEX attempts_error_code ON attempts(error_code) WHERE error_code IS NOT NULL;
 CREATE INDEX attempts_may_be_billed ON attempts(started_at) WHERE may_be_billed = 1;
-CREATE INDEX attempts_outcome ON attempts(outcome);
-CREATE INDEX attempts_status_code ON attempts(status_code);
+CREATE INDEX attempts_outcome ON attempts(outcome) WHERE outcome IS NOT NULL;
 
 CREATE TABLE images (
   id TEXT PRIMARY KEY,
@@ -214,11 +204,8 @@ CREATE TABLE images (
   path TEXT
 ) STRICT;
 CREATE UNIQUE INDEX images_generation_id ON images(generation_id, position);
-CREATE INDEX images_format ON images(format);
-CREATE INDEX images_path ON images(path) WHERE path IS NOT NULL;
-CREATE INDEX images_perceptual_hash ON images(perceptual_hash) WHERE perceptual_hash IS NOT NULL;
 CREATE INDEX images_sha256 ON images(sha256) WHERE sha256 IS NOT NULL;
-CREATE INDEX images_status ON images(status);
+CREATE INDEX images_status ON images(status) WHERE status <> 'stored';
 
 CREATE TABLE marks (
   image_id TEXT NOT NULL REFERENCES images(id),
@@ -239,14 +226,30 @@ CREATE TABLE claims (
   expires_at TEXT NOT NULL,
   PRIMARY KEY (request_hash, draw)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX claims_owner ON claims(owner);
+"""
+
+# Without statistics SQLite takes an index of five states to be as good as one of a million hashes, and may walk all
+# completed generations to find one. "rows, rows with the same value" (sqlite.org/fileformat2.html#stat1tab).
+STATISTICS = """
+ANALYZE;
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+  ('generations', 'generations_experiment', '100000 10000 10'),
+  ('generations', 'generations_model', '100000 50000'),
+  ('generations', 'generations_parameters', '100000 25000 20000 20000 20000'),
+  ('generations', 'generations_run_id', '100000 1000 1'),
+  ('generations', 'generations_seed', '100000 100'),
+  ('generations', 'generations_status', '100000 50000'),
+  ('generations', 'generations_template_id', '100000 10000'),
+  ('attempts', 'attempts_outcome', '100000 50000'),
+  ('runs', 'runs_kind', '1000 500'),
+  ('runs', 'runs_status', '1000 500');
 """
 
 # External content: the index holds no second copy of a text. `content="generations"` in double quotes is how both
 # Datasette and sqlite-utils find the search of a table. Porter stems, so that "teapot" finds "teapots".
 SEARCH = """
 CREATE VIRTUAL TABLE generations_fts USING fts5(
-  prompt, negative_prompt, content="generations", tokenize="porter unicode61 remove_diacritics 2"
+  prompt, negative_prompt, content="generations", columnsize=0, tokenize="porter unicode61 remove_diacritics 2"
 );
 CREATE TRIGGER generations_ai AFTER INSERT ON generations BEGIN
   INSERT INTO generations_fts (rowid, prompt, negative_prompt) VALUES (new.rowid, new.prompt, new.negative_prompt);
@@ -262,7 +265,7 @@ CREATE TRIGGER generations_au AFTER UPDATE OF prompt, negative_prompt ON generat
 END;
 
 CREATE VIRTUAL TABLE images_fts USING fts5(
-  revised_prompt, content="images", tokenize="porter unicode61 remove_diacritics 2"
+  revised_prompt, content="images", columnsize=0, tokenize="porter unicode61 remove_diacritics 2"
 );
 CREATE TRIGGER images_ai AFTER INSERT ON images BEGIN
   INSERT INTO images_fts (rowid, revised_prompt) VALUES (new.rowid, new.revised_prompt);
@@ -279,22 +282,27 @@ END;
 #: What makes a generation `g` a simulated one; a failed one has no cost_source, hence the provider.
 SIMULATED = "(g.provider = 'simulator' OR g.cost_source IS 'simulated')"
 
+# The image that carries the marks: the paid one, for a copy from the cache the one at its place.
+_PAID_IMAGE = """ifnull(
+    (SELECT p.id FROM images p WHERE p.generation_id = g.cached_from AND p.position = i.position), i.id)"""
+
+# What a page may not need is a scalar subquery, not a join: counting and faceting then never look it up.
 _GALLERY = f"""
 CREATE VIEW gallery AS
 SELECT
   i.id AS image_id,
   CASE i.status WHEN 'stored' THEN i.sha256 END AS thumbnail,
   g.experiment,
-  v.name AS variant,
-  t.path AS template,
+  (SELECT v.name FROM variants v WHERE v.experiment = g.experiment AND v.id = g.variant_id) AS variant,
+  (SELECT t.path FROM templates t WHERE t.id = g.template_id) AS template,
   g.model,
   g.seed,
   g.seed_index,
   g.draw,
   i.position,
-  (SELECT m.mark FROM marks m WHERE m.image_id = coalesce(p.id, i.id) ORDER BY m.at DESC LIMIT 1) AS mark,
-  (SELECT m.tags FROM marks m WHERE m.image_id = coalesce(p.id, i.id) ORDER BY m.at DESC LIMIT 1) AS tags,
-  (SELECT m.note FROM marks m WHERE m.image_id = coalesce(p.id, i.id) ORDER BY m.at DESC LIMIT 1) AS note,
+  (SELECT m.mark FROM marks m WHERE m.image_id = {_PAID_IMAGE} ORDER BY m.at DESC LIMIT 1) AS mark,
+  (SELECT m.tags FROM marks m WHERE m.image_id = {_PAID_IMAGE} ORDER BY m.at DESC LIMIT 1) AS tags,
+  (SELECT m.note FROM marks m WHERE m.image_id = {_PAID_IMAGE} ORDER BY m.at DESC LIMIT 1) AS note,
   g.prompt,
   i.revised_prompt,
   g.negative_prompt,
@@ -304,7 +312,7 @@ SELECT
   g.strength,
   g.source_image,
   g.params,
-  v.axes,
+  (SELECT v.axes FROM variants v WHERE v.experiment = g.experiment AND v.id = g.variant_id) AS axes,
   g.axis_values,
   g.operation,
   g.provider,
@@ -337,14 +345,11 @@ SELECT
   g.template_id,
   g.id AS generation_id,
   g.cached_from,
-  coalesce(p.id, i.id) AS paid_image_id,
+  {_PAID_IMAGE} AS paid_image_id,
   g.rowid AS generation_rowid
 FROM images i
 JOIN generations g ON g.id = i.generation_id
 JOIN runs r ON r.id = g.run_id
-LEFT JOIN variants v ON v.experiment = g.experiment AND v.id = g.variant_id
-LEFT JOIN templates t ON t.id = g.template_id
-LEFT JOIN images p ON p.generation_id = g.cached_from AND p.position = i.position
 WHERE r.kind <> 'verify';
 """
 
@@ -372,7 +377,7 @@ WITH results AS (
 pictured AS (
   SELECT
     s.*,
-    (SELECT count(*) FROM images i WHERE i.generation_id = s.paid_id AND i.status = 'stored') AS images,
+    (SELECT count(*) FROM images i WHERE i.generation_id = s.paid_id AND +i.status = 'stored') AS images,
     (SELECT count(*) FROM images i WHERE i.generation_id = s.paid_id AND 'keep' =
       (SELECT m.mark FROM marks m WHERE m.image_id = i.id ORDER BY m.at DESC LIMIT 1)) AS kept,
     (SELECT count(*) FROM images i WHERE i.generation_id = s.paid_id AND 'reject' =

@@ -13,12 +13,19 @@ from promptlab.model import Axis, Matcher
 
 from .product import Space, groups, matches
 
-__all__ = ["ENUMERABLE", "Tally", "tally"]
+__all__ = ["ENUMERABLE", "Tally", "Weight", "tally"]
 
 #: Up to here a product is walked through; beyond, it is bounded or drawn from (SPEC.md: about 10⁶).
 ENUMERABLE = 1 << 20
 
-Weigh = Callable[[Mapping[str, str]], int]
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """What a cell counts for (its images a call): a function of the values of `axes`, never above `most`."""
+
+    axes: frozenset[str]
+    of: Callable[[Mapping[str, str]], int]
+    most: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,7 @@ def tally(
     *,
     keep: Sequence[Matcher] = (),
     baseline: Mapping[str, str] | None = None,
-    weigh: tuple[frozenset[str], Weigh] | None = None,
+    weigh: Weight | None = None,
 ) -> Tally:
     """Count the cells that no `skip` and every `keep` matches.
 
@@ -55,7 +62,7 @@ def tally(
     a call) from the axes it names; without, every cell weighs 1.
     """
     singles = [{name: ids} for matcher in keep for name, ids in matcher.items()]
-    weighed: frozenset[str] = weigh[0] if weigh else frozenset()
+    weighed: frozenset[str] = weigh.axes if weigh else frozenset()
     total = _Part(1, 0, 1, 0, True)
     weight_found = False
     for group in groups(axes, [*(m.keys() for m in skip), weighed]):
@@ -67,11 +74,11 @@ def tally(
             [matcher for matcher in skip if set(matcher) <= names],
             [single for single in singles if set(single) <= names],
             None if baseline is None else {axis: value for axis, value in baseline.items() if axis in names},
-            None if counts_weight is None else counts_weight[1],
+            counts_weight,
         )
         total = _multiply(total, part)
     unknown = any(name not in {axis.name for axis in axes} for single in singles for name in single)
-    factor = 0 if unknown else 1 if weight_found or weigh is None else weigh[1]({})
+    factor = 0 if unknown else 1 if weight_found or weigh is None else weigh.of({})
     return Tally(
         (total.same + total.near) * (not unknown), (total.same_weight + total.near_weight) * factor, total.exact
     )
@@ -93,14 +100,14 @@ def _count_group(
     skip: Sequence[Matcher],
     keep: Sequence[Matcher],
     baseline: Mapping[str, str] | None,
-    weigh: Weigh | None,
+    weigh: Weight | None,
 ) -> _Part:
     if len(axes) == 1 and not skip and not keep and weigh is None:
         return _count_axis(axes[0], baseline)
     space = Space(axes, skip)
-    if space.size() > ENUMERABLE and baseline is None:
-        most = 1 if weigh is None else max((weigh({a.name: v.id}) for a in axes for v in a.values), default=1)
-        return _Part(space.size(), 0, space.size() * most, 0, False)
+    bound = _upper_bound(axes, baseline)
+    if bound > ENUMERABLE:
+        return _Part(bound, 0, bound * (1 if weigh is None else weigh.most), 0, False)
     kept = [space.test(matcher) for matcher in keep]
     cells = [0, 0]
     weights = [0, 0]
@@ -108,7 +115,7 @@ def _count_group(
     for cell, distance in stream:
         if all(matches(cell, test) for test in kept):
             cells[distance] += 1
-            weights[distance] += 1 if weigh is None else weigh(space.axes_of(cell))
+            weights[distance] += 1 if weigh is None else weigh.of(space.axes_of(cell))
     return _Part(cells[0], cells[1], weights[0], weights[1], True)
 
 
@@ -118,3 +125,14 @@ def _count_axis(axis: Axis, baseline: Mapping[str, str] | None) -> _Part:
         return _Part(size, 0, size, 0, True)
     same = sum(value.id == baseline[axis.name] for value in axis.values)
     return _Part(same, size - same, same, size - same, True)
+
+
+def _upper_bound(axes: Sequence[Axis], baseline: Mapping[str, str] | None) -> int:
+    """How many cells the group has at most: all of them, or the crossed axes times the single changes."""
+    crossed, changes = 1, 1
+    for axis in axes:
+        if baseline is None or axis.name not in baseline:
+            crossed *= len(axis.values)
+        else:
+            changes += len(axis.values) - 1
+    return crossed * changes

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 from promptlab.model import Axis, Matcher, Value
 
@@ -26,6 +27,7 @@ class Choice:
     id: str
     value: Value | None
     fragment: str
+    used: Any  # what the log keeps as the value: its text, or its fields
 
 
 Cell = tuple[Choice, ...]
@@ -42,12 +44,18 @@ class Space:
         self.position = {axis.name: place for place, axis in enumerate(self.axes)}
         self.shown = tuple(self.position[axis.name] for axis in axes)  # the experiment's own order
         self.choices = tuple(
-            tuple(Choice(i, value.id, value, fragment(axis.name, value.id)) for i, value in enumerate(axis.values))
+            tuple(
+                Choice(index, value.id, value, fragment(axis.name, value.id), _used(axis, value))
+                for index, value in enumerate(axis.values)
+            )
             for axis in self.axes
         )
-        self.absent = tuple(Choice(-1, "", None, "") for _ in self.axes)
+        self.absent = tuple(Choice(-1, "", None, "", None) for _ in self.axes)
         self.by_name = tuple(self.position[name] for name in sorted(self.position))
+        self._names = tuple(axis.name for axis in self.axes)
         self.whens = tuple(None if axis.when is None else self.test(axis.when) for axis in self.axes)
+        #: Every axis applies to every cell: the loops need not look.
+        self.unconditional = all(when is None for when in self.whens)
         self.skip = tuple(skip)
         self.skips = tuple(self.test(matcher) for matcher in skip)
 
@@ -98,7 +106,7 @@ class Space:
 
     def axes_of(self, cell: Cell) -> dict[str, str]:
         """axis → value id in the experiment's order, absent axes left out."""
-        return {self.axes[at].name: cell[at].id for at in self.shown if cell[at].index >= 0}
+        return {self._names[at]: cell[at].id for at in self.shown if cell[at].index >= 0}
 
     def canonical(self, cell: Cell) -> str:
         """The canonical JSON of a cell's {axis: value id}; its hash is the variant id."""
@@ -107,6 +115,10 @@ class Space:
     def id_of(self, cell: Cell) -> str:
         """The variant id of a cell."""
         return sha256(self.canonical(cell).encode()).hexdigest()[:ID_LENGTH]
+
+    def used(self, cell: Cell) -> dict[str, Any]:
+        """axis → the value used (its text, or its fields), in the experiment's order."""
+        return {self._names[at]: cell[at].used for at in self.shown if cell[at].index >= 0}
 
     def find(self, axes: Mapping[str, str]) -> Cell:
         """The cell of these value ids (absent where not named), whether or not `when` and `skip` allow it."""
@@ -162,14 +174,20 @@ def groups(axes: Sequence[Axis], together: Iterable[Iterable[str]]) -> list[list
 
     conditions = ((axis.name, *axis.when) for axis in axes if axis.when is not None)
     for names in itertools.chain(conditions, together):
-        first, *rest = [name for name in names if name in known] or [None]
-        for other in rest:
-            if first is not None and other is not None:
-                parent[root(other)] = root(first)
+        tied = [name for name in names if name in known]
+        for other in tied[1:]:
+            parent[root(other)] = root(tied[0])
     found: dict[str, list[Axis]] = {}
     for axis in axes:
         found.setdefault(root(axis.name), []).append(axis)
     return list(found.values())
+
+
+def _used(axis: Axis, value: Value) -> Any:
+    """The value as the log keeps it; an inline prompt's text is the template's, so its id says more."""
+    if axis.kind == "prompt":
+        return value.id
+    return dict(value.fields) if value.fields else value.text
 
 
 def _after_their_conditions(axes: Sequence[Axis]) -> tuple[Axis, ...]:

@@ -7,16 +7,16 @@ process. A file that fails is fetched again while its URL lives; what stays brok
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from promptlab.http import Client, DownloadError, DownloadLimits
+from promptlab.http import Client, DownloadError, DownloadLimits, decide
 from promptlab.providers import Output
 from promptlab.store import BadImage, Decoder, PartFile, Store, inspect
 
 __all__ = ["Collector", "Kept", "Missed"]
 
-TRIES = 5  # of one download; the waits between them add up to about half a minute
 TRIES_BAD = 2  # of a file that arrives whole and is no image: once more, in case a proxy cut it
 
 
@@ -51,7 +51,8 @@ class Collector:
     decoder: Decoder
     gate: asyncio.Semaphore
     limits: DownloadLimits
-    pause: Callable[[int], float]  # seconds before try 1, 2, ...
+    random: Callable[[], float]
+    thumbnails: bool = True
 
     async def collect(self, output: Output, wanted: str | None) -> Kept | Missed:
         """One image, kept or missed; a full disk raises StoreError, since nothing after it could be kept either."""
@@ -68,37 +69,37 @@ class Collector:
             return await self._keep(part, wanted)
 
     async def _fetch(self, url: str, wanted: str | None) -> Kept | Missed:
-        missed = Missed("not_tried", "the image was not fetched")
-        bad = 0
-        for number in range(TRIES):
-            if number:
-                await asyncio.sleep(self.pause(number))
+        waited, bad, number = 0.0, 0, 0
+        while True:
+            number += 1
             with self.store.part() as part:
                 try:
                     await self.client.fetch(url, part, limits=self.limits)
                 except DownloadError as error:
-                    missed = Missed(f"download_{error.kind}", str(error), again=error.retryable)
-                    if not error.retryable:
-                        return missed
-                    continue
-                kept = await self._keep(part, wanted)
-            if isinstance(kept, Kept) or kept.kept is not None:
-                return kept
-            missed, bad = kept, bad + 1
-            if bad == TRIES_BAD:
-                break
-        return missed
+                    decision = decide(error, number, time.time(), random=self.random, waited_s=waited)
+                    if not decision.retry or decision.wait is None:
+                        return Missed(f"download_{error.kind}", error.message, again=error.retryable)
+                    pause = decision.wait.seconds
+                else:
+                    kept = await self._keep(part, wanted)
+                    bad += 1
+                    if isinstance(kept, Kept) or kept.kept is not None or bad == TRIES_BAD:
+                        return kept
+                    pause = 0.2
+            waited += pause
+            await asyncio.sleep(pause)
 
     async def _keep(self, part: PartFile, wanted: str | None) -> Kept | Missed:
         try:
-            inspection = inspect(part.path)
+            inspection = inspect(part.content())
         except BadImage as bad:
             return Missed(f"image_{bad.kind}", bad.message)
         # fsync waits for the disk: in a thread, so that nobody else waits with it.
         stored = await asyncio.to_thread(part.keep, inspection.format)
-        decoded = await self.decoder.decode(stored.path, self.store.thumbnail_path(stored.sha256))
+        thumbnail = self.store.thumbnail_path(stored.sha256) if self.thumbnails else None
+        decoded = await self.decoder.submit(stored.path, thumbnail)
         if isinstance(decoded, BadImage):
-            await asyncio.to_thread(self.store.reject, stored.sha256)
+            await asyncio.to_thread(self.store.remove, stored.sha256)
             return Missed(f"image_{decoded.kind}", decoded.message)
         kept = Kept(
             stored.sha256, stored.bytes, inspection.width, inspection.height, inspection.format, decoded.perceptual_hash

@@ -57,8 +57,8 @@ def ignore(event: RunEvent) -> None:
 class Summary:
     """How a run ended, read from the log: summary and database are the same figures.
 
-    `credits` and `cost_usd` are the cost of results; the provider billed at least that, and at most that plus
-    `credits_at_risk` / `cost_usd_at_risk`, the attempts that may have been billed. None is unknown.
+    `credits` and `cost_usd` are the cost of results; the provider billed at least that, and at most `credits_at_most`
+    / `cost_usd_at_most`, the attempts that may have been billed included. None is unknown.
     """
 
     run_id: str
@@ -76,8 +76,9 @@ class Summary:
     images: int
     credits: float | None
     cost_usd: float | None
-    credits_at_risk: float
-    cost_usd_at_risk: float | None
+    credits_at_most: float | None
+    cost_usd_at_most: float | None
+    attempts_at_risk: int
     seconds: float
     results: str
     stopped: str | None = None  # why the run stopped early, one sentence

@@ -7,14 +7,11 @@ unasked.
 
 from __future__ import annotations
 
-import os
-import socket
-from collections.abc import Callable
 from typing import Literal
 
 from promptlab.model import Generation
 
-__all__ = ["Action", "after_interruption", "alive", "may_resend", "owner_name"]
+__all__ = ["Action", "after_interruption", "may_resend"]
 
 Action = Literal["fetch", "poll", "unknown", "keep"]
 
@@ -50,36 +47,3 @@ def may_resend(generation: Generation, last_outcome: str | None, *, unknown: boo
             )
         case _:
             return False
-
-
-def owner_name(run_id: str) -> str:
-    """Who holds a claim: `host:pid:start:run`; the start time tells a reused pid from the process that claimed."""
-    pid = os.getpid()
-    return f"{socket.gethostname()}:{pid}:{_start_time(pid) or 0}:{run_id}"
-
-
-def alive(owner: str, *, host: str | None = None, start_time: Callable[[int], int | None] | None = None) -> bool | None:
-    """Whether the process behind a claim still runs; None where it is on another machine and nobody can tell."""
-    parts = owner.split(":")
-    if len(parts) < 4 or parts[0] != (host or socket.gethostname()):
-        return None
-    started = (start_time or _start_time)(int(parts[1]))
-    return started is not None and (parts[2] == "0" or started == int(parts[2]))
-
-
-def _start_time(pid: int) -> int | None:
-    """A process's start in clock ticks since boot (proc(5), field 22); 0 where only its life is known; None dead."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return int(file.read().rpartition(b")")[2].split()[19])
-    except FileNotFoundError:
-        pass
-    except OSError:
-        return 0
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        return 0
-    return 0

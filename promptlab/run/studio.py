@@ -30,7 +30,12 @@ class Studio:
 
     @classmethod
     def open(
-        cls, near: Path, *, db: Path | None = None, provider: str | None = None, environ: Mapping[str, str] | None = None
+        cls,
+        near: Path,
+        *,
+        db: Path | None = None,
+        provider: str | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> Studio:
         """The studio of an experiment file or folder; `db` and `provider` are flags, the strongest settings."""
         environ = os.environ if environ is None else environ
@@ -74,7 +79,7 @@ class Studio:
         """The folder of images by content hash."""
         from promptlab.store import Store
 
-        return Store(self.settings.images)
+        return Store(self.settings.images, self.settings.results)
 
 
 @dataclass(frozen=True, slots=True)

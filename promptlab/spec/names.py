@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable
 from itertools import islice
 
-__all__ = ["did_you_mean", "is_address", "is_secret", "is_secret_value", "listed", "nearest"]
+__all__ = ["did_you_mean", "is_address", "is_secret", "is_secret_value", "listed", "nearest", "quoted"]
 
 _SECRET = re.compile(
-    r"(?i)(?:^|[_-])(?:api_?key|access_?key|secret_?key|key|token|secret|password|passwd|authorization|bearer"
-    r"|credentials?)$"
+    r"(?i)key|(?:.*[_-])?(?:api_?key|access_?key|secret_?key|private_?key|token|secret|password|passwd|authorization"
+    r"|bearer|credentials?)"
 )
 _SECRET_VALUE = re.compile(r"^(?:Bearer\s+)?(?:kv_|sk-)[A-Za-z0-9_-]{8,}$")
 _ADDRESSES = frozenset(
@@ -22,7 +22,7 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     """The known name closest to `name`, or None where none is close: what "did you mean" says."""
     from difflib import get_close_matches
 
-    known = list(islice((other for other in names if abs(len(other) - len(name)) <= 3 + len(name) // 3), 2000))
+    known = list(islice((other for other in names if abs(len(other) - len(name)) <= 3 + len(name) // 3), 300))
     folded = {_fold(other): other for other in reversed(known)}
     if (same := folded.get(_fold(name))) is not None:
         return same
@@ -42,13 +42,13 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
 
 def listed(names: Iterable[str], most: int = 12) -> str:
     """`a, b, c` for a message; long lists are cut, and say so."""
-    known = list(islice(names, most + 1))
+    known = [name if name.isprintable() else repr(name) for name in islice(names, most + 1)]
     return ", ".join(known[:most]) + (", …" if len(known) > most else "")
 
 
 def is_secret(name: str) -> bool:
     """Whether a setting of this name would hold a key, a token or a password."""
-    return _SECRET.search(name) is not None
+    return _SECRET.fullmatch(name) is not None
 
 
 def is_secret_value(text: str) -> bool:
@@ -59,3 +59,8 @@ def is_secret_value(text: str) -> bool:
 def is_address(name: str) -> bool:
     """Whether a setting of this name would say where requests go."""
     return name.casefold().replace("-", "_") in _ADDRESSES
+
+
+def quoted(text: str, most: int = 60) -> str:
+    """A text in quotes for a message, cut where it is long."""
+    return repr(text if len(text) <= most else text[: most - 1] + "…")

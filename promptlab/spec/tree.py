@@ -7,6 +7,7 @@ they come, so a bomb is refused before it exists. A plain empty value is None, f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Union
 
@@ -14,10 +15,13 @@ import yaml
 
 from promptlab.model import Place
 
+from .names import quoted
 from .report import Report
 from .yamlerrors import describe, unquoted_template
 
 __all__ = ["Map", "Mark", "Places", "Seq", "Tree", "parse"]
+
+_SURROGATE = re.compile("[\ud800-\udfff]")  # only the pure loader lets one through
 
 MAX_BYTES = 4_000_000
 MAX_NODES = 250_000
@@ -25,7 +29,7 @@ MAX_DEPTH = 50
 
 #: path, line and column of the key (or list item), line and column of its value; all 1-based.
 Mark = tuple[str, int, int, int, int]
-Tree = Union[str, None, "Map", "Seq"]  # noqa: UP007 (a string can't be or-ed)
+Tree = Union[str, None, "Map", "Seq"]
 
 
 class Map(dict[str, Any]):
@@ -65,7 +69,7 @@ class Seq(list[Any]):
 
 def parse(text: str, path: str, report: Report) -> Tree:
     """The tree of a YAML text; what is wrong goes to `report`, and the result is None then."""
-    report.texts[path] = text
+    report.show(path, text)
     if bad := yaml.reader.Reader.NON_PRINTABLE.search(text):
         line, column = _position(text, bad.start())
         message = f"the character U+{ord(bad[0]):04X} can't stand in a text file; remove it"
@@ -82,6 +86,9 @@ def parse(text: str, path: str, report: Report) -> Tree:
         return None
     except _Refused as refused:
         report.add(refused.code, refused.message, refused.place)
+        return None
+    except yaml.YAMLError as error:  # the reader's, which have no mark
+        report.add("yaml-syntax", f"this is not YAML: {error}", Place(path, 1, 1))
         return None
     finally:
         loader.dispose()
@@ -126,7 +133,9 @@ class _Builder:
         elif kind is yaml.DocumentStartEvent:
             self.documents += 1
             if self.documents > 1:
-                self._refuse("yaml-documents", "a second document begins here; one file holds one, so remove '---'", event)
+                self._refuse(
+                    "yaml-documents", "a second document begins here; one file holds one, so remove '---'", event
+                )
         return not (event is None or kind is yaml.StreamEndEvent)
 
     def _scalar(self, event: Any) -> None:
@@ -138,6 +147,8 @@ class _Builder:
         if event.anchor is not None:
             self.anchors[event.anchor] = value
         mark = event.start_mark
+        if event.style == '"' and not event.value.isascii() and _SURROGATE.search(event.value):
+            self._refuse("yaml-syntax", "this is not YAML: a \\u escape here is half a character", event)
         self._put(value, mark.line + 1, mark.column + 1, 1)
 
     def _open(self, event: Any) -> None:
@@ -173,7 +184,9 @@ class _Builder:
     def _alias(self, event: Any) -> None:
         name = event.anchor
         if name not in self.anchors:
-            self._refuse("unknown-anchor", f"the alias *{name} has no anchor &{name} before it; quote a text with *", event)
+            self._refuse(
+                "unknown-anchor", f"the alias *{name} has no anchor &{name} before it; quote a text with *", event
+            )
         target = self.anchors[name]
         weight = 1
         if isinstance(target, (Map, Seq)):
@@ -211,8 +224,8 @@ class _Builder:
             return
         key, key_line, key_column = parent.pending
         parent.pending = None
-        if key in parent.marks:
-            return  # a duplicate, told when its key came: the first one stays
+        if key in parent.marks or key in ("", "<<"):
+            return  # told when the key came; of a duplicate the first one stays
         parent[key] = value
         parent.marks[key] = (self.path, key_line, key_column, line, column)
 
@@ -224,7 +237,7 @@ class _Builder:
             self.report.add("merge-key", "merge keys (<<) are not read; write the keys out, or use `extends`", place)
         elif key in parent.marks:
             first = parent.marks[key]
-            message = f"the key {key!r} is here twice: first in line {first[1]}, column {first[2]}; keep one"
+            message = f"the key {quoted(key)} is here twice: first in line {first[1]}, column {first[2]}; keep one"
             self.report.add("duplicate-key", message, place)
         return key or "", line, column
 
@@ -282,13 +295,10 @@ class Places(Mapping[tuple[str | int, ...], Place]):
         waiting: list[tuple[tuple[str | int, ...], Any]] = [((), self._root)]
         while waiting:
             path, node = waiting.pop()
-            if isinstance(node, (Map, Seq)):
-                if path:
-                    yield path
-                steps = list(node) if isinstance(node, Map) else range(len(node))
-                waiting.extend(((*path, step), node[step]) for step in reversed(steps))  # type: ignore[index]
-            elif path:
+            if path:
                 yield path
+            steps = node.items() if isinstance(node, Map) else enumerate(node) if isinstance(node, Seq) else ()
+            waiting.extend(reversed([((*path, step), child) for step, child in steps]))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

@@ -22,7 +22,7 @@ _ADVICE = (
     ("block end", "the indentation does not fit the lines above, or a text needs quotes"),
     ("expected key", "the indentation does not fit the lines above, or a text needs quotes"),
     ("could not find expected ':'", "a key needs a ':' after it, with a space"),
-    ("escape", 'in double quotes \\ begins an escape; use single quotes, or write \\\\'),
+    ("escape", "in double quotes \\ begins an escape; use single quotes, or write \\\\"),
     ("incompatible YAML", "leave the %YAML line out"),
 )
 

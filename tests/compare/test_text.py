@@ -19,7 +19,11 @@ CASES = [
     ("a red kite", "a blue kite", [("same", "a "), ("removed", "red "), ("added", "blue "), ("same", "kite")]),
     ("a kite", "a kite, high", [("same", "a kite"), ("added", ", high")]),
     ("a  kite\n here", "a kite here", [("same", "a kite here")]),
-    ("dog's well-worn toy", "cat's well-worn toy", [("removed", "dog's "), ("added", "cat's "), ("same", "well-worn toy")]),
+    (
+        "dog's well-worn toy",
+        "cat's well-worn toy",
+        [("removed", "dog's "), ("added", "cat's "), ("same", "well-worn toy")],
+    ),
     ("赤い凧", "青い凧", [("removed", "赤"), ("added", "青"), ("same", "い凧")]),
 ]
 

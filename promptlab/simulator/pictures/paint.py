@@ -14,6 +14,7 @@ from promptlab.simulator.pictures.parts import Glyph, Part
 __all__ = ["Lamp", "Sprite", "draw_sprite", "gradient", "radial"]
 
 _OVER = 2  # supersampling
+_ANY = [0] + [255] * 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +42,13 @@ class Sprite:
 def _ramp(base: RGB, lamp: Lamp, gloss: bool) -> tuple[list[int], list[int], list[int]]:
     """Three tables from shading (128 is neutral) to colour: shadow tone, base, lit tone, and a gleam if glossy."""
     dim = mix((round(base[0] * 0.42), round(base[1] * 0.4), round(base[2] * 0.46)), lamp.shade, 0.3 + lamp.rim * 0.6)
-    lit = mix(mix(base, (255, 255, 255), 0.35), lamp.key, 0.4 + lamp.rim * 0.55)
+    lit = mix(mix(base, (255, 255, 255), 0.24), lamp.key, 0.36 + lamp.rim * 0.6)
     tables: tuple[list[int], list[int], list[int]] = ([], [], [])
     for index in range(256):
         t = max(-1.0, min(1.0, (index - 128) / 118 * lamp.contrast))
         colour = mix(base, dim, -t) if t < 0 else mix(base, lit, t)
-        if gloss and t > 0.55:
-            colour = mix(colour, (255, 255, 255), min(1.0, (t - 0.55) * 2.4))
+        if gloss and t > 0.72:
+            colour = mix(colour, lamp.key, min(0.85, (t - 0.72) * 3.2))
         for table, channel in zip(tables, colour, strict=True):
             table.append(channel)
     return tables
@@ -93,11 +94,14 @@ def _paint_part(image: Image.Image, alpha: Image.Image, part: Part, scale: float
     size = (math.ceil((x1 - x0) * scale) + 4, math.ceil((y1 - y0) * scale) + 4)
     mask = _mask(part, scale, origin[0] + left / scale, origin[1] + top / scale, size)
     base = role(part.colour, colours)
+    area = (left, top, left + size[0], top + size[1])
+    whole = mask.point(_ANY)  # over nothing, the edge keeps its full colour: coverage is alpha's business alone
+    cover = ImageChops.lighter(mask, ImageChops.multiply(whole, ImageChops.invert(alpha.crop(area))))
     if part.finish == "flat":
         tone = mix(base, lamp.shade, 0.12 + lamp.rim * 0.3)
-        image.paste(tone, (left, top), mask)
+        image.paste(tone, (left, top), cover)
     elif part.finish == "glow":
-        image.paste(base, (left, top), mask)
+        image.paste(base, (left, top), cover)
     else:
         shading = _shading(mask, lamp)
         tables = _ramp(base, lamp, part.finish in ("gloss", "glass"))
@@ -105,7 +109,8 @@ def _paint_part(image: Image.Image, alpha: Image.Image, part: Part, scale: float
         if part.finish == "glass":
             edge = shading.point([min(255, 95 + abs(i - 128) * 2) for i in range(256)])
             mask = ImageChops.multiply(mask, edge)
-        image.paste(shaded, (left, top), mask)
+            cover = ImageChops.multiply(cover, ImageChops.lighter(edge, ImageChops.invert(alpha.crop(area))))
+        image.paste(shaded, (left, top), cover)
     alpha.paste(255, (left, top), mask)
 
 
@@ -143,7 +148,8 @@ def radial(size: tuple[int, int], centre: tuple[float, float], radius: float, st
     """A soft round glow as a mask: brightest (strength 0 to 1) in the centre, gone at the radius."""
     mask = Image.new("L", size)
     edge = max(2, round(radius * 2))
-    table = [round(max(0.0, (i - 74) / 181) ** 1.6 * 255 * strength) for i in range(256)]
+    # Pillow's gradient reaches its full value in the corners: at the rim of the circle, 75 is left
+    table = [round(max(0.0, (i - 76) / 179) ** 1.7 * 255 * strength) for i in range(256)]
     glow = _disc(128).point(table).resize((edge, edge), Image.Resampling.BICUBIC)
     mask.paste(glow, (round(centre[0] - radius), round(centre[1] - radius)))
     return mask

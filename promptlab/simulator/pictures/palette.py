@@ -58,14 +58,22 @@ FIXED: dict[str, RGB] = {
 
 COLOUR_WORDS: dict[str, str] = {name: name for name in FIXED if name not in {"leaf", "light", "dark", "screen", "skin"}}
 COLOUR_WORDS |= {"gray": "grey", "crimson": "red", "scarlet": "red", "violet": "purple", "turquoise": "teal"}
-COLOUR_WORDS |= {"beige": "sand", "ivory": "cream", "golden": "gold", "emerald": "green", "rose": "pink", "indigo": "navy"}
+COLOUR_WORDS |= {
+    "beige": "sand",
+    "ivory": "cream",
+    "golden": "gold",
+    "emerald": "green",
+    "rose": "pink",
+    "indigo": "navy",
+}
 
 #: Material → the colour it lends and whether it shines.
 MATERIALS: dict[str, tuple[str, bool]] = {
     "oak": ("wood", False), "wooden": ("wood", False), "walnut": ("bark", False), "bamboo": ("sand", False),
     "brass": ("brass", True), "copper": ("terracotta", True), "steel": ("metal", True), "silver": ("metal", True),
     "chrome": ("metal", True), "leather": ("brown", False), "porcelain": ("white", True), "stoneware": ("stone", False),
-    "clay": ("terracotta", False), "terracotta": ("terracotta", False), "denim": ("blue", False), "jade": ("sage", True),
+    "clay": ("terracotta", False), "terracotta": ("terracotta", False), "denim": ("blue", False),
+    "jade": ("sage", True),
 }  # fmt: skip
 
 _WARDROBE = ("terracotta", "teal", "mustard", "sage", "coral", "blue", "plum", "sky", "pink", "navy", "lilac", "cream")
@@ -112,5 +120,5 @@ def thing_colours(word: str, own: tuple[str, ...], asked: str | None, dice: Dice
             names.append(name)
     if asked:
         names[0] = asked
-    turn = dice.between(-0.02, 0.02)
+    turn = dice.between(-0.035, 0.035)
     return {key: shift_hue(FIXED[name], turn) for key, name in zip("abc", names, strict=False)}

@@ -60,14 +60,30 @@ def smooth(points: tuple[Point, ...], closed: bool, steps: int = 8) -> tuple[Poi
     """A Catmull-Rom spline through the points; a point given twice stays a corner."""
     count, out = len(points), []
     for index in range(count if closed else count - 1):
-        ring = [points[(index + k) % count] if closed else points[min(max(index + k, 0), count - 1)] for k in range(-1, 3)]
+        ring = [
+            points[(index + k) % count] if closed else points[min(max(index + k, 0), count - 1)] for k in range(-1, 3)
+        ]
         (x0, y0), (x1, y1), (x2, y2), (x3, y3) = ring
+        if (x1, y1) == (x2, y2):
+            continue
         for step in range(steps):
             t = step / steps
             out.append(
                 (
-                    0.5 * (2 * x1 + (x2 - x0) * t + (2 * x0 - 5 * x1 + 4 * x2 - x3) * t**2 + (3 * x1 - x0 - 3 * x2 + x3) * t**3),
-                    0.5 * (2 * y1 + (y2 - y0) * t + (2 * y0 - 5 * y1 + 4 * y2 - y3) * t**2 + (3 * y1 - y0 - 3 * y2 + y3) * t**3),
+                    0.5
+                    * (
+                        2 * x1
+                        + (x2 - x0) * t
+                        + (2 * x0 - 5 * x1 + 4 * x2 - x3) * t**2
+                        + (3 * x1 - x0 - 3 * x2 + x3) * t**3
+                    ),
+                    0.5
+                    * (
+                        2 * y1
+                        + (y2 - y0) * t
+                        + (2 * y0 - 5 * y1 + 4 * y2 - y3) * t**2
+                        + (3 * y1 - y0 - 3 * y2 + y3) * t**3
+                    ),
                 )
             )
     if not closed:

@@ -1,0 +1,107 @@
+"""What Datasette is told about a log: words for every column, facets, queries and settings, as plain data.
+
+Datasette 0.65 takes all of it from one metadata file. 1.0 wants queries, facets and plugin settings in its
+configuration and only the words in the metadata: `config_1_0` gives that second file.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from promptlab.browse.queries import QUERIES
+from promptlab.browse.words import TABLES, Table, column_words
+
+__all__ = ["SETTINGS", "config_1_0", "metadata", "schema_columns"]
+
+#: Suggesting facets scans every column (2 s at 200,000 rows); answers are never cached, since runs write as we look.
+SETTINGS: Mapping[str, Any] = {
+    "suggest_facets": False,
+    "default_page_size": 50,
+    "max_returned_rows": 1000,
+    "sql_time_limit_ms": 5000,
+    "facet_time_limit_ms": 1500,
+    "default_facet_size": 12,
+    "truncate_cells_html": 600,
+    "default_cache_ttl": 0,
+}
+_TITLE = "promptlab"
+#: Keys of a table's description that 1.0 reads from its configuration.
+_CONFIG_KEYS = ("facets", "sort_desc", "label_column", "fts_table", "fts_pk", "hidden")
+
+
+def schema_columns(connection: sqlite3.Connection) -> dict[str, list[str]]:
+    """Every table and view of a log → its columns; search indexes and SQLite's own tables left out."""
+    query = """
+        select m.name, c.name from sqlite_master m join pragma_table_info(m.name) c
+        where m.type in ('table', 'view') and m.name not like 'sqlite@_%' escape '@'
+        order by m.type, m.name, c.cid
+    """
+    found: dict[str, list[str]] = {}
+    for table, column in connection.execute(query):
+        if "_fts" not in table:
+            found.setdefault(table, []).append(column)
+    return found
+
+
+def metadata(database: str, columns: Mapping[str, list[str]], images: Path | None) -> dict[str, Any]:
+    """The metadata of one log for Datasette 0.65. `columns` is `schema_columns`; `images` the folder of its files."""
+    own: dict[str, Any] = {
+        "description": "Prompts, variants, images and costs, as promptlab logged them.",
+        "tables": {table: _table(table, names) for table, names in columns.items()},
+        "queries": {name: {**query, "sql": query["sql"].strip()} for name, query in QUERIES.items()},
+    }
+    if images is not None:
+        own["plugins"] = {"promptlab": {"images": str(images)}}
+    return {"title": _TITLE, "databases": {database: own}}
+
+
+def config_1_0(whole: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of `metadata` that Datasette 1.0 reads from its configuration, with the settings."""
+    databases = {}
+    for name, own in whole["databases"].items():
+        tables = {
+            table: {key: words[key] for key in _CONFIG_KEYS if key in words} for table, words in own["tables"].items()
+        }
+        databases[name] = {
+            "queries": own["queries"],
+            "tables": {table: kept for table, kept in tables.items() if kept},
+            "plugins": own.get("plugins", {}),
+        }
+    return {"settings": dict(SETTINGS), "databases": databases}
+
+
+def _table(name: str, columns: list[str]) -> dict[str, Any]:
+    """One table's words, with only the facets and units whose columns it has."""
+    words = TABLES.get(name) or _axes_view(name, columns)
+    described = {column: column_words(name, column) or f"The value of the axis {column}" for column in columns}
+    table: dict[str, Any] = {"title": words.title, "description": words.description, "columns": described}
+    if facets := [column for column in words.facets if column in columns]:
+        table["facets"] = facets
+    if words.sort_desc in columns:
+        table["sort_desc"] = words.sort_desc
+    if words.label:
+        table["label_column"] = words.label
+    if words.units:
+        table["units"] = dict(words.units)
+    if words.hidden:
+        table["hidden"] = True
+    if words.search:
+        table["fts_table"], table["fts_pk"] = words.search
+    return table
+
+
+def _axes_view(name: str, columns: list[str]) -> Table:
+    """The words of an experiment's own view; its first facets are its axes, which stand behind the picture."""
+    if not name.startswith("axes_"):
+        return Table(name, "")
+    axes = tuple(columns[2 : columns.index("variant")]) if "variant" in columns else ()
+    return Table(
+        f"Images of {name.removeprefix('axes_')}, by axis",
+        "The gallery of one experiment, with a column for each of its axes.",
+        facets=axes[:6],
+        sort_desc="created_at",
+        search=TABLES["gallery"].search,
+    )

@@ -1,0 +1,85 @@
+"""Flags that several commands share, written once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from promptlab.model import Amount, Matcher
+
+if TYPE_CHECKING:
+    from promptlab.log import Log
+    from promptlab.run import Studio
+
+__all__ = [
+    "BUDGET",
+    "Here",
+    "db",
+    "experiment_file",
+    "json_flag",
+    "limit",
+    "matchers",
+    "provider",
+    "studio_log",
+    "where",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+db = click.option("--db", type=click.Path(path_type=Path, dir_okay=False), help="The log. [default: promptlab.db]")
+provider = click.option("--provider", metavar="NAME", help="simulator, kairval, openai, or an installed one.")
+json_flag = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+where = click.option(
+    "--where", multiple=True, metavar="AXIS=ID,ID", help="Only these variants; several --where must all match."
+)
+limit = click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Only the first N requests.")
+
+
+def experiment_file(command: F) -> F:
+    """The argument that names an experiment."""
+    return click.argument("path", metavar="EXPERIMENT", type=click.Path(path_type=Path))(command)
+
+
+def matchers(texts: Sequence[str]) -> tuple[Matcher, ...]:
+    """`--where` texts as matchers; InputError for one that is none."""
+    from promptlab.spec import parse_matcher
+
+    return tuple(parse_matcher(text) for text in texts)
+
+
+def amount(ctx: click.Context, param: click.Parameter, value: str | None) -> Amount | None:
+    """A flag's text as an amount of money or credits."""
+    if value is None:
+        return None
+    try:
+        return Amount.parse(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from error
+
+
+class Here:
+    """The studio of the current folder and its log, for the commands that only read."""
+
+    def __init__(self, db: Path | None) -> None:
+        from promptlab.run import Studio
+
+        self.studio: Studio = Studio.open(Path.cwd(), db=db)
+
+    def log(self, *, readonly: bool = True) -> Log:
+        """The log; LogError with advice where there is none."""
+        return self.studio.log(create=False, readonly=readonly)
+
+
+def studio_log(db: Path | None) -> tuple[Studio, Log]:
+    """Both at once."""
+    here = Here(db)
+    return here.studio, here.log()
+
+
+def can_ask() -> bool:
+    """Whether there is a person at a terminal to ask."""
+    return sys.stdin.isatty() and sys.stderr.isatty()

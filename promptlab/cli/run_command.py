@@ -1,0 +1,156 @@
+"""`promptlab run`: an experiment from its file to images and a log."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from promptlab.cli import options, words
+from promptlab.cli.plan_command import describe, look_ahead, report
+from promptlab.cli.progress import reporter
+from promptlab.errors import ConfirmationNeeded
+from promptlab.model import Amount
+
+if TYPE_CHECKING:
+    from promptlab.run import Ahead, Job, Options, Preview, Summary
+
+__all__ = ["command", "confirm", "finish", "run_options", "start"]
+
+
+def run_options(command: options.F) -> options.F:
+    """The flags of `run` that `resume` and `try` have too."""
+    for option in (
+        click.option("--budget", callback=options.amount, metavar="AMOUNT", help="Stop in order before this: 20usd, 400cr."),
+        click.option("-y", "--yes", is_flag=True, help="Do not ask before a run that costs money."),
+        click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="At most N requests at once."),
+        click.option("--no-thumbnails", is_flag=True, help="Leave thumbnails to `browse`."),
+        options.json_flag,
+        options.db,
+    ):
+        command = option(command)
+    return command
+
+
+@click.command("run", short_help="Run an experiment: images on disk, everything in the log.")
+@options.experiment_file
+@options.provider
+@run_options
+@click.option("--fresh", is_flag=True, help="Send everything again, whatever the log has.")
+@options.where
+@options.limit
+@click.option("--webhook-url", metavar="URL", help="Where the provider can reach this machine with callbacks.")
+@click.option("--webhook-port", type=click.IntRange(1, 65535), metavar="N", help="The port that URL leads to.")
+def command(
+    path: Path, provider: str | None, budget: Amount | None, yes: bool, jobs: int | None, no_thumbnails: bool,
+    as_json: bool, db: Path | None, fresh: bool, where: tuple[str, ...], limit: int | None,
+    webhook_url: str | None, webhook_port: int | None,
+) -> None:  # fmt: skip
+    """Run an experiment. What the log has already costs nothing; what may have been billed is never sent again unasked.
+
+    Images are kept by content hash in images/, with readable links in results/. Ctrl-C stops in order; `promptlab
+    resume` goes on.
+
+    \b
+    Examples:
+      promptlab run experiments/shelf_photos.yaml
+      promptlab run experiments/shelf_photos.yaml --provider kairval --budget 20usd
+      promptlab run experiments/shelf_photos.yaml --where look=neon --limit 4
+    """
+    from promptlab.run import Options
+
+    job, found = look_ahead(path, provider=provider, db=db, where=where, limit=limit, fresh=fresh, key_needed=True)
+    chosen = Options(
+        budget=budget, fresh=fresh, jobs=jobs, webhook_url=webhook_url, webhook_port=webhook_port,
+        thumbnails=False if no_thumbnails else None,
+        settings={
+            "where": list(where), "limit": limit, "fresh": fresh, "budget": str(budget) if budget else None,
+            "jobs": jobs, "mode": job.experiment.mode,
+        },
+    )  # fmt: skip
+    start(job, found, chosen, yes=yes, as_json=as_json)
+
+
+def start(job: Job, found: Preview, chosen: Options, *, yes: bool, as_json: bool) -> None:
+    """Show the plan, ask where it costs, run, and say how it ended."""
+    from promptlab.run import Ahead, run
+
+    report(list(found.warnings), "text")
+    if not as_json:
+        click.echo(describe(found), err=True)
+    ahead = Ahead(found.to_send, found.provider, found.simulated, found.credits, found.cost_usd)
+    confirm(ahead, job.studio.settings.confirm_above_usd, chosen.budget, yes=yes)
+    with reporter() as listener:
+        summary = run(job, chosen, listener)
+    finish(summary, as_json=as_json)
+
+
+def confirm(ahead: Ahead, above: float, budget: Amount | None, *, yes: bool) -> None:
+    """A paid run above the studio's figure, or of unknown price, asks first; without a terminal it is exit 2."""
+    if yes or ahead.simulated or not ahead.to_send:
+        return
+    worst = ahead.cost_usd
+    if budget is not None and budget.usd is not None:
+        worst = budget.usd if worst is None else min(worst, budget.usd)
+    if worst is not None and worst <= above:
+        return
+    price = words.money(ahead.credits, ahead.cost_usd)
+    question = f"Send {words.count(ahead.to_send, 'call')} to {ahead.provider} for {price}?"
+    if not options.can_ask():
+        raise ConfirmationNeeded(
+            f"not confirmed: {question} Nothing was sent; say --yes to go ahead (asked above {words.dollars(above)}, "
+            "`confirm_above` in promptlab.yaml)",
+            code="not-confirmed",
+        )
+    if not click.confirm(question, default=False, err=True):
+        raise ConfirmationNeeded("not confirmed; nothing was sent", code="not-confirmed")
+
+
+def finish(summary: Summary, *, as_json: bool) -> None:
+    """Print how a run ended, and exit with its code."""
+    if as_json:
+        click.echo(json.dumps(asdict(summary), indent=1, ensure_ascii=False))
+    else:
+        click.echo(tell(summary))
+    if summary.exit_code:
+        raise click.exceptions.Exit(summary.exit_code)
+
+
+def tell(summary: Summary) -> str:
+    """The summary as a person reads it."""
+    marks = {"completed": "✓", "failed": "✗", "stopped": "■", "interrupted": "■"}
+    simulated = " (SIMULATED)" if summary.simulated else ""
+    lines = [
+        f"{marks.get(summary.status, '•')} run {summary.run_id} {summary.status}{simulated}: "
+        f"{summary.completed:,} of {summary.planned:,} done, {words.count(summary.images, 'image')}, "
+        f"{words.duration(summary.seconds)}"
+    ]
+    if summary.cached:
+        lines.append(f"  {summary.cached:,} from the log: cost nothing")
+    lines.append(f"  cost: {_cost(summary)}")
+    counts = [("failed", summary.failed), ("of unknown outcome", summary.unknown), ("lost", summary.lost),
+              ("skipped", summary.skipped), ("not sent", summary.unsent)]  # fmt: skip
+    if any(number for _, number in counts):
+        lines.append("  " + ", ".join(f"{number:,} {name}" for name, number in counts if number))
+    lines += [f"    {number:,} × {message}" for message, number in summary.failures[:8]]
+    if summary.stopped:
+        lines.append(f"  stopped: {summary.stopped}")
+    lines += [f"  go on: {text}" for text in summary.next_commands]
+    if summary.images:
+        lines.append(f"  images: {summary.results}/   look: promptlab browse")
+    return "\n".join(lines)
+
+
+def _cost(summary: Summary) -> str:
+    if summary.simulated:
+        return f"nothing; it would have been {words.money(summary.credits, summary.cost_usd)}"
+    if not summary.completed and not summary.attempts_at_risk:
+        return "nothing"
+    known = words.money(summary.credits, summary.cost_usd)
+    if not summary.attempts_at_risk:
+        return known
+    most = words.money(summary.credits_at_most, summary.cost_usd_at_most)
+    return f"between {known} and {most} ({words.count(summary.attempts_at_risk, 'attempt')} may have been billed)"

@@ -1,0 +1,141 @@
+"""`promptlab show`: one run with its failures and spend, or one generation and its request."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from promptlab.cli import options, words
+from promptlab.cli.run_command import tell
+from promptlab.errors import InputError
+
+if TYPE_CHECKING:
+    from promptlab.log import Log
+    from promptlab.model import Generation, Run
+    from promptlab.run import Studio
+
+__all__ = ["command"]
+
+
+@click.command("show", short_help="Show one run, or one generation: failures, spend, the request.")
+@click.argument("run", metavar="[RUN|GENERATION]", default="last")
+@click.option(
+    "--as", "style", type=click.Choice(["curl"]), help="A generation's request as a curl command; no key in it."
+)
+@options.json_flag
+@options.db
+def command(run: str, style: str | None, as_json: bool, db: Path | None) -> None:
+    """Show RUN (an id, the start of one, an experiment's name, `last`), or one generation by its id.
+
+    \b
+    Examples:
+      promptlab show last
+      promptlab show 01JD8X…  --as curl
+    """
+    studio, log = options.studio_log(db)
+    with log:
+        generation = log.generation(run)
+        if generation is None and style is None:
+            _show_run(log, studio, log.find_run(run), as_json)
+            return
+        if generation is None:
+            found = log.find_run(run)
+            generation = next(iter(log.generations(found.id)), None)
+            if generation is None:
+                raise InputError(f"run {found.id} has no generation")
+        if style == "curl":
+            click.echo(_curl(studio, generation))
+        elif as_json:
+            images = [asdict(image) for image in log.images_of([generation.id])[generation.id]]
+            attempts = [asdict(attempt) for attempt in log.attempts(generation.id)]
+            click.echo(
+                json.dumps(
+                    asdict(generation) | {"images": images, "attempt_rows": attempts}, indent=1, ensure_ascii=False
+                )
+            )
+        else:
+            click.echo("\n".join(_generation(log, generation)))
+
+
+def _show_run(log: Log, studio: Studio, run: Run, as_json: bool) -> None:
+    from promptlab.run import summarise
+
+    summary = summarise(log, run, studio, None, _seconds(run))
+    if as_json:
+        click.echo(json.dumps(asdict(run) | {"summary": asdict(summary)}, indent=1, ensure_ascii=False))
+        return
+    click.echo(tell(summary))
+    plan = f", plan {run.plan}" if run.plan else ""
+    click.echo(
+        f"  {run.experiment} on {run.provider}{plan}, {run.started_at} to {run.ended_at or 'now'}, by {run.user or '?'}"
+    )
+    git = (
+        "not versioned"
+        if run.git_commit is None
+        else f"{run.git_commit[:12]}{' with uncommitted edits' if run.git_dirty else ''}"
+    )
+    click.echo(f"  templates: {git}")
+    rows = [
+        (row.id, row.status, row.error_code or "", f"{row.attempts}", _shorten(row.error_message or ""))
+        for row in log.generations(run.id, statuses=("failed", "unknown", "lost", "skipped"))
+    ]
+    if rows:
+        click.echo(words.table(rows[:40], ("generation", "status", "code", "attempts", "why")))
+        if len(rows) > 40:
+            click.echo(f"… {len(rows) - 40:,} more: promptlab browse")
+
+
+def _seconds(run: Run) -> float:
+    from datetime import datetime
+
+    if run.ended_at is None:
+        return 0.0
+    return (datetime.fromisoformat(run.ended_at) - datetime.fromisoformat(run.started_at)).total_seconds()
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= 90 else text[:87] + "..."
+
+
+def _generation(log: Log, row: Generation) -> Iterator[str]:
+    for name, value in asdict(row).items():
+        if value is not None and name not in ("response", "file_name", "defaulted"):
+            yield f"{name:20} {value}"
+    for attempt in log.attempts(row.id):
+        billed = ", may be billed" if attempt.may_be_billed else ""
+        yield f"attempt {attempt.number}: {attempt.outcome or 'in flight'} {attempt.status_code or ''}{billed} {attempt.error_message or ''}"
+    for image in log.images_of([row.id])[row.id]:
+        yield f"image {image.position}: {image.status} {image.path or ''} {image.sha256 or ''}"
+        if image.revised_prompt:
+            yield f"  revised: {image.revised_prompt}"
+
+
+def _curl(studio: Studio, row: Generation) -> str:
+    """The request as a shell command, with the key as a variable and an image's bytes as a file."""
+    from promptlab.http import IN_PROCESS
+    from promptlab.providers import ImageBytes
+    from promptlab.run import request_of
+
+    endpoint = studio.endpoint(row.provider, key_needed=False)
+    image = None
+    request = request_of(row)
+    if request.image_sha256 is not None:
+        image = ImageBytes(b"...", "png")
+    call = endpoint.provider.encode(request, image=image).call
+    base = "https://api.kairval.com" if endpoint.base_url in ("simulator:", IN_PROCESS) else endpoint.base_url
+    variable = endpoint.provider.capabilities.key_variable or "KAIRVAL_API_KEY"
+    lines = [f"curl -X {call.method} {shlex.quote(base + call.path)}", f'  -H "Authorization: Bearer ${variable}"']
+    if call.json is not None:
+        lines.append("  -H 'Content-Type: application/json'")
+        lines.append(f"  -d {shlex.quote(json.dumps(call.json, ensure_ascii=False))}")
+    for part in call.files or ():
+        lines.append(f"  -F {shlex.quote(f'{part.name}=@{part.filename};type={part.content_type}')}")
+    for name, value in (call.data or {}).items():
+        lines.append(f"  --form-string {shlex.quote(f'{name}={value}')}")
+    return " \\\n".join(lines)

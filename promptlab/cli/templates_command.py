@@ -1,0 +1,234 @@
+"""`promptlab templates`: list, render, and their history in git."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from promptlab.cli import options, words
+from promptlab.errors import InputError, PromptlabError
+
+if TYPE_CHECKING:
+    from promptlab.log import Log
+    from promptlab.prompts import Template
+    from promptlab.run import Studio
+
+__all__ = ["command"]
+
+
+@click.group("templates", short_help="List, render and check templates; their history in git.")
+def command() -> None:
+    """Templates: what there is, what one renders to, and which version made which image."""
+
+
+def _studio() -> Studio:
+    from promptlab.run import Studio
+
+    return Studio.open(Path.cwd())
+
+
+@command.command("list", short_help="Templates with description, variables and where they are used.")
+def list_() -> None:
+    """List the studio's templates: description, declared variables, and the experiments that use them.
+
+    \b
+    Example:
+      promptlab templates list
+    """
+    from promptlab.run import template_uses
+
+    studio = _studio()
+    library = studio.library()
+    uses = template_uses(studio.folder)
+    for name in library.names():
+        try:
+            template = library.get(name)
+        except PromptlabError as error:
+            click.echo(f"{name}\n  ✗ {error}")
+            continue
+        click.echo(f"{name}  {template.id[:12]}" + (f"  {template.description}" if template.description else ""))
+        for variable, declared in template.declared.items():
+            default = f" = {declared.default!r}" if declared.has_default else ""
+            click.echo(
+                f"    {variable}: {declared.type}{default}"
+                + (f"  {declared.description}" if declared.description else "")
+            )
+        undeclared = sorted(template.names - template.declared.keys())
+        if undeclared:
+            click.echo(f"    uses: {', '.join(undeclared)}")
+        if uses.get(name):
+            click.echo(f"    in: {', '.join(uses[name])}")
+
+
+@command.command("render", short_help="Preview a template with values.")
+@click.argument("template")
+@click.option(
+    "--var", "variables", multiple=True, metavar="KEY=VALUE", help="A variable; KEY.FIELD=VALUE gives it fields."
+)
+@click.option("--watch", is_flag=True, help="Render again on every save; Ctrl-C ends it.")
+def render(template: str, variables: tuple[str, ...], watch: bool) -> None:
+    """Render TEMPLATE (`hero.j2`, or `hero.j2@v1.2` as it was at a revision) with these values.
+
+    \b
+    Examples:
+      promptlab templates render product_hero.j2 --var product="oak stool"
+      promptlab templates render shelf.j2 --var item.name=mug --var item.surface=linen --var look.light="soft light" --watch
+    """
+    studio = _studio()
+    if not watch:
+        click.echo(_rendered(studio, template, variables))
+        return
+    seen = ""
+    while True:
+        try:
+            text = _rendered(studio, template, variables)
+        except PromptlabError as error:
+            text = str(error)
+        if text != seen:
+            click.echo(f"{time.strftime('%H:%M:%S')}  {text}")
+            seen = text
+        time.sleep(0.3)
+
+
+def _rendered(studio: Studio, name: str, variables: tuple[str, ...]) -> str:
+    template = studio.library().get(name)
+    context = _context(template, variables)
+    problems = template.problems(
+        {key: getattr(value, "fields", None) and frozenset(value.fields) for key, value in context.items()}
+    )
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if errors:
+        raise InputError(errors)
+    return template.render(context)
+
+
+def _context(template: Template, variables: tuple[str, ...]) -> dict[str, object]:
+    from promptlab.prompts import Fields
+
+    plain: dict[str, str] = {}
+    fields: dict[str, dict[str, str]] = {}
+    for pair in variables:
+        key, sign, value = pair.partition("=")
+        if not sign:
+            raise InputError(f"--var {pair!r} is no KEY=VALUE")
+        name, dot, field = key.strip().partition(".")
+        if dot:
+            fields.setdefault(name, {})[field] = value
+        else:
+            plain[name] = value
+    context: dict[str, object] = {name: template.coerce(name, value, None) for name, value in plain.items()}
+    for name, values in fields.items():
+        context[name] = Fields(plain.get(name, values.get("text", "")), values)
+    return context
+
+
+@command.command("log", short_help="A template's versions, newest first.")
+@click.argument("template")
+@options.db
+def log_(template: str, db: Path | None) -> None:
+    """The versions of TEMPLATE, newest first: commit, date, author, message, runs, images, credits, marks.
+
+    \b
+    Example:
+      promptlab templates log shelf.j2
+    """
+    from promptlab.run import template_log
+
+    studio = options.Here(db).studio
+    log = studio.existing_log()
+    try:
+        versions = template_log(studio, log, template)
+    finally:
+        if log is not None:
+            log.close()
+    if not versions:
+        click.echo(f"{template} has no version yet: it is not in git, and no run used it")
+        return
+    rows = [
+        (version.commit[:12] if version.commit else version.note, version.date[:10], version.author, _cut(version.message, 40),
+         f"{version.runs:,}", f"{version.images:,}", words.credits(version.credits).removesuffix(" credits"),
+         f"+{version.kept} -{version.rejected}", version.template_id[:12])
+        for version in versions
+    ]  # fmt: skip
+    headers = ("commit", "date", "author", "message", "runs", "images", "credits", "marks", "template id")
+    click.echo(words.table(rows, headers, right=(4, 5, 6)))
+
+
+@command.command("diff", short_help="What changed between two revisions, in the text and in the prompts.")
+@click.argument("template")
+@click.argument("old")
+@click.argument("new", required=False)
+@click.option("--experiment", type=click.Path(path_type=Path), help="Also render this experiment's variants with both.")
+@options.db
+def diff(template: str, old: str, new: str | None, experiment: Path | None, db: Path | None) -> None:
+    """Words that changed in TEMPLATE from OLD to NEW (the working copy, without NEW); with --experiment also in its
+    prompts, and the image pairs with the same values and seed.
+
+    \b
+    Example:
+      promptlab templates diff shelf.j2 v1.2 v1.3 --experiment experiments/shelf_photos.yaml
+    """
+    from promptlab.compare import word_diff
+    from promptlab.run import template_diff
+
+    found = template_diff(options.Here(db).studio, template, old, new, experiment)
+    click.echo(f"{template}: {old} → {new or 'working copy'}")
+    for before, after in found.sources:
+        click.echo(_coloured(word_diff(before, after)))
+    for pair in found.prompts[:20]:
+        click.echo(f"\n{pair.variant}")
+        click.echo("  " + _coloured(word_diff(pair.before, pair.after)))
+        for seed, left, right in pair.images:
+            click.echo(f"    seed {seed if seed is not None else '–'}: {left} | {right}")
+    if len(found.prompts) > 20:
+        click.echo(f"… {len(found.prompts) - 20:,} more variants")
+
+
+def _coloured(parts: Sequence[tuple[str, str]]) -> str:
+    marks = {"removed": ("[-", "-]", "red"), "added": ("{+", "+}", "green")}
+    texts = []
+    for op, text in parts:
+        if op in marks:
+            before, after, colour = marks[op]
+            text = click.style(f"{before}{text.rstrip()}{after} ", fg=colour)
+        texts.append(text)
+    return "".join(texts).rstrip()
+
+
+@command.command("blame", short_help="Who wrote each part of an image's prompt.")
+@click.argument("image")
+@options.db
+def blame(image: str, db: Path | None) -> None:
+    """Each part of the prompt that made IMAGE (an id, a hash, a file under results/): the file, line and commit that
+    wrote it, and the axis value that filled it.
+
+    \b
+    Example:
+      promptlab templates blame results/shelf_photos/T-100_morning_s1_0.webp
+    """
+    from promptlab.run import template_blame
+
+    here = options.Here(db)
+    with here.log() as log:
+        rows = list(_blame_rows(here.studio, log, image, template_blame))
+    click.echo(words.table(rows, ("part", "line", "commit", "author", "value")))
+
+
+def _blame_rows(studio: Studio, log: Log, image: str, template_blame: object) -> Iterator[tuple[str, ...]]:
+    for part in template_blame(studio, log, image):  # type: ignore[operator]
+        yield (
+            _cut(part.text, 60),
+            f"{part.path}:{part.line}",
+            (part.commit or "not versioned")[:12],
+            part.author or "",
+            part.value or "",
+        )
+
+
+def _cut(text: str, most: int) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -1,0 +1,82 @@
+"""`promptlab try`: a comparison typed on the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from promptlab.cli import options
+from promptlab.cli.plan_command import look_ahead
+from promptlab.cli.run_command import run_options, start
+from promptlab.model import Amount
+
+__all__ = ["command", "spec_of"]
+
+
+@click.command("try", short_help="Compare prompts typed on the command line.")
+@click.argument("prompts", nargs=-1, required=True, metavar='"PROMPT"...')
+@click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Seeds for each prompt.")
+@click.option("--negative", "negatives", multiple=True, metavar="TEXT", help="A negative prompt; may be said again.")
+@click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter, such as aspect_ratio=16:9.")
+@click.option("--name", metavar="NAME", help="The experiment's name. [default: made from the prompts]")
+@options.provider
+@run_options
+def command(
+    prompts: tuple[str, ...], repeats: int, negatives: tuple[str, ...], params: tuple[str, ...], name: str | None,
+    provider: str | None, budget: Amount | None, yes: bool, jobs: int | None, no_thumbnails: bool, as_json: bool,
+    db: Path | None,
+) -> None:  # fmt: skip
+    """Write an experiment of these prompts to experiments/, plan it and run it.
+
+    \b
+    Example:
+      promptlab try "a ceramic teapot on linen, soft light" "a ceramic teapot, hard flash" --repeats 4
+    """
+    from promptlab.run import Options
+    from promptlab.spec import find_studio
+
+    text, default_name = spec_of(prompts, repeats, negatives, params)
+    folder = find_studio(Path.cwd()) / "experiments"
+    path = folder / f"{name or default_name}.yaml"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or name:
+        path.write_text(text, encoding="utf-8")
+    click.echo(f"{path} written", err=True)
+    job, found = look_ahead(path, provider=provider, db=db, key_needed=True)
+    chosen = Options(budget=budget, jobs=jobs, thumbnails=False if no_thumbnails else None, settings={"mode": "auto"})
+    start(job, found, chosen, yes=yes, as_json=as_json)
+
+
+def spec_of(
+    prompts: tuple[str, ...], repeats: int, negatives: tuple[str, ...] = (), params: tuple[str, ...] = ()
+) -> tuple[str, str]:
+    """The experiment file's text, and a name that is the same for the same question."""
+    import hashlib
+
+    from promptlab.errors import InputError
+
+    lines = ["# Written by `promptlab try`; edit it, rename it, or turn a prompt into a template.", "prompts:"]
+    # JSON strings are YAML strings: whatever a prompt holds arrives as it was typed. `{{` is data here, hence raw.
+    lines += [
+        f"  p{number}: {json.dumps(_raw(prompt), ensure_ascii=False)}" for number, prompt in enumerate(prompts, 1)
+    ]
+    if negatives:
+        lines.append(f"negative_prompt: {json.dumps(list(negatives), ensure_ascii=False)}")
+    if params:
+        lines.append("params:")
+        for pair in params:
+            key, sign, value = pair.partition("=")
+            if not sign:
+                raise InputError(f"--param {pair!r} is no NAME=VALUE, such as aspect_ratio=16:9")
+            lines.append(f"  {json.dumps(key.strip())}: {json.dumps(value.strip(), ensure_ascii=False)}")
+    lines.append("baseline: {prompt: p1}" if len(prompts) > 1 else "")
+    lines.append(f"seeds: {repeats}")
+    text = "\n".join(line for line in lines if line) + "\n"
+    return text, f"try_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _raw(prompt: str) -> str:
+    marked = any(sign in prompt for sign in ("{{", "{%", "{#"))
+    return f"{{% raw %}}{prompt}{{% endraw %}}" if marked and "endraw" not in prompt else prompt

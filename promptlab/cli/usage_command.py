@@ -1,0 +1,62 @@
+"""`promptlab usage`: credits and money."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from promptlab.cli import options, words
+
+__all__ = ["command"]
+
+GROUPS = ["day", "experiment", "template", "model", "user", "project"]
+
+
+@click.command("usage", short_help="Credits and money by day, experiment, template, model, user or project.")
+@click.option("--by", type=click.Choice(GROUPS), default="day", show_default=True, help="What to sum by.")
+@click.option("--since", default="", metavar="YYYY-MM-DD", help="From this UTC day on.")
+@options.json_flag
+@options.db
+def command(by: str, since: str, as_json: bool, db: Path | None) -> None:
+    """What was spent: the cost of results, and the most the provider can have billed. Simulated runs don't count.
+
+    \b
+    Examples:
+      promptlab usage --by template
+      promptlab usage --since 2026-11-01 --json
+    """
+    from promptlab.run import alerts_of
+
+    here = options.Here(db)
+    with here.log() as log:
+        rows = log.usage(by, since=since)
+        total = log.spent(since=since)
+        alerts = alerts_of(log, here.studio.settings)
+    if as_json:
+        document = {"by": by, "rows": [asdict(row) for row in rows], "total": asdict(total), "alerts": list(alerts)}
+        click.echo(json.dumps(document, indent=1, ensure_ascii=False))
+        return
+    if not rows:
+        click.echo("nothing was spent" + (f" since {since}" if since else ""))
+        return
+    cells = [
+        (row.key or "–", f"{row.generations:,}", f"{row.images:,}", _number(row.credits), words.dollars(row.cost_usd),
+         _number(row.credits_at_most), words.dollars(row.cost_usd_at_most))
+        for row in [*rows, total]
+    ]  # fmt: skip
+    cells[-1] = ("total", *cells[-1][1:])
+    headers = (by, "generations", "images", "credits", "dollars", "credits at most", "dollars at most")
+    click.echo(words.table(cells, headers, right=range(1, 7)))
+    if total.attempts_at_risk:
+        click.echo(
+            f"{words.count(total.attempts_at_risk, 'attempt')} of unknown outcome: billed is between the two bounds"
+        )
+    for alert in alerts:
+        click.echo(f"! {alert}", err=True)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.10g}"

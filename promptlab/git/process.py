@@ -1,0 +1,77 @@
+"""One way to call git: no shell, no pager, no lock, no prompt, no network, a time limit, and stable English output."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from promptlab.errors import GitError
+
+TIMEOUT_S = 30.0
+
+#: Settings of a repository that would run a program, or change what is printed.
+_CONFIG = (
+    "core.fsmonitor=false",
+    "core.quotePath=false",
+    "core.hooksPath=" + os.devnull,
+    "log.showSignature=false",
+    "blame.ignoreRevsFile=",
+    "color.ui=false",
+)
+
+#: GIT_DIR, GIT_INDEX_FILE and their kin are set inside hooks and name *another* repository than the path's; only
+#: what configures git itself is passed on.
+_KEPT = ("GIT_CONFIG", "GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM", "GIT_EXEC_PATH")
+
+
+def git_program() -> str | None:
+    """The path of git, or None where it is not installed."""
+    return shutil.which("git")
+
+
+def environment() -> dict[str, str]:
+    """The environment that git is called with."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name.startswith(_KEPT)}
+    return kept | {
+        "LC_ALL": "C",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_PAGER": "cat",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_LITERAL_PATHSPECS": "1",  # a file named `*.j2` or `:(top)x` is that file
+    }
+
+
+def call(folder: Path, arguments: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+    """Run git in `folder` and return what it said; GitError when it is missing or does not answer in time."""
+    program = git_program()
+    if program is None:
+        raise GitError("git is not installed, so no revision can be read; install git, or use the working copy")
+    settings = [part for setting in _CONFIG for part in ("-c", setting)]
+    try:
+        return subprocess.run(  # noqa: S603 - a list without a shell; revisions and paths are checked by the caller
+            [program, "--no-pager", *settings, *arguments],
+            cwd=folder,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise GitError(f"git {arguments[0]} gave no answer within {TIMEOUT_S:g} s in {folder}") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL byte in an argument
+        raise GitError(f"git {arguments[0]} could not be started in {folder}: {error}") from None
+
+
+def output(folder: Path, arguments: Sequence[str]) -> bytes:
+    """What git printed; GitError with its first line of complaint when it refused."""
+    answer = call(folder, arguments)
+    if answer.returncode != 0:
+        complaint = answer.stderr.decode("utf-8", "replace").strip().splitlines() or [f"exit {answer.returncode}"]
+        raise GitError(f"git {arguments[0]} refused: {complaint[0].removeprefix('fatal: ')}")
+    return answer.stdout

@@ -1,0 +1,73 @@
+"""HTTP: one client, one guarded download, and the two pure parts that decide what an answer means.
+
+The only room that imports httpx, and only once something is sent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from promptlab.http.address import Origin, Target, is_local, is_public, join, normalise_base, parse_url
+from promptlab.http.download import decode_data_url
+from promptlab.http.messages import (
+    Answer,
+    Call,
+    DownloadError,
+    DownloadKind,
+    DownloadLimits,
+    Fetched,
+    Part,
+    SendError,
+    Sink,
+    Unreadable,
+)
+from promptlab.http.policy import DOWNLOADS, Decision, Event, Outcome, Reply, Retries, StopKind, classify, decide
+from promptlab.http.waits import RateInfo, Wait, backoff, parse_wait, rate_headers
+
+if TYPE_CHECKING:
+    from promptlab.http.client import Client
+
+__all__ = [
+    "DOWNLOADS",
+    "Answer",
+    "Call",
+    "Client",
+    "Decision",
+    "DownloadError",
+    "DownloadKind",
+    "DownloadLimits",
+    "Event",
+    "Fetched",
+    "Origin",
+    "Outcome",
+    "Part",
+    "RateInfo",
+    "Reply",
+    "Retries",
+    "SendError",
+    "Sink",
+    "StopKind",
+    "Target",
+    "Unreadable",
+    "Wait",
+    "backoff",
+    "classify",
+    "decide",
+    "decode_data_url",
+    "is_local",
+    "is_public",
+    "join",
+    "normalise_base",
+    "parse_url",
+    "parse_wait",
+    "rate_headers",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """`Client` on first use: it brings asyncio, which a plan does not need."""
+    if name != "Client":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from promptlab.http.client import Client
+
+    return Client

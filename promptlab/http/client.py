@@ -1,0 +1,321 @@
+"""The client of one run: sends calls, fetches images; never retries, never follows a POST's redirect.
+
+What to do about an error is policy.py's; this only says what happened, and above all whether anything was sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
+
+from promptlab.http.address import Origin, Target, is_public, join, literal, normalise_base, parse_url
+from promptlab.http.download import Intake, hop, of_status, refuse_private, target_of
+from promptlab.http.messages import IN_PROCESS, Answer, Call, DownloadError, DownloadLimits, Fetched, SendError, Sink
+
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx
+
+    from promptlab.http.transport import Guard, Lane, Network
+
+__all__ = ["Client"]
+
+_WRITE_S = 120.0
+_DRAIN = "the answer is larger than {:,} bytes"
+
+
+class Client:
+    """HTTP to one API, as an async context manager; one a run, shared by its workers.
+
+    Each call in flight has a connection of its own (a lane), taken from a free list: one pool for twenty connections
+    costs three times the CPU. `app` is an ASGI application that answers in this process instead of a network.
+    `network` and `context` (TLS) are for tests. Raises ValueError for a bad base URL or Authorization.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        authorization: str | None = None,
+        app: Any = None,
+        user_agent: str = "promptlab",
+        read_timeout: float = 600.0,
+        connect_timeout: float = 10.0,
+        max_body: int = 200 * 1024 * 1024,
+        network: Network | None = None,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        if authorization is not None and not re.fullmatch(r"[\x21-\x7e]+( [\x21-\x7e]+)*", authorization):
+            raise ValueError("the API key holds characters that no header can carry")  # and is not shown
+        base = parse_url(normalise_base(IN_PROCESS if app is not None else base_url))
+        self._origin = base.origin
+        self._prefix = base.path.rstrip("/")
+        self._authorization = authorization
+        self._secret = authorization.rsplit(" ", 1)[-1] if authorization else ""
+        self._app = app
+        self._agent = user_agent
+        self._read = read_timeout
+        self._connect = connect_timeout
+        self._max_body = max_body
+        self._network = network
+        self._context = context
+        self._free: dict[tuple[Origin, bool], list[Lane]] = {}
+        self._trusted: str | None = None
+        self._trust_known = False
+
+    async def __aenter__(self) -> Self:
+        from promptlab.http.transport import SystemNetwork  # httpx costs 0.15 s: only a run that sends pays
+
+        self._network = self._network or SystemNetwork()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for lanes in self._free.values():
+            for lane in lanes:
+                await lane.close()
+        self._free.clear()
+        await asyncio.sleep(0)  # lets the event loop finish closing the sockets
+
+    # --- calls of the API ---------------------------------------------------------------------------------------
+
+    async def send(self, call: Call) -> Answer:
+        """One call, one answer, whatever its status; SendError if there is no complete answer. Sends at most once."""
+        import httpx
+
+        started = time.perf_counter()
+        read = self._read if call.timeout_s is None else call.timeout_s
+        request = self._request(call, read)
+        lane = await self._lane(self._origin, guarded=False)
+        try:
+            # The read timeout is for silence; this bounds a server that drips a byte now and then.
+            async with asyncio.timeout(self._connect + _WRITE_S + 2 * read):
+                response = await lane.send(request)
+                body = await self._body(response)
+        except (httpx.HTTPError, OSError, TimeoutError) as error:
+            await lane.close()
+            raise _send_error(error, self._origin) from None  # the cause may quote a header
+        except BaseException:
+            await lane.close()
+            raise
+        self._give_back(lane, self._origin, guarded=False)
+        elapsed = int((time.perf_counter() - started) * 1000)
+        return self._without_key(Answer(response.status_code, _headers(response), body, elapsed))
+
+    def _without_key(self, answer: Answer) -> Answer:
+        """The answer, should a server repeat the key in it, without: what is read here ends in the log."""
+        secret = self._secret.encode()
+        if len(secret) < 8 or (
+            secret not in answer.body and not any(self._secret in h for h in answer.headers.values())
+        ):
+            return answer
+        headers = {name: value.replace(self._secret, "[key]") for name, value in answer.headers.items()}
+        return replace(answer, headers=headers, body=answer.body.replace(secret, b"[key]"))
+
+    def _request(self, call: Call, read: float) -> httpx.Request:
+        from promptlab.http.transport import request
+
+        headers: dict[str, str] = {}
+        if self._authorization is not None:
+            headers["Authorization"] = self._authorization
+        content = None
+        if call.json is not None:
+            content = json.dumps(call.json, separators=(",", ":"), allow_nan=False).encode()
+            headers["Content-Type"] = "application/json"
+        headers |= {"Accept": "application/json", "User-Agent": self._agent, **call.headers}
+        files = [(part.name, (part.filename, part.content, part.content_type)) for part in call.files or ()]
+        return request(
+            call.method,
+            self._target(call.path),
+            headers,
+            timeouts={"connect": self._connect, "read": read, "write": _WRITE_S, "pool": None},
+            content=content,
+            data=call.data,
+            files=files or None,
+        )
+
+    def _target(self, path: str) -> Target:
+        """The URL of a call; the key never leaves the base URL's origin."""
+        if path.startswith("/") and not path.startswith("//"):
+            return Target(self._origin, self._prefix + path)
+        try:
+            target = join(Target(self._origin, self._prefix + "/"), path)
+        except ValueError as error:
+            raise SendError(f"not sent: {error}", sent=False) from error
+        if target.origin != self._origin:
+            message = f"not sent: {target.origin} is not the API's own origin, {self._origin}"
+            raise SendError(message, sent=False)
+        return target
+
+    async def _body(self, response: httpx.Response) -> bytes:
+        chunks, size = [], 0
+        async for chunk in response.aiter_bytes():
+            size += len(chunk)
+            if size > self._max_body:
+                raise SendError(_DRAIN.format(self._max_body), sent=True)
+            chunks.append(chunk)
+        await response.aclose()
+        return b"".join(chunks)
+
+    # --- images -------------------------------------------------------------------------------------------------
+
+    async def fetch(self, url: str, sink: Sink, *, limits: DownloadLimits | None = None) -> Fetched:
+        """Stream an image into `sink`, under the guard; DownloadError says what is wrong and if to try again."""
+        limits = limits or DownloadLimits()
+        started = time.perf_counter()
+        trusted = await self._trusted_host()
+        target = target_of(url, trusted)
+        try:
+            async with asyncio.timeout(limits.total_s):
+                for _ in range(limits.redirects + 1):
+                    found = await self._get(target, sink, limits, trusted)
+                    if not isinstance(found, Target):
+                        size, kind = found
+                        return Fetched(size, kind, int((time.perf_counter() - started) * 1000))
+                    target = found
+        except TimeoutError:
+            message = f"not complete after {limits.total_s:g} s"
+            raise DownloadError("network", message, retryable=True) from None
+        raise DownloadError("refused", f"more than {limits.redirects} redirects", retryable=False)
+
+    async def _get(
+        self, target: Target, sink: Sink, limits: DownloadLimits, trusted: str | None
+    ) -> Target | tuple[int, str | None]:
+        """One hop: the next one's target, or the bytes written and their content type."""
+        import httpx
+
+        from promptlab.http.transport import Refused
+
+        guarded = target.origin.host != trusted
+        if guarded and self._app is not None:
+            raise DownloadError("refused", "the simulator in this process names a foreign host", retryable=False)
+        lane = await self._lane(target.origin, guarded=guarded)
+        try:
+            response = await lane.send(self._download_request(target, limits))
+            headers = _headers(response)
+            following = hop(target, response.status_code, headers, trusted)
+            if following is not None:
+                await lane.close()
+                return following
+            error = of_status(response.status_code, headers, target.origin, time.time())
+            if error is not None:
+                raise error
+            intake = Intake(headers, sink, limits)
+            async for chunk in response.aiter_raw():
+                intake.take(chunk)
+            await response.aclose()
+            size = intake.finish()
+        except Refused as refused:
+            await lane.close()
+            raise DownloadError("refused", str(refused), retryable=False) from None
+        except (httpx.HTTPError, ConnectionError) as error:
+            await lane.close()
+            raise _download_error(error, target.origin) from None
+        except BaseException:
+            await lane.close()
+            raise
+        self._give_back(lane, target.origin, guarded=guarded)
+        return size, headers.get("content-type")
+
+    def _download_request(self, target: Target, limits: DownloadLimits) -> httpx.Request:
+        from promptlab.http.transport import request
+
+        headers = {"Accept": "image/*, */*;q=0.5", "Accept-Encoding": "identity", "User-Agent": self._agent}
+        if self._authorization is not None and target.origin == self._origin:
+            headers["Authorization"] = self._authorization
+        timeouts = {"connect": self._connect, "read": limits.read_s, "write": limits.read_s, "pool": None}
+        return request("GET", target, headers, timeouts=timeouts)
+
+    async def _trusted_host(self) -> str | None:
+        """The base URL's host if it is on this machine or a private network, looked up once."""
+        if not self._trust_known:
+            self._trusted = self._origin.host if self._app is not None or await self._is_local() else None
+            self._trust_known = True
+        return self._trusted
+
+    async def _is_local(self) -> bool:
+        host = self._origin.host
+        if literal(host) is not None:
+            return not is_public(host)
+        assert self._network is not None  # __aenter__ ran
+        try:
+            addresses = await self._network.resolve(host, self._origin.port)
+        except (OSError, UnicodeError):
+            return False
+        return bool(addresses) and not any(is_public(address) for address in addresses)
+
+    # --- lanes --------------------------------------------------------------------------------------------------
+
+    async def _lane(self, origin: Origin, *, guarded: bool) -> Lane:
+        """A free connection, the last used first, or a new one."""
+        from promptlab.http.transport import Lane, connection, in_process
+
+        free = self._free.get((origin, guarded))
+        while free:
+            lane = free.pop()
+            if lane.is_free():
+                return lane
+            await lane.close()
+        if self._app is not None:
+            return Lane(in_process(self._app))
+        assert self._network is not None, "the client is used as `async with Client(...)`"
+        return Lane(connection(origin, self._network, _guard() if guarded else None, self._context))
+
+    def _give_back(self, lane: Lane, origin: Origin, *, guarded: bool) -> None:
+        lane.rest()
+        self._free.setdefault((origin, guarded), []).append(lane)
+
+
+def _guard() -> Guard:
+    from promptlab.http.transport import Refused
+
+    def check(host: str, addresses: list[str]) -> None:
+        problem = refuse_private(host, addresses)
+        if problem is not None:
+            raise Refused(problem)
+
+    return check
+
+
+def _headers(response: httpx.Response) -> Mapping[str, str]:
+    """Names in lower case; of a header sent twice, the values joined by a comma (RFC 9110 5.3)."""
+    found: dict[str, str] = {}
+    for raw_name, raw_value in response.headers.raw:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
+
+
+def _send_error(error: BaseException, origin: Origin) -> SendError:
+    """What a failed send means: only failing to connect proves that nothing was sent."""
+    import httpx
+
+    unsent = (
+        httpx.ConnectError,
+        httpx.ConnectTimeout,
+        httpx.PoolTimeout,
+        httpx.UnsupportedProtocol,
+        httpx.ProxyError,
+    )
+    if isinstance(error, unsent):
+        return SendError(f"not sent: {error or 'no connection'}", sent=False)
+    if isinstance(error, httpx.LocalProtocolError):
+        return SendError("the request could not be written as HTTP", sent=True)  # its text may quote a header
+    if isinstance(error, (httpx.TimeoutException, TimeoutError)):
+        return SendError(
+            f"{origin.host} did not answer in time: {error or 'the whole answer took too long'}", sent=True
+        )
+    return SendError(f"{origin.host} broke off: {error or type(error).__name__}", sent=True)
+
+
+def _download_error(error: Exception, origin: Origin) -> DownloadError:
+    import httpx
+
+    if isinstance(error, httpx.RemoteProtocolError):
+        return DownloadError("cut", f"{origin.host} broke off: {error}", retryable=True)
+    return DownloadError("network", f"{origin.host}: {error or type(error).__name__}", retryable=True)

@@ -1,0 +1,11 @@
+"""The SQLite file that remembers everything: numbered migrations, one writer, readers, views (docs/log.md)."""
+
+from __future__ import annotations
+
+from promptlab.log.cache import Hit
+from promptlab.log.log import Log
+from promptlab.log.money import GROUPS, Spent
+from promptlab.log.runs import Failure, Totals
+from promptlab.log.templates import TemplateUsage, UsedTemplate
+
+__all__ = ["GROUPS", "Failure", "Hit", "Log", "Spent", "TemplateUsage", "Totals", "UsedTemplate"]

@@ -1,0 +1,179 @@
+"""What was already sent: cache hits, the state of a request, and claims between processes.
+
+Only a paid result is a hit: completed, not itself a copy, every image stored. Runs of kind `verify` are left out on
+both sides: they ask again on purpose, to see what changes, and must not change what others see.
+"""
+# ruff: noqa: S608  the SQL is put together from this room's own names; values are bound
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from promptlab.log.connection import Connection
+from promptlab.log.rows import GENERATIONS, IMAGES, read
+from promptlab.model import Generation, Image, utc_now
+
+__all__ = ["Cache", "Hit"]
+
+#: A generation whose request may have been billed without a usable result, or which is to be sent again.
+OPEN = frozenset({"in_flight", "unknown", "lost", "failed"})
+_CHUNK = 5_000  # hashes in one statement: 335 KB of JSON
+
+_HITS = """
+SELECT h.value, g.id, i.status, i.sha256
+FROM json_each(?) h
+CROSS JOIN generations g ON g.request_hash = h.value
+CROSS JOIN runs r ON r.id = g.run_id
+CROSS JOIN images i ON i.generation_id = g.id
+WHERE +g.status = 'completed' AND +g.cached_from IS NULL AND +r.kind <> 'verify'
+ORDER BY g.id, i.position
+"""
+_LATEST = f"""
+SELECT {GENERATIONS.select("g")}
+FROM (
+  SELECT max(g.id) AS id
+  FROM json_each(?) h
+  CROSS JOIN generations g ON g.request_hash = h.value
+  CROSS JOIN runs r ON r.id = g.run_id
+  WHERE g.status NOT IN ('planned', 'skipped') AND +g.cached_from IS NULL AND +r.kind <> 'verify'
+  GROUP BY g.request_hash
+) newest
+CROSS JOIN generations g ON g.id = newest.id
+"""
+_BY_ID = f"SELECT {GENERATIONS.select('g')} FROM json_each(?) h CROSS JOIN generations g ON g.id = h.value"
+_IMAGES = f"""
+SELECT {IMAGES.select("i")} FROM json_each(?) h CROSS JOIN images i ON i.generation_id = h.value
+ORDER BY i.generation_id, i.position
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A paid result that can be taken again: its generation and its images' files, in their order."""
+
+    generation_id: str
+    sha256s: tuple[str, ...]
+
+
+class Cache(Connection):
+    """Readers and claims that decide what a run sends."""
+
+    def hits(self, hashes: Iterable[str]) -> dict[str, Hit]:
+        """The newest hit of each request hash that has one: enough for a plan, quick for 100,000 hashes."""
+        found: dict[str, Hit] = {}
+        for chunk in _chunks(hashes):
+            found.update(_newest(self.rows(_HITS, (chunk,))))
+        return found
+
+    def cached_many(self, hashes: Iterable[str]) -> dict[str, tuple[Generation, list[Image]]]:
+        """The same with whole rows, for a run that copies them."""
+        hits = self.hits(hashes)
+        wanted = [hit.generation_id for hit in hits.values()]
+        generations = self.generations_by_id(wanted)
+        images = self.images_of(wanted)
+        return {hash_: (generations[hit.generation_id], images[hit.generation_id]) for hash_, hit in hits.items()}
+
+    def cached(self, request_hash: str) -> tuple[Generation, list[Image]] | None:
+        """The newest completed generation of this request that was paid and whose images are all stored."""
+        return self.cached_many((request_hash,)).get(request_hash)
+
+    def latest_many(self, hashes: Iterable[str]) -> dict[str, Generation]:
+        """The newest generation of each request that was itself sent, whatever became of it."""
+        found = {}
+        for chunk in _chunks(hashes):
+            for row in read(GENERATIONS, self.rows(_LATEST, (chunk,))):
+                found[row.request_hash] = row
+        return found
+
+    def latest(self, request_hash: str) -> Generation | None:
+        """The newest generation of this request that was itself sent, whatever became of it."""
+        return self.latest_many((request_hash,)).get(request_hash)
+
+    def open_generations(self, hashes: Iterable[str]) -> dict[str, Generation]:
+        """Of each request whose newest sending did not complete, that one: in flight, unknown, lost or failed.
+
+        One in flight belongs to a live run while its claim lives; after that, to a run that died.
+        """
+        return {hash_: row for hash_, row in self.latest_many(hashes).items() if row.status in OPEN}
+
+    def open_generation(self, request_hash: str) -> Generation | None:
+        """The newest sending of this request if it did not complete."""
+        return self.open_generations((request_hash,)).get(request_hash)
+
+    def generations_by_id(self, ids: Collection[str]) -> dict[str, Generation]:
+        """The generations with these ids, as far as they are there."""
+        found = {}
+        for chunk in _chunks(ids):
+            found.update({row.id: row for row in read(GENERATIONS, self.rows(_BY_ID, (chunk,)))})
+        return found
+
+    def images_of(self, generation_ids: Collection[str]) -> dict[str, list[Image]]:
+        """The images of each of these generations, in the order of the response; an empty list where there is none."""
+        found: dict[str, list[Image]] = {id_: [] for id_ in generation_ids}
+        for chunk in _chunks(generation_ids):
+            for image in read(IMAGES, self.rows(_IMAGES, (chunk,))):
+                found[image.generation_id].append(image)
+        return found
+
+    # --- claims: one request in two processes is sent by one of them ---
+
+    def claim(self, request_hash: str, draw: int, owner: str, seconds: float) -> bool:
+        """Take the right to send this request, for so long; False while another owner's claim lives."""
+        sql = """
+            INSERT INTO claims (request_hash, draw, owner, expires_at) VALUES (?, ?, ?, ?)
+            ON CONFLICT DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at
+            WHERE claims.owner = excluded.owner OR claims.expires_at <= ?
+        """
+        return self.execute(sql, (request_hash, draw, owner, _later(seconds), utc_now())).rowcount == 1
+
+    def renew_claims(self, owner: str, seconds: float) -> int:
+        """Prolong all claims of this owner; says how many there are."""
+        sql = "UPDATE claims SET expires_at = ? WHERE owner = ?"
+        return self.execute(sql, (_later(seconds), owner)).rowcount
+
+    def release_claim(self, request_hash: str, draw: int, owner: str) -> None:
+        """Give up one claim; another owner's stays."""
+        self.execute(
+            "DELETE FROM claims WHERE request_hash = ? AND draw = ? AND owner = ?", (request_hash, draw, owner)
+        )
+
+    def release_claims(self, owner: str) -> None:
+        """Give up all claims of this owner."""
+        self.execute("DELETE FROM claims WHERE owner = ?", (owner,))
+
+    def claimed_by(self, request_hash: str, draw: int) -> str | None:
+        """Who holds a live claim on this request."""
+        sql = "SELECT owner FROM claims WHERE request_hash = ? AND draw = ? AND expires_at > ?"
+        owner: str | None = self.value(sql, (request_hash, draw, utc_now()))
+        return owner
+
+    def forget_expired_claims(self) -> int:
+        """Remove what dead processes left behind; says how many claims that were."""
+        return self.execute("DELETE FROM claims WHERE expires_at <= ?", (utc_now(),)).rowcount
+
+
+def _newest(rows: Iterable[tuple[str, str, str, str | None]]) -> Mapping[str, Hit]:
+    """Hash → its newest generation with every image stored; the rows come with the oldest generation first."""
+    files: dict[tuple[str, str], list[str] | None] = {}
+    for hash_, id_, status, sha256 in rows:
+        known = files.setdefault((hash_, id_), [])
+        if status != "stored" or sha256 is None:
+            files[hash_, id_] = None
+        elif known is not None:
+            known.append(sha256)
+    return {hash_: Hit(id_, tuple(found)) for (hash_, id_), found in files.items() if found is not None}
+
+
+def _chunks(values: Iterable[str]) -> Iterator[str]:
+    """JSON lists of at most `_CHUNK` values, sorted: neighbours in the index are then read together."""
+    ordered = sorted(set(values))
+    for start in range(0, len(ordered), _CHUNK):
+        yield json.dumps(ordered[start : start + _CHUNK])
+
+
+def _later(seconds: float) -> str:
+    moment = datetime.now(UTC) + timedelta(seconds=seconds)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

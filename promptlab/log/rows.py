@@ -1,0 +1,74 @@
+"""Between dataclasses and rows: the fields of a class are the columns of its table, under the same names."""
+# ruff: noqa: S608  the SQL is put together from this room's own names; values are bound
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any, Generic, TypeVar
+
+from promptlab.errors import LogError
+from promptlab.model import Attempt, Generation, Image, Run
+
+__all__ = ["ROWS", "Row", "Table", "read", "table"]
+
+Row = Run | Generation | Attempt | Image
+AnyRow = TypeVar("AnyRow", bound=Run | Generation | Attempt | Image)
+
+
+class Table(Generic[AnyRow]):
+    """How one class is written and read."""
+
+    def __init__(self, name: str, kind: type[AnyRow]) -> None:
+        self.name = name
+        self.kind: type[AnyRow] = kind
+        self.columns = tuple(field.name for field in fields(kind))
+        #: The values of a row, in the order of the columns; SQLite takes True and False as 1 and 0.
+        self.values: Callable[[AnyRow], tuple[Any, ...]] = attrgetter(*self.columns)
+        marks = ", ".join("?" * len(self.columns))
+        self.insert = f"INSERT INTO {name} ({', '.join(self.columns)}) VALUES ({marks})"
+        self._updates: dict[tuple[str, ...], str] = {}
+        self._booleans = tuple(field.name for field in fields(kind) if "bool" in str(field.type))
+
+    def update(self, names: tuple[str, ...]) -> str:
+        """The UPDATE of these columns by id; the few sets of names that a run uses are made once."""
+        if names not in self._updates:
+            if wrong := [name for name in names if name not in self.columns or name == "id"]:
+                raise LogError(f"{self.name} has no column {', '.join(wrong)} to change")
+            changes = ", ".join(f"{name} = ?" for name in names)
+            self._updates[names] = f"UPDATE {self.name} SET {changes} WHERE id = ?"
+        return self._updates[names]
+
+    def select(self, prefix: str) -> str:
+        """The columns, as a query names them: `g.id, g.run_id, …`."""
+        return ", ".join(f"{prefix}.{column}" for column in self.columns)
+
+    def read(self, values: Iterable[Any]) -> AnyRow:
+        """The row again, from the columns in their order."""
+        found: dict[str, Any] = dict(zip(self.columns, values, strict=True))
+        for name in self._booleans:
+            if found[name] is not None:
+                found[name] = bool(found[name])
+        return self.kind(**found)
+
+
+RUNS = Table("runs", Run)
+GENERATIONS = Table("generations", Generation)
+ATTEMPTS = Table("attempts", Attempt)
+IMAGES = Table("images", Image)
+
+#: Parents before children, as foreign keys want them written.
+ROWS: dict[type[Row], Table[Any]] = {Run: RUNS, Generation: GENERATIONS, Attempt: ATTEMPTS, Image: IMAGES}
+
+
+def table(kind: type[Row]) -> Table[Any]:
+    """The table of a class; LogError for a class that is no row."""
+    if kind not in ROWS:
+        raise LogError(f"the log has no table for {kind.__name__}")
+    return ROWS[kind]
+
+
+def read(table: Table[AnyRow], rows: Iterable[Iterable[Any]]) -> Iterator[AnyRow]:
+    """The rows of a query that selected the table's columns."""
+    return map(table.read, rows)

@@ -1,0 +1,46 @@
+"""The stable codes of problems that this room finds; docs/errors.md has a paragraph for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+__all__ = ["CODES"]
+
+CODES: Mapping[str, str] = MappingProxyType(
+    {
+        # axes and matchers
+        "unused-axis": "An axis that no template, parameter, negative prompt, image or matcher uses.",
+        "matches-nothing": "A skip, override or when that no variant can meet.",
+        "unknown-axis": "A matcher that names no axis of the experiment.",
+        "unknown-id": "A matcher that names no value of the axis.",
+        "when-cycle": "An axis whose `when` depends on itself.",
+        "name-clash": "An axis called `source` beside an edit of earlier images.",
+        "unknown-variant": "A variant asked about that the axes do not make.",
+        # designs
+        "baseline-missing": "A one_factor design without a baseline.",
+        "sample-too-few": "A sample larger than what the skips leave of a huge product.",
+        "no-matched-pairs": "A design after which nothing can be compared on an axis (warning).",
+        # requests
+        "prompt-source": "Not exactly one of prompt, prompts, template and templates.",
+        "empty-prompt": "A prompt that is empty for a variant's values.",
+        "prompt-too-long": "A prompt longer than the provider takes.",
+        "prompt-and-negative": "A term both in the prompt and in its negative prompt (warning).",
+        "equal-requests": "Requests that are equal: sent once, each variant gets its rows (warning).",
+        "not-repeatable": "No seed is sent to a provider that takes them (warning).",
+        "bad-files": "A pattern of file names that can't be filled in, or would leave results/.",
+        "colliding-names": "Two images of one run that would get the same file name.",
+        # what the provider takes
+        "unknown-parameter": "A parameter that no installed provider declares.",
+        "bad-parameter": "A parameter's value of the wrong type or out of the provider's range.",
+        "dropped-parameter": "Something the chosen provider lacks, so it is not sent (an error with strict).",
+        "dropped-seed": "Seeds for a provider that takes none (an error with strict).",
+        "emulated-parameter": "Something the provider gets in another form (an error with strict).",
+        "no-edit": "An edit with a provider that can't edit.",
+        "no-async": "Asynchronous jobs asked of a provider that has none.",
+        # source images
+        "missing-image": "A source image that is not there.",
+        "bad-image": "A source image that can't be used: empty, too large, or no image address.",
+        "no-chain": "An edit of an earlier experiment's images, of which there are none.",
+    }
+)

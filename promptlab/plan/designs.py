@@ -1,0 +1,240 @@
+"""Which cells of the product a design keeps, each as a stream in the order of the product.
+
+A sample must be stable: an experiment that gains a value keeps most of what was already paid for. So nothing is drawn
+by index: each axis' value is drawn by rendezvous hashing (Thaler and Ravishankar 1998), whose choice only changes where
+the new value wins, and repeats are passed over. That keeps as much as taking the cells with the smallest keyed hash
+(10 of 11 when a ten-value axis gains one), needs no walk through the product, and has no size at which the method, and
+with it the whole sample, changes. Only a sample so large that drawing costs more than walking takes the smallest
+hashes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import sys
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+from promptlab.errors import InputError, Problem
+from promptlab.model import Design
+
+from .counting import ENUMERABLE, tally
+from .product import Cell, Choice, Space, Test, groups, matches
+
+__all__ = ["All", "Chosen", "OneFactor", "Rendezvous", "Smallest", "choose"]
+
+DEAR = 1e8  # weights: a few seconds, as long as walking through a million cells
+BLOCK = 64  # draws whose weights come out of one hash
+
+
+class Chosen(Protocol):
+    """What a design chose."""
+
+    def cells(self) -> Iterator[Cell]:
+        """The chosen cells, in the order of the product."""
+        ...
+
+    def has(self, cell: Cell) -> bool:
+        """Whether a cell that `when` and `skip` allow is among them."""
+        ...
+
+
+def choose(design: Design, space: Space, baseline: Mapping[str, str] | None) -> Chosen:
+    """Apply a design to a space; choosing a sample walks the product or draws from it, the others cost nothing."""
+    if design.kind == "one_factor":
+        return OneFactor(space, baseline or {})
+    if design.kind == "sample" and design.sample is not None:
+        available = tally(space.axes, space.skip)
+        if available.exact and available.cells <= design.sample:
+            return All(space)
+        walkable = available.exact and available.cells <= ENUMERABLE
+        if walkable and _drawing_work(space, design.sample, available.cells) > DEAR:
+            return Smallest(space, design.sample, design.seed)
+        return Rendezvous(space, design)
+    return All(space)
+
+
+def _drawing_work(space: Space, wanted: int, available: int) -> float:
+    """Hash weights that drawing needs: the draws until `wanted` differ (coupon collector), each over all values."""
+    draws = space.size() * math.log(available / (available - wanted))
+    return draws * sum(len(choices) for choices in space.choices)
+
+
+class All:
+    """Every cell."""
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+
+    def cells(self) -> Iterator[Cell]:
+        return self.space.cells()
+
+    def has(self, cell: Cell) -> bool:
+        return True
+
+
+class OneFactor:
+    """The baseline and each single change from it; axes that the baseline omits are crossed in full."""
+
+    def __init__(self, space: Space, baseline: Mapping[str, str]) -> None:
+        self.space = space
+        self.baseline = baseline
+
+    def cells(self) -> Iterator[Cell]:
+        return (cell for cell, _ in self.space.near(self.baseline))
+
+    def changes(self, cell: Cell) -> list[str]:
+        """The axes in which a cell differs from the baseline."""
+        return [
+            axis.name
+            for axis, choice in zip(self.space.axes, cell, strict=True)
+            if choice.index >= 0 and self.baseline.get(axis.name, choice.id) != choice.id
+        ]
+
+    def has(self, cell: Cell) -> bool:
+        return len(self.changes(cell)) <= 1
+
+
+class Smallest:
+    """The n cells with the smallest hash of their variant id, keyed by the seed: exact, 8 bytes a cell."""
+
+    def __init__(self, space: Space, number: int, seed: int) -> None:
+        self.space = space
+        self._key = str(seed).encode()[:64]
+        self._hashes = array("Q", map(self._hash, space.cells()))
+        self._bound = _nth_smallest(self._hashes, number)
+
+    def _hash(self, cell: Cell) -> int:
+        digest = hashlib.blake2b(self.space.id_of(cell).encode(), digest_size=8, key=self._key).digest()
+        return int.from_bytes(digest, "big")
+
+    def cells(self) -> Iterator[Cell]:
+        bound = self._bound
+        return (cell for cell, weight in zip(self.space.cells(), self._hashes, strict=True) if weight <= bound)
+
+    def has(self, cell: Cell) -> bool:
+        return self._hash(cell) <= self._bound
+
+
+def _nth_smallest(numbers: array[int], n: int) -> int:
+    """The n-th smallest of uniform 64-bit numbers, without sorting them all: only the bucket that holds it."""
+    if n <= 0:
+        return -1
+    counts = [0] * 65536
+    for number in numbers:
+        counts[number >> 48] += 1
+    before = 0
+    for bucket, count in enumerate(counts):
+        if before + count >= n:
+            return sorted(number for number in numbers if number >> 48 == bucket)[n - before - 1]
+        before += count
+    return (1 << 64) - 1
+
+
+class Rendezvous:
+    """n different cells of a product too large to walk through; draw k depends on the seed, k and the values alone.
+
+    Axes that a `when` ties together are drawn as one, so that every cell is equally likely. A draw that is skipped or
+    was drawn before is passed over.
+    """
+
+    def __init__(self, space: Space, design: Design) -> None:
+        self.space = space
+        self._parts = [_Group(space, [axis.name for axis in group]) for group in groups(space.axes, ())]
+        self._absent = space.absent
+        wanted = design.sample or 0
+        picked: set[int] = set()
+        for tried, rank in enumerate(self._draws(design.seed)):
+            if rank not in picked and self._allowed(rank):
+                picked.add(rank)
+            if len(picked) >= wanted:
+                break
+            if tried > 100 * wanted + 100_000:
+                raise InputError(_too_few(design, len(picked)))
+        self._picked = array("Q", sorted(picked)) if space.size() < 1 << 64 else sorted(picked)
+        self._known: set[int] | None = None
+
+    def _draws(self, seed: int) -> Iterator[int]:
+        block = 0
+        while True:
+            columns = [part.winners(seed, block) for part in self._parts]
+            for drawn in zip(*columns, strict=True):
+                rank = 0
+                for part, digit in zip(self._parts, drawn, strict=True):
+                    rank = rank * len(part.options) + digit
+                yield rank
+            block += 1
+
+    def _allowed(self, rank: int) -> bool:
+        skips: Sequence[Test] = self.space.skips
+        if not skips:
+            return True
+        cell = self._cell(rank)
+        return not any(matches(cell, test) for test in skips)
+
+    def _cell(self, rank: int) -> Cell:
+        cell = list(self._absent)
+        for part in reversed(self._parts):
+            rank, digit = divmod(rank, len(part.options))
+            for at, choice in zip(part.positions, part.options[digit], strict=True):
+                cell[at] = choice
+        return tuple(cell)
+
+    def cells(self) -> Iterator[Cell]:
+        return map(self._cell, self._picked)
+
+    def has(self, cell: Cell) -> bool:
+        if self._known is None:
+            self._known = set(self._picked)
+        return self._rank(cell) in self._known
+
+    def _rank(self, cell: Cell) -> int:
+        rank = 0
+        for part in self._parts:
+            rank = rank * len(part.options) + part.options.index(tuple(cell[at] for at in part.positions))
+        return rank
+
+
+class _Group:
+    """Axes drawn as one: its options are their cells, each with a name that no other axis or value can move."""
+
+    def __init__(self, space: Space, names: Sequence[str]) -> None:
+        part = Space([axis for axis in space.axes if axis.name in names])
+        self.positions = [space.position[axis.name] for axis in part.axes]
+        local = list(part.cells())
+        self.names = [part.canonical(cell).encode() for cell in local]
+        self.options: list[Cell] = [
+            tuple(_same(space, at, choice) for at, choice in zip(self.positions, cell, strict=True)) for cell in local
+        ]
+
+    def winners(self, seed: int, block: int) -> list[int]:
+        """For each draw of a block, the option whose weight is the smallest."""
+        if len(self.options) == 1:
+            return [0] * BLOCK
+        start = f"{seed} {block} ".encode()
+        weights = [_weights(start + name) for name in self.names]
+        return [column.index(min(column)) for column in zip(*weights, strict=True)]
+
+
+def _same(space: Space, at: int, choice: Choice) -> Choice:
+    """The space's own choice for one of a sub-space, so that cells compare by identity."""
+    return space.choices[at][choice.index] if choice.index >= 0 else space.absent[at]
+
+
+def _weights(text: bytes) -> array[int]:
+    weights = array("Q", hashlib.shake_128(text).digest(8 * BLOCK))
+    if sys.byteorder == "big":  # the same sample on every machine
+        weights.byteswap()
+    return weights
+
+
+def _too_few(design: Design, found: int) -> Problem:
+    place = design.place
+    return Problem(
+        "sample-too-few",
+        f"only {found:,} of {design.sample:,} variants could be drawn, since skip leaves almost none; "
+        "write fewer, or narrow the axes instead of skipping",
+        *(() if place is None else (place.path, place.line, place.column)),
+    )

@@ -1,0 +1,208 @@
+"""The hot path: cell → prompt → id → hash → Request, one at a time, in constant memory.
+
+Everything that many requests share is made once: canonical JSON per value and per shape, slugs, contexts. A variant's
+seeds share the hash of all that stands before the seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from itertools import islice
+from json.encoder import encode_basestring_ascii
+from typing import TYPE_CHECKING
+
+from promptlab.errors import InputError
+from promptlab.model import Experiment, Place, Request, Variant
+
+from .designs import Chosen
+from .identity import ID_LENGTH
+from .images import ImageOf, Picture
+from .merging import Shape, Shaper
+from .names import Namer
+from .product import Cell, Space, Test, matches
+from .recipes import Recipe
+
+if TYPE_CHECKING:
+    from .plan import Target
+
+__all__ = ["Parts", "Rendered", "Stream"]
+
+#: A variant on its way: its place in the plan, cell, prompt, shape and source image.
+Rendered = tuple[int, Cell, str, Shape, Picture | None]
+OnError = Callable[[InputError, int, Cell], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a stream is put together from."""
+
+    space: Space
+    chosen: Chosen
+    recipes: Sequence[Recipe]  # one for each value of the axis of prompts or templates; one without such an axis
+    image: ImageOf | None
+    shaper: Shaper
+    namer: Namer
+    seeds: tuple[int | None, ...]
+    draws: int
+    where: tuple[Test, ...] = ()
+    limit: int | None = None  # of requests
+
+    @property
+    def per_variant(self) -> int:
+        """Requests a variant."""
+        return len(self.seeds) * self.draws
+
+    def cells(self) -> Iterator[tuple[int, Cell]]:
+        """The variants' places in the whole plan and their cells, `--where` applied."""
+        numbered = enumerate(self.chosen.cells())
+        where = self.where
+        if not where:
+            return numbered
+        return ((place, cell) for place, cell in numbered if all(matches(cell, test) for test in where))
+
+
+class Stream:
+    """Variants and requests of an experiment, in the plan's order, as often as asked."""
+
+    def __init__(self, experiment: Experiment, target: Target, parts: Parts) -> None:
+        self._experiment = experiment
+        self._target = target
+        self.parts = parts
+        kinds = [axis.kind for axis in parts.space.axes]
+        self._template_at = next((at for at, kind in enumerate(kinds) if kind in ("prompt", "template")), None)
+        self._per_variant = parts.per_variant
+        self._head = f'{{"base_url":{encode_basestring_ascii(target.base_url)},'
+        self._middle = f',"provider":{encode_basestring_ascii(target.provider)},"seed":'
+        self._seeds = [(index, seed, _seed_text(seed)) for index, seed in enumerate(parts.seeds)]
+
+    def variant(self, cell: Cell) -> Variant:
+        """A cell under its public name."""
+        space = self.parts.space
+        return Variant(space.id_of(cell), space.axes_of(cell))
+
+    def rendered(self, on_error: OnError | None = None) -> Iterator[Rendered]:
+        """Every variant with its prompt; one that can't be rendered is told to `on_error`, or raised without."""
+        recipes, shape_of, at = self.parts.recipes, self.parts.shaper.shape, self._template_at
+        image_of = self.parts.image
+        prompts = [recipe.prompt for recipe in recipes]
+        prompt_of, picture = prompts[0], None
+        for place, cell in self.parts.cells():
+            try:
+                prompt = prompt_of(cell) if at is None else prompts[cell[at].index](cell)
+                if image_of is not None:
+                    picture = image_of(cell)
+            except InputError as error:
+                named = self._naming(error, cell)
+                if on_error is None:
+                    raise named from error
+                on_error(named, place, cell)
+                continue
+            yield place, cell, prompt, shape_of(cell), picture
+
+    def prefix(self, prompt: str, shape: Shape, picture: Picture | None, draw: int = 0) -> bytes:
+        """The canonical JSON of a request up to its seed (see `identity.payload`)."""
+        head = self._head
+        if draw:
+            head += f'"draw":{draw},'
+        if picture is not None:
+            head += f'"image":{encode_basestring_ascii(picture.identity)},'
+        return (head + shape.head + encode_basestring_ascii(prompt) + self._middle).encode()
+
+    def hashes(self, rendered: Rendered) -> list[bytes]:
+        """The request hashes of one variant, as bytes, in the plan's order: seeds, and for each its draws."""
+        _, _, prompt, shape, picture = rendered
+        seeds = self._seeds if shape.seed is None else self.seeds_of(shape)
+        draws = self._experiment.draws
+        if draws == 1 and len(seeds) == 1:
+            return [sha256(self.prefix(prompt, shape, picture) + seeds[0][2]).digest()]
+        starts = [sha256(self.prefix(prompt, shape, picture, draw)) for draw in range(draws)]
+        found = []
+        for _, _, text in seeds:
+            for start in starts:
+                hash_ = start.copy()
+                hash_.update(text)
+                found.append(hash_.digest())
+        return found
+
+    def seeds_of(self, shape: Shape) -> Sequence[tuple[int | None, int | None, bytes]]:
+        """Seed index, seed and its JSON with the closing brace; a seed given as a parameter is the only one."""
+        return self._seeds if shape.seed is None else [(0, shape.seed, _seed_text(shape.seed))]
+
+    def requests(self) -> Iterator[Request]:
+        """Every request; `sequence` is its place in the whole plan, whatever `--where` leaves out."""
+        every = (request for rendered in self.rendered() for request in self._requests_of(rendered))
+        return every if self.parts.limit is None else islice(every, self.parts.limit)
+
+    def _requests_of(self, rendered: Rendered) -> Iterator[Request]:
+        place, cell, prompt, shape, picture = rendered
+        space, namer, draws = self.parts.space, self.parts.namer, self._experiment.draws
+        template = self._recipe(cell).template
+        variant_id = sha256(space.canonical(cell).encode()).hexdigest()[:ID_LENGTH]
+        variant = Variant(variant_id, space.axes_of(cell))
+        named = namer.of_variant(cell, variant_id)
+        used = space.used(cell)
+        sequence = place * self._per_variant
+        digests = iter(self.hashes(rendered))
+        for seed_index, seed, _ in self._seeds if shape.seed is None else self.seeds_of(shape):
+            for draw in range(draws):
+                yield Request(  # by position: by keyword costs a tenth more
+                    sequence,
+                    self._experiment.name,
+                    variant,
+                    template.id,
+                    template.path,
+                    self._target.provider,
+                    shape.operation,
+                    shape.model,
+                    prompt,
+                    shape.negative_prompt,
+                    shape.params,
+                    shape.defaults,
+                    seed,
+                    None if seed is None else seed_index,
+                    draw,
+                    None if picture is None else picture.image,
+                    None if picture is None else picture.sha256,
+                    next(digests).hex(),
+                    used,
+                    namer.name(named, cell, variant_id, seed, draw),
+                )
+                sequence += 1
+
+    def first_request(self, rendered: Rendered) -> Request:
+        """One request of a variant, for what all of them share."""
+        return next(self._requests_of(rendered))
+
+    def names(self, rendered: Rendered) -> Iterator[str]:
+        """The names under results/ of a variant's requests."""
+        _, cell, _, shape, _ = rendered
+        namer, variant_id = self.parts.namer, self.parts.space.id_of(cell)
+        named = namer.of_variant(cell, variant_id)
+        for _, seed, _ in self.seeds_of(shape):
+            for draw in range(self._experiment.draws):
+                yield namer.name(named, cell, variant_id, seed, draw)
+
+    def prompt_place(self, cell: Cell) -> Place | None:
+        """Where the text of a cell's prompt stands: in the experiment, or in its template."""
+        value = None if self._template_at is None else cell[self._template_at].value
+        source = self._experiment.source
+        if value is not None and self.parts.space.axes[self._template_at or 0].kind == "prompt":
+            return value.place
+        if source is not None and source.kind == "prompt":
+            return source.place
+        return Place(self._recipe(cell).template.path, 1, 1)
+
+    def _recipe(self, cell: Cell) -> Recipe:
+        return self.parts.recipes[0 if self._template_at is None else cell[self._template_at].index]
+
+    def _naming(self, error: InputError, cell: Cell) -> InputError:
+        """The error with the variant it happened to."""
+        name = self.variant(cell).name
+        suffix = f" (in {name})" if name else ""
+        return InputError([replace(problem, message=problem.message + suffix) for problem in error.problems])
+
+
+def _seed_text(seed: int | None) -> bytes:
+    return b"null}" if seed is None else b"%d}" % seed

@@ -1,0 +1,97 @@
+"""From parsed template to Python: nothing is folded at compile time, and what can grow calls the sandbox."""
+
+# ruff: noqa: N802 - jinja2 names its visitors after its nodes
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2 import nodes
+from jinja2.compiler import CodeGenerator, Frame
+
+EACH = " each"  # a filter that no template can name
+
+NODES_A_STEP = 6
+
+
+def weigh(body: list[nodes.Node]) -> int:
+    """How many steps one run through these nodes is; loops and calls inside charge for themselves as well."""
+    count, todo = 0, list(body)
+    while todo:
+        node = todo.pop()
+        count += 1
+        todo.extend(node.iter_child_nodes())
+    return 1 + count // NODES_A_STEP
+
+
+def prepare(tree: nodes.Template) -> None:
+    """Put the charges in: on the iterable of each loop, and at the head of each macro and block."""
+    loops: list[nodes.For] = list(tree.find_all(nodes.For))
+    for loop in loops:
+        weight = nodes.Const(weigh(loop.body), lineno=loop.lineno)
+        loop.iter = nodes.Filter(loop.iter, EACH, [weight], [], None, None, lineno=loop.lineno)
+    bodies: list[Any] = list(tree.find_all((nodes.Macro, nodes.CallBlock, nodes.Block)))
+    for owner in bodies:
+        charge = nodes.EnvironmentAttribute(f"tick({weigh(owner.body)})", lineno=owner.lineno)
+        owner.body.insert(0, nodes.ExprStmt(charge, lineno=owner.lineno))
+    tree.set_environment(tree.environment)  # type: ignore[arg-type]
+
+
+class Generator(CodeGenerator):
+    """jinja2's generator, with calls into the sandbox where a value is made, compared or written out."""
+
+    def _output_child_to_const(self, node: nodes.Expr, frame: Frame, finalize: Any) -> str:
+        # Folding would compute `'a' * 10**9` before any check; only what stands in the file is constant.
+        if isinstance(node, nodes.TemplateData) or (isinstance(node, nodes.Const) and node.value is not None):
+            return super()._output_child_to_const(node, frame, finalize)
+        raise nodes.Impossible
+
+    def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
+        self.write("environment.text(")
+
+    def _output_child_post(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
+        self.write(")")
+
+    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:
+        self.write("environment.glue((")
+        for part in node.nodes:
+            self.visit(part, frame)
+            self.write(", ")
+        self.write("))")
+
+    def visit_Compare(self, node: nodes.Compare, frame: Frame) -> None:
+        self.write("environment.compare(")
+        self.visit(node.expr, frame)
+        for operand in node.ops:
+            self.write(f", {operand.op!r}, ")
+            self.visit(operand.expr, frame)
+        self.write(")")
+
+    def visit_Getitem(self, node: nodes.Getitem, frame: Frame) -> None:
+        if not isinstance(node.arg, nodes.Slice):
+            super().visit_Getitem(node, frame)
+            return
+        self.write("environment.part(")
+        self.visit(node.node, frame)
+        for bound in (node.arg.start, node.arg.stop, node.arg.step):
+            self.write(", ")
+            self.write("None") if bound is None else self.visit(bound, frame)
+        self.write(")")
+
+    def visit_List(self, node: nodes.List, frame: Frame) -> None:
+        self._built(node, frame, node.items, super().visit_List)
+
+    def visit_Dict(self, node: nodes.Dict, frame: Frame) -> None:
+        values = [part for pair in node.items for part in (pair.key, pair.value)]
+        self._built(node, frame, values, super().visit_Dict)
+
+    def visit_Tuple(self, node: nodes.Tuple, frame: Frame) -> None:
+        if node.ctx != "load":
+            super().visit_Tuple(node, frame)  # `for key, value in ...`: a target, not a value
+            return
+        self._built(node, frame, node.items, super().visit_Tuple)
+
+    def _built(self, node: Any, frame: Frame, parts: list[nodes.Expr], visit: Any) -> None:
+        constant = all(isinstance(part, nodes.Const) for part in parts)
+        self.write("" if constant else "environment.built(")
+        visit(node, frame)
+        self.write("" if constant else ")")

@@ -1,0 +1,40 @@
+"""The stable codes of problems that this room finds; docs/errors.md has a paragraph for each.
+
+A front matter also uses the codes of spec/ where the fault is the same: unknown-key, duplicate-key, wrong-type,
+bad-value, yaml-syntax, unquoted-template, template-in-data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+CODES: Mapping[str, str] = MappingProxyType(
+    {
+        # files
+        "template-missing": "A template, or one that another includes, is not in the templates folder.",
+        "template-path": "A template's name leads out of the templates folder.",
+        "template-unreadable": "A template is not a file of UTF-8 text, or is too large.",
+        "template-revision": "A template's @revision is not in git, or there is no git here.",
+        "template-cycle": "A template that includes, imports or extends itself, through others or not.",
+        "front-matter": "The front matter of a template has no end, or uses YAML that it does not have.",
+        # the language
+        "template-syntax": "A template that Jinja cannot read.",
+        "template-feature": "A part of Jinja that prompts do not have, since it cannot be bounded or repeated.",
+        "computed-include": "An include, import or extends whose name is computed: its text could not be versioned.",
+        "unknown-filter": "A filter that the language does not have.",
+        "unknown-test": "A test (`is ...`) that the language does not have.",
+        "undefined-variable": "A name that nothing defines.",
+        "undefined-field": "A field that no value of the axis or variable has.",
+        "undefined-macro": "A macro that the imported file does not define.",
+        "unused-block": "A block that no base template has, so that it is never rendered (warning).",
+        "ignored-front-matter": "Front matter of an included or imported file that has no effect (warning).",
+        "defaulted-variable": "A name with a default that nothing defines, and that looks like one that is (warning).",
+        # at work
+        "variable-type": "A value that is not of the type that the template declares.",
+        "template-error": "A template that fails while it renders.",
+        "template-limit": "A template that makes or does more than a prompt can need.",
+        "template-sandbox": "A template that reaches for what it may not have.",
+        "expression": "An expression that cannot be read or evaluated.",
+    }
+)

@@ -1,0 +1,98 @@
+"""Single expressions and texts of an experiment, in the same sandbox: `where:` of an axis, `image:`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache
+from typing import Any
+
+from jinja2 import TemplateSyntaxError, nodes
+
+from promptlab.errors import InputError, Problem
+from promptlab.model import Place
+from promptlab.prompts.cleaning import clean
+from promptlab.prompts.codegen import prepare
+from promptlab.prompts.failures import FAILURES, explain
+from promptlab.prompts.parsing import Inspector, parse, parse_unit
+from promptlab.prompts.sandbox import GLOBALS, Compiled, RenderContext, Sandbox
+from promptlab.prompts.sources import SourceFile
+
+_RESULT = "result"
+
+
+@cache
+def _sandbox() -> Sandbox:
+    return Sandbox(lambda _name: None)
+
+
+def expression(text: str, place: Place | None = None) -> Callable[[Mapping[str, object]], bool]:
+    """A condition over a row: `price | float > 10 and stock == 'yes'` → a function of the row.
+
+    InputError at `place` when it cannot be read; the function raises one when it cannot be evaluated for a row (an
+    unknown column, say).
+    """
+    source = _source(text, place)
+    problems: list[Problem] = []
+    tree = parse(_sandbox(), source, problems, state="variable")
+    if tree is not None:
+        Inspector(_sandbox(), source, problems).inspect(tree)
+    if problems:
+        raise InputError(problems)
+    body: list[nodes.Node] = [nodes.Assign(nodes.Name(_RESULT, "store"), tree, lineno=1)]
+    compiled = _compiled(nodes.Template(body, lineno=1), source)
+
+    def holds(row: Mapping[str, object]) -> bool:
+        _sandbox().meter.reset()
+        context = RenderContext.quick(compiled, {**GLOBALS, **row})
+        try:
+            for _ in compiled.root_render_func(context):
+                pass
+            return bool(context.vars[_RESULT])
+        except FAILURES as error:
+            raise explain(error, source, row) from None
+
+    return holds
+
+
+def render_text(text: str, context: Mapping[str, object], place: Place | None = None) -> str:
+    """A short text such as `photos/{{ item.sku }}.jpg`, filled in; control characters go, inner spaces stay."""
+    if "{" not in text:
+        return clean(text, keep=True)
+    compiled = _compiled_text(text, place)
+    _sandbox().meter.reset()
+    made = RenderContext.quick(compiled, {**GLOBALS, **context})
+    try:
+        return clean(_sandbox().concat(compiled.root_render_func(made)), keep=True)
+    except FAILURES as error:
+        raise explain(error, compiled.source, context) from None
+
+
+@lru_cache(maxsize=256)
+def _compiled_text(text: str, place: Place | None) -> Compiled:
+    source = _source(text, place)
+    unit = parse_unit(_sandbox(), source, None)
+    problems = list(unit.problems)
+    if unit.references:
+        line = unit.references[0].line
+        problems.append(source.problem("template-feature", "a text like this one cannot include other files", line))
+    if problems or unit.tree is None:
+        raise InputError(problems)
+    return _compiled(unit.tree, source)
+
+
+def _source(text: str, place: Place | None) -> SourceFile:
+    path = place.path if place else "<expression>"
+    return SourceFile(path, path, text, text, place=place)
+
+
+def _compiled(tree: Any, source: SourceFile) -> Compiled:
+    tree.set_environment(_sandbox())
+    prepare(tree)
+    try:
+        compiled = _sandbox().compiled(tree, source.path)
+    except TemplateSyntaxError as error:
+        raise InputError(source.problem("template-syntax", str(error.message), error.lineno)) from None
+    except (SyntaxError, RecursionError, MemoryError) as error:
+        raise InputError(source.problem("template-limit", f"nested too deep: {error}", 1)) from None
+    compiled.source = source
+    return compiled

@@ -1,0 +1,231 @@
+"""From the text of one file to its parsed tree and everything that is wrong with it, before anything runs."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+from jinja2 import TemplateSyntaxError, nodes
+from jinja2.parser import Parser
+
+from promptlab.errors import Problem
+from promptlab.prompts.codegen import EACH
+from promptlab.prompts.frontmatter import FrontMatter, read
+from promptlab.prompts.limits import MAX_BITS, MAX_BRACKETS, MAX_DEPTH, MAX_LITERALS, MAX_LOOPS, MAX_TEXT, MAX_WORDS
+from promptlab.prompts.sandbox import Sandbox
+from promptlab.prompts.sources import SourceFile
+from promptlab.prompts.values import did_you_mean
+
+_REFERENCES = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
+_SILENT = frozenset({"data", "whitespace", "raw_begin", "raw_end", "comment_begin", "comment", "comment_end"})
+_OPEN, _CLOSE = frozenset("([{"), frozenset(")]}")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An include, import or extends: the names it may mean, in order of preference."""
+
+    kind: str  # extends, include, import
+    names: tuple[str, ...]
+    line: int
+    optional: bool  # `ignore missing`
+
+
+@dataclass
+class Unit:
+    """A parsed file. `tree` is None where it cannot be read; `problems` say why."""
+
+    source: SourceFile
+    front: FrontMatter = field(default_factory=FrontMatter)
+    tree: nodes.Template | None = None
+    references: tuple[Reference, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+def parse_unit(sandbox: Sandbox, source: SourceFile, head: str | None) -> Unit:
+    """Parse one file with its front matter; never raises."""
+    front, problems = read(source, head)
+    tree = parse(sandbox, source, problems)
+    if tree is not None and head is not None:
+        _drop_lines(tree, head.count("\n") + 2)  # with the two lines of ---
+    if tree is None:
+        return Unit(source, front, None, (), tuple(problems))
+    inspector = Inspector(sandbox, source, problems)
+    inspector.inspect(tree)
+    if inspector.too_deep:
+        return Unit(source, front, None, (), tuple(problems))
+    return Unit(source, front, tree, tuple(_references(tree)), tuple(problems))
+
+
+def _drop_lines(tree: nodes.Template, count: int) -> None:
+    """The blank lines that stand for the front matter are for counting, not for the prompt."""
+    first = tree.body[0] if tree.body else None
+    if isinstance(first, nodes.Output) and isinstance(first.nodes[0], nodes.TemplateData):
+        text = first.nodes[0]
+        text.data, text.lineno = text.data[count:], text.lineno + count
+
+
+def parse(sandbox: Sandbox, source: SourceFile, problems: list[Problem], *, state: str | None = None) -> Any:
+    """The parsed body (with state "variable": one expression), or None and a problem."""
+    try:
+        if _too_deep(sandbox, source, problems, state):
+            return None
+        parser = Parser(sandbox, source.body, source.path, source.path, state=state)
+        if state is None:
+            return parser.parse()
+        expression = parser.parse_expression()
+        if not parser.stream.eos:
+            parser.fail(f"nothing can follow the expression here: {parser.stream.current.value!r}")
+        expression.set_environment(sandbox)
+    except TemplateSyntaxError as error:
+        problems.append(source.problem("template-syntax", _sentence(error), error.lineno, _column(source, error)))
+    except (RecursionError, MemoryError) as error:
+        line = _line_of_parser(error.__traceback__)
+        problems.append(source.problem("template-limit", "tags or brackets nested too deep", line))
+    except (ValueError, OverflowError) as error:  # a number of more digits than Python reads
+        problems.append(source.problem("template-limit", f"a literal that is too large: {str(error)[:80]}", 1))
+    else:
+        return expression
+    return None
+
+
+def _too_deep(sandbox: Sandbox, source: SourceFile, problems: list[Problem], state: str | None) -> bool:
+    """Count words and brackets before the parser recurses into them."""
+    words = literals = depth = run = 0
+    for line, kind, value in sandbox.lexer.tokeniter(source.body, source.path, source.path, state):
+        if kind in _SILENT:
+            continue
+        is_literal = kind in ("string", "integer", "float") or value == ","
+        literals += is_literal
+        words += not is_literal
+        if kind == "operator":
+            depth += (value in _OPEN) - (value in _CLOSE)
+        run = run + 1 if value in ("-", "+", "not", "if", "else", "elif") else 0
+        message = ""
+        if words > MAX_WORDS:
+            message = f"more than {MAX_WORDS:,} names, tags and signs in one template"
+        elif literals > MAX_LITERALS:
+            message = (
+                f"more than {MAX_LITERALS:,} texts and numbers in one template; long lists belong in a file of rows"
+            )
+        elif depth > MAX_BRACKETS or run > MAX_BRACKETS:
+            message = f"brackets or signs nested more than {MAX_BRACKETS} deep"
+        elif kind in ("integer", "float") and len(value) > 60:
+            message = f"a number written with {len(value):,} characters"
+        if message:
+            problems.append(source.problem("template-limit", message, line))
+            return True
+    return False
+
+
+def _line_of_parser(trace: TracebackType | None) -> int:
+    line = 1
+    while trace is not None:
+        owner = trace.tb_frame.f_locals.get("self")
+        if isinstance(owner, Parser):
+            line = owner.stream.current.lineno
+            break
+        trace = trace.tb_next
+    return line
+
+
+def _sentence(error: TemplateSyntaxError) -> str:
+    message = (error.message or "this is not Jinja").strip().rstrip(".")
+    return message[:1].lower() + message[1:] if message[1:2].islower() else message
+
+
+def _column(source: SourceFile, error: TemplateSyntaxError) -> int | None:
+    """Jinja names no column; the word or sign that it quotes is looked for on the line."""
+    quoted = re.findall(r"'([^']+)'", error.message or "")
+    for word in (quoted[-1:] if "expected" in (error.message or "") else quoted) or []:
+        if error.lineno <= len(source.lines) and word in source.lines[error.lineno - 1]:
+            return source.column(word, error.lineno) or source.lines[error.lineno - 1].index(word) + 1
+    return None
+
+
+def _references(tree: nodes.Template) -> Iterator[Reference]:
+    found: Any
+    for found in tree.find_all(_REFERENCES):
+        names = reference_names(found)
+        if names is not None:
+            kind = "extends" if isinstance(found, nodes.Extends) else type(found).__name__.lower()
+            kind = "import" if kind == "fromimport" else kind
+            yield Reference(kind, names, found.lineno, bool(getattr(found, "ignore_missing", False)))
+
+
+def reference_names(node: Any) -> tuple[str, ...] | None:
+    """The names an include, import or extends may mean; None when they are computed."""
+    name = node.template
+    values = [item.value if isinstance(item, nodes.Const) else None for item in getattr(name, "items", [name])]
+    if isinstance(name, nodes.Const) and isinstance(name.value, (tuple, list)):
+        values = list(name.value)
+    found = tuple(value for value in values if isinstance(value, str))
+    return found if found and len(found) == len(values) else None
+
+
+class Inspector:
+    """What Jinja allows and prompts do not, found on the parsed tree without running it."""
+
+    def __init__(self, sandbox: Sandbox, source: SourceFile, problems: list[Problem]) -> None:
+        self.sandbox = sandbox
+        self.source = source
+        self.problems = problems
+        self.too_deep = False
+
+    def fault(self, code: str, message: str, node: nodes.Node, word: str = "") -> None:
+        column = self.source.column(word, node.lineno) if word else None
+        self.problems.append(self.source.problem(code, message, node.lineno, column))
+
+    def inspect(self, tree: nodes.Node) -> None:
+        """Walk the tree with a stack of its own: depth is one of the things checked."""
+        todo: list[tuple[nodes.Node, int, int]] = [(tree, 0, 0)]
+        while todo:
+            node, depth, loops = todo.pop()
+            loops += isinstance(node, nodes.For)
+            if depth > MAX_DEPTH or loops > MAX_LOOPS:
+                what = (
+                    f"loops nested more than {MAX_LOOPS}" if loops > MAX_LOOPS else f"tags nested more than {MAX_DEPTH}"
+                )
+                self.fault("template-limit", f"{what} deep", node)
+                self.too_deep = True
+                return
+            self.check(node)
+            todo.extend((child, depth + 1, loops) for child in node.iter_child_nodes())
+
+    def check(self, node: nodes.Node) -> None:
+        if isinstance(node, nodes.Const):
+            self.constant(node)
+        elif isinstance(node, nodes.Filter):
+            if node.name not in self.sandbox.filters or node.name == EACH:
+                self.unknown("filter", node)
+        elif isinstance(node, nodes.Test):
+            if node.name not in self.sandbox.tests:
+                self.unknown("test", node)
+        elif isinstance(node, _REFERENCES):
+            if reference_names(node) is None:
+                message = "the name of a template has to be written out here, in quotes: a computed one has no version"
+                self.fault("computed-include", message, node)
+        elif isinstance(node, nodes.For) and node.recursive:
+            self.fault("template-feature", "a recursive loop; write a macro, or loops within loops", node, "recursive")
+        elif isinstance(node, nodes.EvalContextModifier):
+            self.fault("template-feature", "autoescape: a prompt is not HTML, and nothing in it is escaped", node)
+        elif isinstance(node, (nodes.Getattr, nodes.NSRef)) and node.attr.startswith("__"):
+            self.fault("template-sandbox", f"{node.attr!r} is private, and out of reach of a template", node, node.attr)
+
+    def constant(self, node: nodes.Const) -> None:
+        value = node.value
+        if isinstance(value, int) and value.bit_length() > MAX_BITS:
+            self.fault("template-limit", f"a number of more than {MAX_BITS * 3 // 10} digits", node)
+        elif isinstance(value, float) and not math.isfinite(value):
+            self.fault("template-limit", "a number too large to be one", node)
+        elif isinstance(value, str) and len(value) > MAX_TEXT:
+            self.fault("template-limit", f"a text of {len(value):,} characters; a prompt can have {MAX_TEXT:,}", node)
+
+    def unknown(self, what: str, node: Any) -> None:
+        known = self.sandbox.filters if what == "filter" else self.sandbox.tests
+        names = [name for name in known if name.isidentifier()]
+        self.fault(f"unknown-{what}", f"unknown {what} {node.name!r}{did_you_mean(node.name, names)}", node, node.name)

@@ -1,0 +1,299 @@
+"""The environment that templates run in: what they may reach, and what it may cost.
+
+A subclass of jinja2's immutable sandbox; nothing of jinja2 is patched. It differs in three ways: attributes, filters,
+tests and globals are closed lists; nothing is computed at compile time; and everything that can grow passes through
+a method here that charges the render's budget and checks the size of the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import jinja2
+from jinja2 import Undefined, nodes
+from jinja2.environment import Template, TemplateModule
+from jinja2.exceptions import SecurityError, TemplateNotFound
+from jinja2.runtime import BlockReference, Context, LoopContext, Macro, TemplateReference
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Joiner, Namespace
+
+from promptlab.prompts.codegen import EACH, Generator
+from promptlab.prompts.filters import FILTERS, TESTS, Group
+from promptlab.prompts.limits import MAX_CALLS, MAX_RANGE, LimitReached, Meter, check_length, size
+from promptlab.prompts.methods import LIST, LOOP, LOOP_METHODS, MAP, TEXT, TUPLE, Method
+from promptlab.prompts.operators import BINARY, COMPARE
+from promptlab.prompts.values import Fields, Missing, as_text
+
+
+def bounded_range(*bounds: int) -> range:
+    """`range(...)` of at most MAX_RANGE numbers."""
+    numbers = range(*bounds)
+    if len(numbers) > MAX_RANGE:
+        raise LimitReached(f"a range of more than {MAX_RANGE:,} numbers")
+    return numbers
+
+
+#: What a template can call without being given it.
+GLOBALS: Mapping[str, Any] = {"range": bounded_range, "dict": dict, "namespace": Namespace, "joiner": Joiner}
+
+_CALLABLE = frozenset({bounded_range, dict, Namespace})
+_SIMPLE = frozenset({int, float, bool, type(None)})
+_LISTS = (list, tuple, dict)
+
+
+class Compiled(Template):
+    """A compiled file. A module that only defines macros is made once; one with state is made anew in each render."""
+
+    stateless: bool = False
+    weight: int = 1
+    source: Any = None  # the SourceFile it came from
+    module_: TemplateModule | None = None
+
+    def _get_default_module(self, ctx: Context | None = None) -> TemplateModule:
+        # A `namespace` at a library's top level would otherwise carry over from one render to the next, and a prompt
+        # would depend on which prompts were rendered before it.
+        if self.stateless and self.module_ is not None:
+            return self.module_
+        made: dict[Any, TemplateModule] = self.environment.meter.modules  # type: ignore[attr-defined]
+        if self not in made:
+            made[self] = self.module_ = self.make_module()
+        return made[self]
+
+
+class Sandbox(ImmutableSandboxedEnvironment):
+    """Compiles and runs the files of one folder or revision; `lookup` finds a compiled file by its name."""
+
+    code_generator_class = Generator
+    template_class = Compiled
+    intercepted_binops = frozenset(BINARY)
+    default_binop_table: ClassVar[dict[str, Callable[[Any, Any], Any]]] = dict(BINARY)  # type: ignore[misc]
+
+    def __init__(self, lookup: Callable[[str], Compiled | None]) -> None:
+        super().__init__(undefined=Missing, autoescape=False, optimized=False, cache_size=0)
+        self.lookup = lookup
+        self.meter = Meter()
+        self.tick = self.meter.charge
+        self.text = as_text
+        self.globals = dict(GLOBALS)
+        self.filters = {**FILTERS, EACH: self.each}
+        self.tests = dict(TESTS)
+
+    # --- what it may cost -----------------------------------------------------------------------------------------
+
+    def charge(self, value: Any) -> None:
+        """Charge for walking a value once."""
+        if isinstance(value, str):
+            self.tick(1 + (len(value) >> 8))
+        elif isinstance(value, (*_LISTS, range)):
+            self.tick(1 + (len(value) >> 1))
+        else:
+            self.tick(1)
+
+    def checked(self, value: Any) -> Any:
+        """The same value, when it is not too large to be kept; charges for looking."""
+        if isinstance(value, str):
+            check_length(len(value))
+        elif isinstance(value, _LISTS):
+            self.tick(1 + (size(value)[1] >> 3))
+        return value
+
+    def each(self, value: Any, weight: int) -> Iterable[Any]:
+        """The iterable of a `for`, charged in full before its first step."""
+        if isinstance(value, (Joiner, Namespace)):
+            raise TypeError("this cannot be looped over")
+        items = value if isinstance(value, (str, range, *_LISTS)) else list(value)
+        self.tick(1 + weight * len(items))
+        return items
+
+    def concat(self, chunks: Iterable[str]) -> str:
+        """The text of a macro, a block or a captured `set`."""
+        parts = list(chunks)
+        length = sum(map(len, parts))
+        check_length(length)
+        self.tick(1 + (length >> 8))
+        return "".join(parts)
+
+    def glue(self, values: Sequence[Any]) -> str:
+        """`a ~ b`."""
+        return self.concat([as_text(value) for value in values])
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """An operator, refused where its result would be too large."""
+        result = BINARY[operator](left, right)
+        if type(result) not in _SIMPLE:
+            self.charge(result)
+            self.checked(result)
+        return result
+
+    def compare(self, value: Any, *rest: Any) -> Any:
+        """`a < b == c`: operators and values by turns. What walks long texts or lists is charged."""
+        result: Any = True
+        for operator, other in zip(rest[::2], rest[1::2], strict=True):
+            if type(value) not in _SIMPLE and type(other) not in _SIMPLE:
+                self._charge_comparison(value)
+                self._charge_comparison(other)
+            result = COMPARE[operator](value, other)
+            if not result:
+                return result
+            value = other
+        return result
+
+    def _charge_comparison(self, value: Any) -> None:
+        if isinstance(value, str):
+            if len(value) > 256:
+                self.tick(len(value) >> 7)
+        elif isinstance(value, _LISTS):
+            self.tick(1 + (size(value)[1] >> 2))
+
+    def built(self, value: Any) -> Any:
+        """A list or map written in the template."""
+        self.tick(1 + (size(value)[1] >> 3))
+        return value
+
+    def part(self, value: Any, start: Any, stop: Any, step: Any) -> Any:
+        """`value[start:stop:step]`."""
+        if not isinstance(value, (str, list, tuple, range)):
+            raise TypeError("only a text or a list has a part like [1:3]")
+        self.charge(value)
+        return value[start:stop:step]
+
+    # --- what it may reach ----------------------------------------------------------------------------------------
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """`obj.attribute`: a field first, then a method that is allowed."""
+        if isinstance(obj, dict):
+            if attribute in obj:
+                return obj[attribute]
+            return Method(MAP[attribute], obj) if attribute in MAP else self.undefined(obj=obj, name=attribute)
+        if isinstance(obj, str):
+            if isinstance(obj, Fields) and attribute in obj.fields:
+                return obj.fields[attribute]
+            return Method(TEXT[attribute], obj) if attribute in TEXT else self.undefined(obj=obj, name=attribute)
+        return self._other_attribute(obj, attribute)
+
+    def _other_attribute(self, obj: Any, name: str) -> Any:
+        if isinstance(obj, Undefined):
+            return getattr(obj, name) if not name.startswith("__") else obj._fail_with_undefined_error()
+        if isinstance(obj, Group) and name in ("grouper", "list"):
+            return obj[name == "list"]
+        if isinstance(obj, (list, tuple)):
+            table = LIST if isinstance(obj, list) else TUPLE
+            return Method(table[name], obj) if name in table else self.undefined(obj=obj, name=name)
+        if isinstance(obj, LoopContext):
+            return self._of_loop(obj, name)
+        if isinstance(obj, TemplateReference):
+            return self._block(obj, name)
+        if isinstance(obj, BlockReference) and name == "super":
+            return obj.super
+        if isinstance(obj, (TemplateModule, Namespace)) and not name.startswith("_"):
+            return getattr(obj, name, self.undefined(obj=obj, name=name))
+        if name.startswith("__"):
+            raise SecurityError(f"{name!r} is private, and out of reach of a template")
+        return self.undefined(obj=obj, name=name)
+
+    def _block(self, reference: TemplateReference, name: str) -> Any:
+        try:
+            return reference[name]
+        except KeyError:
+            return self.undefined(obj=reference, name=name)
+
+    def _of_loop(self, loop: LoopContext, name: str) -> Any:
+        if name in LOOP:
+            return getattr(loop, name)
+        if name in LOOP_METHODS:
+            return Method(lambda _sandbox, value, *arguments: getattr(value, name)(*arguments), loop)
+        return self.undefined(obj=loop, name=name)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """`obj[argument]`: an item first, then as `obj.argument`."""
+        if isinstance(obj, (str, list, tuple, range, dict)) and not isinstance(argument, slice):
+            try:
+                return obj[argument]
+            except (TypeError, LookupError):
+                pass
+        if isinstance(argument, str):
+            return self.getattr(obj, argument)
+        return obj[argument] if isinstance(obj, Undefined) else self.undefined(obj=obj, name=argument)
+
+    def call(self, context: Context, obj: Any, /, *arguments: Any, **named: Any) -> Any:
+        """Call a macro, a block, a method or one of GLOBALS; nothing else can be called."""
+        named.pop("_loop_vars", None)
+        named.pop("_block_vars", None)
+        for value in (*arguments, *named.values()):
+            if type(value) not in _SIMPLE:
+                self.checked(value)
+                self.charge(value)
+        if isinstance(obj, Method):
+            return obj.call(self, arguments, named)
+        if isinstance(obj, (Macro, BlockReference)):
+            return self._nested(obj, arguments, named)
+        if isinstance(obj, Undefined):
+            return obj(*arguments)
+        if isinstance(obj, Joiner):
+            return as_text(obj(*arguments))
+        try:
+            known = obj in _CALLABLE or obj is Joiner
+        except TypeError:
+            known = False
+        if not known:
+            raise SecurityError(
+                "this cannot be called; macros, blocks, methods of a text, range, dict, namespace and joiner can"
+            )
+        self.tick(2)
+        return self.checked(obj(*arguments, **named))
+
+    def _nested(self, obj: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        meter = self.meter
+        meter.charge(3)
+        if meter.calls >= MAX_CALLS:
+            raise LimitReached(f"macros that call each other more than {MAX_CALLS} deep")
+        meter.calls += 1
+        try:
+            return obj(*arguments, **named)
+        finally:
+            meter.calls -= 1
+
+    # --- other files ----------------------------------------------------------------------------------------------
+
+    def get_template(self, name: Any, parent: Any = None, globals: Any = None) -> Template:
+        """A file that an include, import or extends names; what it costs to run is charged."""
+        found = self.lookup(name) if isinstance(name, str) else None
+        if found is None:
+            raise TemplateNotFound(str(name))
+        self.tick(5 + found.weight)
+        return found
+
+    def select_template(self, names: Any, parent: Any = None, globals: Any = None) -> Template:
+        """The first of several files that is there."""
+        for name in names:
+            if self.lookup(name) is not None:
+                return self.get_template(name)
+        raise jinja2.TemplatesNotFound(list(names))
+
+    def compiled(self, tree: nodes.Template, name: str) -> Compiled:
+        """Compile a parsed and prepared file."""
+        made = Compiled.from_code(self, self.compile(tree, name=name, filename=name), self.globals)
+        assert isinstance(made, Compiled)
+        return made
+
+
+class RenderContext(Context):
+    """A context made without jinja2's bookkeeping, which costs more than rendering a line."""
+
+    @classmethod
+    def quick(cls, template: Compiled, variables: dict[str, Any]) -> RenderContext:
+        """The context of a render: `variables` hold the globals too."""
+        context = cls.__new__(cls)
+        context.parent = variables
+        context.vars = {}
+        context.environment = template.environment
+        context.eval_ctx = _EVALUATION
+        context.exported_vars = set()
+        context.name = template.name
+        context.globals_keys = set()
+        context.blocks = {name: [block] for name, block in template.blocks.items()}
+        return context
+
+
+_EVALUATION = nodes.EvalContext(Sandbox(lambda _name: None))  # read only: the tag that changes it is refused

@@ -1,0 +1,96 @@
+"""A template's text, and where in which file a person finds each part of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from promptlab.errors import Problem
+from promptlab.model import Place
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file, or one inline text of an experiment (then with the `place` where its value begins).
+
+    `text` is as read, with line breaks as `\\n`; `body` is what Jinja gets: front matter is blank lines there, so that
+    line numbers stay true.
+    """
+
+    path: str  # relative to the templates folder; of an inline text, the experiment's
+    shown: str  # as messages name it
+    text: str
+    body: str = ""
+    blob: str | None = None
+    place: Place | None = None
+    folder: Path | None = field(default=None, compare=False)  # that `shown` of an inline text is relative to
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The lines of the text."""
+        return self.text.split("\n")
+
+    def problem(
+        self, code: str, message: str, line: int | None, column: int | None = None, severity: Severity = "error"
+    ) -> Problem:
+        """A problem at a line and column of this text."""
+        if self.place is not None:
+            line, column, source = self._in_experiment(self.place, line or 1, column)
+        else:
+            source = self.lines[line - 1] if line and line <= len(self.lines) else None
+            if line and column is None and source is not None:
+                column = len(source) - len(source.lstrip()) + 1
+        return Problem(code, message, self.shown, line, column, source, severity)
+
+    def _in_experiment(self, place: Place, line: int, column: int | None) -> tuple[int, int, str | None]:
+        """Where a position of an inline text lies in the YAML file that holds it.
+
+        A scalar may be folded or escaped, so the mapping is tried and checked: where the text does not stand in the
+        file as expected, the place of the value is given with the text's own line.
+        """
+        own = self.lines[line - 1] if line <= len(self.lines) else ""
+        file = self._experiment_lines(place)
+        for row in range(place.line, min(place.line + len(self.lines) + 1, len(file)) + 1):
+            start = file[row - 1].find(own.strip()) if own.strip() else -1
+            if start >= (place.column - 1 if row == place.line else 0):
+                indent = len(own) - len(own.lstrip())
+                return row, start + max((column or 1) - indent, 1), file[row - 1]
+        return place.line, place.column, file[place.line - 1] if place.line <= len(file) else own
+
+    def _experiment_lines(self, place: Place) -> list[str]:
+        try:
+            text = ((self.folder or Path()) / place.path).read_text("utf-8")
+        except (OSError, ValueError):  # the text of a past run, say, whose file is gone
+            return []
+        return text.split("\n")
+
+    def column(self, name: str, line: int, *, owner: str | None = None) -> int | None:
+        """The column of a name on a line: a whole word inside a tag, outside of quotes.
+
+        With an `owner` the name is a field: after the owner's name and a dot or bracket (`""`: of any owner).
+        """
+        if not 1 <= line <= len(self.lines):
+            return None
+        text, word = self.lines[line - 1], re.escape(name)
+        if owner:
+            before = rf"(?<!\w){re.escape(owner)}\s*(?:\.\s*|\[\s*['\"])"
+        else:
+            before = r"(?<![\w.])" if owner is None else r"[.\['\"]"
+        pattern = re.compile(rf"{before}({word})(?!\w)")
+        tags = [match.span() for match in _TAG.finditer(text)] or [(0, len(text))]
+        strings = [match.span() for match in _STRING.finditer(text)] if owner is None else []
+        for start, end in tags:
+            for match in pattern.finditer(text, start, end):
+                if not any(low < match.start() < high for low, high in strings):
+                    return match.start(1) + 1
+        found = re.search(rf"(?<!\w){word}(?!\w)", text)
+        return found.start() + 1 if found else None
+
+
+_TAG = re.compile(r"\{\{.*?(?:\}\}|$)|\{%.*?(?:%\}|$)")
+_STRING = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")

@@ -1,0 +1,236 @@
+"""The provider contract: a Request becomes a wire call, an answer becomes a Result; both directions are pure.
+
+A provider is one small class. What differs between APIs is declared (`Capabilities`), so that the rooms above can
+price, refuse or warn before anything is sent; what a provider drops or emulates is returned with each call and logged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+
+from promptlab.http import Answer, Call, Unreadable
+from promptlab.model import CostSource, Operation, Parameter, Request
+
+__all__ = [
+    "ApiError",
+    "Capabilities",
+    "Cost",
+    "ImageBytes",
+    "ImageFormat",
+    "Job",
+    "JobStatus",
+    "Output",
+    "Price",
+    "Provider",
+    "RateLimits",
+    "Result",
+    "Setup",
+    "Wire",
+]
+
+JobStatus = Literal["waiting", "running", "done", "failed", "cancelled", "expired", "unknown"]
+ImageFormat = Literal["png", "jpg", "webp"]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an API can do.
+
+    `negative_prompt`: taken as it is, appended to the prompt as "Avoid: …", or dropped. `seed`: dropped, a wish, or
+    kept to the byte. `image_urls`: an edit's source may be a URL; otherwise its bytes are needed. `max_prompt` is in
+    characters. `key_variable` is the environment variable of the key; None where there is none.
+    """
+
+    parameters: tuple[Parameter, ...]
+    negative_prompt: Literal["native", "appended", "none"] = "none"
+    seed: Literal["deterministic", "best_effort", "none"] = "none"
+    operations: tuple[Operation, ...] = ("generate",)
+    max_prompt: int | None = None
+    asynchronous: bool = False
+    revised_prompt: bool = False
+    image_urls: bool = False
+    cost_source: CostSource | None = None
+    key_variable: str | None = None
+    models: tuple[str, ...] = ()
+
+    def parameter(self, name: str) -> Parameter | None:
+        """The declared parameter of that name."""
+        return next((parameter for parameter in self.parameters if parameter.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """An account's limits; None is no limit. `named`: a plan or a setting says so, headers may only tighten it."""
+
+    requests: int | None = None
+    window_s: float = 60.0
+    concurrent: int | None = None
+    daily: int | None = None
+    named: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a provider is made with: where it talks to, the price of a credit, and its part of promptlab.yaml."""
+
+    base_url: str
+    usd_per_credit: float | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageBytes:
+    """An edit's source image, read once."""
+
+    data: bytes = field(repr=False)
+    format: ImageFormat
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A call, and the names of what was asked for but dropped, or sent in another form."""
+
+    call: Call
+    dropped: tuple[str, ...] = ()
+    emulated: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One image of a result: a URL to fetch, or its bytes; neither where the server named none that can be read."""
+
+    url: str | None = None
+    data: bytes | None = field(default=None, repr=False)
+    revised_prompt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """An asynchronous job as an answer describes it. `expires_at` is epoch seconds; `status` unknown is not an end."""
+
+    id: str
+    status: JobStatus = "waiting"
+    poll_url: str | None = None
+    expires_at: float | None = None
+    code: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A read answer: images, or a job that will have them.
+
+    `created` is epoch seconds. `credits` and `cost_usd` are what the response itself says; `usage` its token counts.
+    `response` is the body as received with pixels replaced by `<n bytes>`: what the log keeps.
+    """
+
+    id: str | None
+    model: str | None
+    created: float | None
+    images: tuple[Output, ...]
+    job: Job | None = None
+    usage: Mapping[str, Any] | None = None
+    credits: float | None = None
+    cost_usd: float | None = None
+    response: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What one call will cost by a table, all its images together; None is unknown, never 0.
+
+    `upper`: the figure is the most it can cost, where the model decides (quality auto).
+    """
+
+    credits: float | None = None
+    usd: float | None = None
+    source: str = "unknown"
+    dated: str | None = None  # ISO date of the figure
+    upper: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one generation did cost; None is unknown, never 0."""
+
+    credits: float | None = None
+    usd: float | None = None
+    source: CostSource | None = None
+
+
+class ApiError(NamedTuple):
+    """An error envelope; each None where the answer doesn't say."""
+
+    code: str | None
+    type: str | None
+    message: str | None
+
+
+class Provider(Protocol):
+    """An image API. Subclass it: what an API does not have keeps its default.
+
+    The class attributes are read before there is an instance: `default_base_url` (None where the person must name
+    one), `base_url_variable` its environment variable, `local_without_key`: a server on this machine may want none.
+    """
+
+    name: ClassVar[str]
+    capabilities: ClassVar[Capabilities]
+    default_base_url: ClassVar[str | None] = None
+    base_url_variable: ClassVar[str | None] = None
+    local_without_key: ClassVar[bool] = False
+    #: Answered by `app` in this process: no address, no key, no network.
+    in_process: ClassVar[bool] = False
+    in_process_key: ClassVar[str | None] = None
+    #: Limits where neither a plan nor a setting gives any.
+    default_limits: ClassVar[RateLimits] = RateLimits(concurrent=8)
+
+    def __init__(self, setup: Setup) -> None: ...
+
+    @classmethod
+    def normalise(cls, base_url: str) -> str:
+        """A base URL, already in lower case and without a trailing slash, in this API's own form."""
+        return base_url
+
+    @classmethod
+    def app(cls, options: Mapping[str, Any]) -> Any:
+        """The ASGI app of a provider that is `in_process`."""
+        raise NotImplementedError(f"{cls.name} is not in this process")
+
+    def encode(
+        self,
+        request: Request,
+        *,
+        image: ImageBytes | None = None,
+        asynchronous: bool = False,
+        webhook_url: str | None = None,
+    ) -> Wire:
+        """The call of a request. `image` are the source's bytes where it is a file."""
+        ...
+
+    def decode(self, answer: Answer, request: Request) -> Result:
+        """Read an answer of status 2xx; Unreadable is the only exception."""
+        ...
+
+    def error(self, answer: Answer) -> ApiError:
+        """Read an error's envelope; never fails."""
+        from promptlab.providers.reading import read_error
+
+        return read_error(answer)
+
+    def poll(self, job: Job) -> Call:
+        """The call that asks after a job."""
+        raise NotImplementedError(f"{self.name} has no asynchronous jobs")
+
+    def job(self, answer: Answer) -> Job:
+        """Read a poll's answer; Unreadable if there is no job in it."""
+        raise Unreadable(f"{self.name} has no asynchronous jobs")
+
+    def price(self, operation: Operation, model: str, params: Mapping[str, Any]) -> Price:
+        """What a call will cost by the table; `params` with the defaults filled in."""
+        return Price()
+
+    def cost(self, request: Request, result: Result, images: int) -> Cost:
+        """What a generation cost: as the response says, else by the table for the images that came."""
+        return Cost()

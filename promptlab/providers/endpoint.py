@@ -1,0 +1,192 @@
+"""A provider connected: where it is, with which key, plan, limits and prices; nothing is sent yet."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from promptlab.errors import InputError
+from promptlab.http import is_local, normalise_base, parse_url
+from promptlab.http.messages import IN_PROCESS
+from promptlab.model import Amount, Request
+from promptlab.providers.base import Cost, Price, Provider, RateLimits, Result, Setup
+from promptlab.providers.plans import Plan, find_plan
+from promptlab.providers.reading import number
+from promptlab.providers.registry import get
+
+if TYPE_CHECKING:
+    from promptlab.http import Client
+
+__all__ = ["Endpoint", "SettingsLike", "connect"]
+
+_WITHOUT = "or try without one: --provider simulator"
+_LIMITS = {"requests_per_minute": "requests", "concurrent": "concurrent", "daily": "daily", "window_s": "window_s"}
+
+
+class SettingsLike(Protocol):
+    """What `connect` reads of a studio's settings."""
+
+    @property
+    def plan(self) -> str | None: ...
+
+    @property
+    def plans(self) -> Mapping[str, Mapping[str, Any]]: ...
+
+    @property
+    def providers(self) -> Mapping[str, Mapping[str, Any]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Everything a run needs of its provider.
+
+    `base_url` is normalised and enters the request hash (`simulator:` in this process). `limits` are the account's,
+    from the setting, the plan, or the provider's own default. `honours_keys`: the studio says that a repeated
+    idempotency key is answered with the first result.
+    """
+
+    provider: Provider
+    base_url: str
+    key: str | None = field(repr=False)
+    plan: Plan | None
+    limits: RateLimits
+    honours_keys: bool = False
+    make_app: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def usd_per_credit(self) -> float | None:
+        """Dollars a credit under the plan; None where no plan, or no price, is known."""
+        return None if self.plan is None else self.plan.usd_per_credit
+
+    @property
+    def simulated(self) -> bool:
+        """Whether everything from here is SIMULATED."""
+        return self.provider.capabilities.cost_source == "simulated"
+
+    @property
+    def app(self) -> Any:
+        """The ASGI app that answers in this process, made when first asked for; None for a real server."""
+        return None if self.make_app is None else self.make_app()
+
+    def client(self, **options: Any) -> Client:
+        """An HTTP client for this endpoint (`async with`); `options` as `promptlab.http.Client`."""
+        from promptlab.http import Client
+
+        key = self.provider.in_process_key if self.make_app is not None else self.key
+        authorization = None if key is None else f"Bearer {key}"
+        return Client(self.base_url, authorization=authorization, app=self.app, **options)
+
+    def price(self, request: Request) -> Price:
+        """What a call will cost by the table."""
+        return self.provider.price(request.operation, request.model, {**request.defaults, **request.params})
+
+    def cost(self, request: Request, result: Result, images: int | None = None) -> Cost:
+        """What a generation cost; `images` is how many came, by default those of the result."""
+        return self.provider.cost(request, result, len(result.images) if images is None else images)
+
+    def spent(self, request: Request, result: Result) -> Amount:
+        """The cost as an amount in both units, for budgets; the table's price where the cost is unknown."""
+        cost = self.cost(request, result)
+        if cost.credits is None and cost.usd is None:
+            price = self.price(request)
+            return Amount(usd=price.usd, credits=price.credits)
+        return Amount(usd=cost.usd, credits=cost.credits)
+
+
+def connect(name: str, settings: SettingsLike, environ: Mapping[str, str], *, key_needed: bool = True) -> Endpoint:
+    """The provider of a name, set up from the studio and the environment.
+
+    InputError for an unknown name, a base URL that is none or would carry the key in the open, an unknown plan, or,
+    where `key_needed`, a missing key. Keys come from the environment alone and are never shown.
+    """
+    kind = get(name)
+    options = settings.providers.get(name, {})
+    plan = find_plan(settings.plan, settings.plans) if _has_plans(kind) else None
+    limits = _limits(name, options, plan, kind.default_limits)
+    honours = str(options.get("honours_idempotency_keys", kind.in_process)).strip().lower() == "true"
+    make_app: Callable[[], Any] | None = None
+    if kind.in_process:
+        base_url, wire_url, key = str(kind.default_base_url), IN_PROCESS, None
+        make_app = _app(kind, options)
+    else:
+        base_url = wire_url = _base_url(kind, options, environ)
+        key = _key(kind, base_url, environ, key_needed=key_needed)
+    setup = Setup(wire_url, None if plan is None else plan.usd_per_credit, options)
+    try:
+        provider = kind(setup)
+    except InputError as error:
+        raise InputError(
+            [replace(problem, message=f"providers.{name}: {problem.message}") for problem in error.problems]
+        ) from error
+    return Endpoint(provider, base_url, key, plan, limits, honours, make_app)
+
+
+def _has_plans(kind: type[Provider]) -> bool:
+    """Whether Kairval's account plans apply: to it, and to what simulates it."""
+    from promptlab.providers.kairval import Kairval
+
+    return issubclass(kind, Kairval)
+
+
+def _app(kind: type[Provider], options: Mapping[str, Any]) -> Callable[[], Any]:
+    """The maker of a provider's in-process app: once, and only if something is sent."""
+    if options.get("base_url") is not None:
+        message = "the simulator runs in this process and has no base_url; a simulator server is reached with"
+        raise InputError(f"{message} --provider kairval and KAIRVAL_BASE_URL=http://127.0.0.1:PORT", code="base_url")
+    return functools.cache(functools.partial(kind.app, options))
+
+
+def _base_url(kind: type[Provider], options: Mapping[str, Any], environ: Mapping[str, str]) -> str:
+    """Environment, then studio, then the provider's own; in one form, so that equal addresses hash equally."""
+    variable = kind.base_url_variable
+    named = environ.get(variable, "").strip() if variable else ""
+    source = variable if named else f"providers.{kind.name}.base_url"
+    url = named or options.get("base_url") or kind.default_base_url
+    if not url:
+        raise InputError(f"provider {kind.name} needs an address: set {source} or {variable}", code="base_url")
+    try:
+        return kind.normalise(normalise_base(str(url)))
+    except ValueError as error:
+        raise InputError(f"{source} is not a base URL: {error}", code="base_url") from error
+
+
+def _key(kind: type[Provider], base_url: str, environ: Mapping[str, str], *, key_needed: bool) -> str | None:
+    """The key, cleaned of the white space that copying brings; checked without ever being shown."""
+    variable = kind.capabilities.key_variable
+    if variable is None:
+        return None
+    key = re.sub(r"\s+", "", environ.get(variable, ""))
+    if key and not re.fullmatch(r"[\x21-\x7e]+", key):
+        raise InputError(f"{variable} holds characters that no API key has; copy the key again", code="key")
+    origin = parse_url(base_url).origin
+    if key and origin.scheme == "http" and not is_local(origin.host):
+        message = f"{origin} is not https and not on a private network; the key would be sent in the open"
+        raise InputError(f"{message}. Use https, or unset {variable}", code="base_url")
+    if key or not key_needed or (kind.local_without_key and is_local(origin.host)):
+        return key or None
+    raise InputError(f"no API key: set the environment variable {variable}, {_WITHOUT}", code="key")
+
+
+def _limits(name: str, options: Mapping[str, Any], plan: Plan | None, default: RateLimits) -> RateLimits:
+    """The setting's figures over the plan's over the provider's default."""
+    limits = default if plan is None else plan.limits()
+    if name == "simulator":
+        limits = default  # a plan's prices apply to it, its pace does not
+    given = options.get("limits")
+    if given is None:
+        return limits
+    if not isinstance(given, Mapping) or set(given) - set(_LIMITS):
+        raise InputError(f"providers.{name}.limits is a mapping of {', '.join(_LIMITS)}", code="limits")
+    changes: dict[str, Any] = {"named": True}
+    for key, value in given.items():
+        found = number(value)
+        if value is not None and not found:
+            raise InputError(f"providers.{name}.limits.{key}: {value!r} is not a positive number", code="limits")
+        if key == "window_s":
+            changes["window_s"] = found or 60.0
+        else:
+            changes[_LIMITS[key]] = None if found is None else max(1, int(found))
+    return replace(limits, **changes)

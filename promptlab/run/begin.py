@@ -1,0 +1,182 @@
+"""The beginning of a run: its row, its inputs, and a row for every request, before anything is sent.
+
+The plan is streamed into the log in chunks; what the log has already is answered on the way, at no cost. A run whose
+`planned` is NULL was killed before its plan was whole: nothing of it was sent.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import socket
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import promptlab
+from promptlab.errors import InputError, StoreError
+from promptlab.git import Repository
+from promptlab.http import decode_data_url
+from promptlab.log import Log
+from promptlab.model import Generation, Image, InputFile, Request, Run, Variant, new_id, utc_now
+from promptlab.run.ledger import copy_changes
+from promptlab.run.names import Names
+from promptlab.run.rows import planned_row
+from promptlab.run.studio import Job
+from promptlab.store import BadImage, Store, inspect
+
+__all__ = ["Begun", "begin"]
+
+CHUNK = 1000
+LARGEST_SOURCE = 20 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A run in the log, planned: how many requests, and how many of them the log answered already."""
+
+    run: Run
+    planned: int
+    cached: int
+
+
+def begin(job: Job, log: Log, store: Store, names: Names, *, fresh: bool, settings: dict[str, object]) -> Begun:
+    """Write the run and every planned request. Raises InputError where two files share an experiment's name."""
+    run = _run(job, settings)
+    experiment = job.experiment
+    with log.transaction():
+        log.use_experiment(experiment.name, experiment.path, experiment.description, job.studio.folder)
+        log.insert(run)
+        log.add_inputs(run.id, [*experiment.inputs, *_settings_file(job)])
+        log.add_templates(
+            run.id, zip(job.plan.run_templates, [each.files for each in job.plan.templates.values()], strict=True)
+        )
+        log.ensure_axes_view(experiment.name, job.plan.axes)
+    planned = cached = 0
+    kept: set[str] = set()
+    for chunk in _chunks(job.plan.requests()):
+        sources = _keep_sources(chunk, store, kept, job.studio.folder)
+        rows, images = _rows(chunk, run.id, log, store, names, fresh)
+        with log.transaction():
+            log.add_inputs(run.id, sources)
+            log.add_variants(experiment.name, _variants(chunk))
+            log.insert_many([*rows, *images])
+        for image in images:
+            names.link(image)
+        planned += len(rows)
+        cached += sum(row.cached_from is not None for row in rows)
+    log.update(Run, run.id, planned=planned, cached=cached)
+    return Begun(replace(run, planned=planned, cached=cached), planned, cached)
+
+
+def _run(job: Job, settings: dict[str, object]) -> Run:
+    experiment, endpoint, chosen = job.experiment, job.endpoint, job.studio.settings
+    repository = Repository.find(job.studio.folder)
+    head = repository.head() if repository else None
+    return Run(
+        id=new_id(),
+        experiment=experiment.name,
+        project=chosen.project,
+        user=chosen.user or _user(),
+        host=socket.gethostname(),
+        spec_text=experiment.text,
+        spec_sha256=hashlib.sha256(experiment.text.encode()).hexdigest(),
+        settings=json.dumps(settings, ensure_ascii=False),
+        price_table=json.dumps(_price_table(job), ensure_ascii=False),
+        provider=endpoint.provider.name,
+        base_url=endpoint.base_url,
+        plan=endpoint.plan.name if endpoint.plan else None,
+        started_at=utc_now(),
+        git_commit=head.commit if head else None,
+        git_branch=head.branch if head else None,
+        git_dirty=head.dirty if head else None,
+        promptlab_version=promptlab.__version__,
+    )
+
+
+def _price_table(job: Job) -> dict[str, object]:
+    """The prices in force, each with its source: what `~` figures of this run were made from."""
+    lines = [asdict(line) for line in job.plan.survey().prices]
+    return {"plan": asdict(job.endpoint.plan) if job.endpoint.plan else None, "prices": lines}
+
+
+def _user() -> str | None:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container without a name for its user
+        return None
+
+
+def _settings_file(job: Job) -> list[InputFile]:
+    text = job.studio.settings.text
+    if text is None:
+        return []
+    return [InputFile("promptlab.yaml", "settings", hashlib.sha256(text.encode()).hexdigest(), text)]
+
+
+def _chunks(requests: Iterator[Request]) -> Iterator[list[Request]]:
+    while chunk := list(islice(requests, CHUNK)):
+        yield chunk
+
+
+def _variants(chunk: Sequence[Request]) -> Iterable[Variant]:
+    return {request.variant.id: request.variant for request in chunk}.values()
+
+
+def _rows(
+    chunk: Sequence[Request], run_id: str, log: Log, store: Store, names: Names, fresh: bool
+) -> tuple[list[Generation], list[Image]]:
+    hits = {} if fresh else log.cached_many(request.request_hash for request in chunk)
+    rows: list[Generation] = []
+    images: list[Image] = []
+    for request in chunk:
+        row = planned_row(request, run_id)
+        hit = hits.get(request.request_hash)
+        if hit is not None and not store.missing(image.sha256 for image in hit[1] if image.sha256):
+            paid, paid_images = hit
+            images += [
+                replace(image, id=new_id(), generation_id=row.id, path=names.path(row, image.position, image.format))
+                for image in paid_images
+            ]
+            row = replace(row, **copy_changes(paid))
+        rows.append(row)
+    return rows, images
+
+
+def _keep_sources(chunk: Sequence[Request], store: Store, kept: set[str], studio: Path) -> list[InputFile]:
+    """Source images go into the store before anything is sent, so that a resumed run has the very same bytes."""
+    found = []
+    for request in chunk:
+        sha256, path = request.image_sha256, request.image
+        if sha256 is None or path is None or sha256 in kept:
+            continue
+        kept.add(sha256)
+        data = _bytes_of(path)
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise StoreError(f"{path} changed while the run was being planned; run it again")
+        _keep(data, path, store)
+        if path[:5].lower() == "data:":
+            found.append(InputFile(f"{path[:32]}…", "image", sha256, None))
+            continue
+        shown = Path(path)
+        name = shown.relative_to(studio).as_posix() if shown.is_relative_to(studio) else str(shown)
+        found.append(InputFile(name, "image", sha256, None))
+    return found
+
+
+def _bytes_of(source: str) -> bytes:
+    if source[:5].lower() == "data:":
+        return decode_data_url(source, LARGEST_SOURCE)
+    return Path(source).read_bytes()
+
+
+def _keep(data: bytes, source: str, store: Store) -> None:
+    try:
+        format_ = inspect(data).format
+    except BadImage as bad:
+        raise InputError(f"{source[:200]} is no image that can be edited: {bad.message}", code="bad-image") from bad
+    with store.part() as part:
+        part.write(data)
+        part.keep(format_)

@@ -1,0 +1,242 @@
+"""The driver: workers take planned generations, send them, and hand results to the collector; one writer, the log.
+
+Nothing here decides about money or retries; it keeps the workers busy, stops them in order, and settles each
+generation once its files are on disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from promptlab.errors import GenerationError, PromptlabError, StoppedError
+from promptlab.http import Decision
+from promptlab.model import Generation, Image, Request, new_id
+from promptlab.providers import ImageBytes, ImageFormat
+from promptlab.run.collect import Collector, Kept, Missed
+from promptlab.run.events import Finished, Message
+from promptlab.run.exchange import Answered, Line, Task, exchange
+from promptlab.run.ledger import Blocked, Busy, Hit, Look
+from promptlab.run.names import Names
+from promptlab.run.rows import request_of
+from promptlab.store import Store
+
+__all__ = ["Driver"]
+
+RENEW_S = 20.0
+PENDING = 256  # results waiting for their files; more would only hold memory
+BUSY_S = 0.25
+
+
+@dataclass(slots=True)
+class Driver:
+    """One run's workers. `run()` returns when everything is settled or the run has stopped in order."""
+
+    line: Line
+    collector: Collector
+    store: Store
+    names: Names
+    planned: Iterator[Generation]
+    workers: int
+    asynchronous: bool = False
+    webhook_url: str | None = None
+    stopped: PromptlabError | None = None
+    interrupted: bool = False
+    in_flight: int = 0
+    _collecting: set[asyncio.Task[None]] = field(default_factory=set)
+    _workers: list[asyncio.Task[None]] = field(default_factory=list)
+    _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PENDING))
+
+    async def run(self) -> None:
+        """Work until there is nothing left. An error that is no one generation's own ends the run in order."""
+        keeper = asyncio.create_task(self._keep_claims())
+        try:
+            self._workers = [asyncio.create_task(self._work()) for _ in range(self.workers)]
+            await self._gather(self._workers)
+            await self._gather(list(self._collecting))
+        finally:
+            keeper.cancel()
+
+    async def _gather(self, tasks: list[asyncio.Task[None]]) -> None:
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        for result in results:
+            if isinstance(result, PromptlabError):
+                self._stop(result)
+            elif isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
+                raise result
+
+    def interrupt(self) -> None:
+        """Ctrl-C: the first lets what is in flight end; the second leaves at once, and what is in flight is unknown."""
+        if self.interrupted:
+            for task in [*self._workers, *self._collecting]:
+                task.cancel()
+            return
+        self.interrupted = True
+        if self.in_flight or self._collecting:
+            count = self.in_flight + len(self._collecting)
+            self.line.listener(Message(f"stopping: waiting for {count} in flight (Ctrl-C again leaves them unknown)"))
+        self._release_idle()
+
+    def _stop(self, error: PromptlabError) -> None:
+        if self.stopped is None:
+            self.stopped = error
+            self._release_idle()
+
+    def _release_idle(self) -> None:
+        for task in list(self.line.idle):
+            task.cancel()
+
+    async def _keep_claims(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_S)
+            self.line.ledger.renew()
+
+    # --- one worker ---
+
+    async def _work(self) -> None:
+        while self.stopped is None and not self.interrupted:
+            generation = next(self.planned, None)
+            if generation is None:
+                return
+            try:
+                await self._one(generation)
+            except StoppedError as error:
+                self._stop(error)
+
+    async def _one(self, generation: Generation) -> None:
+        task: Task | None = None
+        while True:
+            look = self.line.ledger.look(generation)
+            if look is None:
+                try:
+                    task = task or self._task(generation)
+                except GenerationError as error:
+                    self._failed(generation, error)
+                    return
+                outcome = await self._exchange(task)
+                if outcome is None or isinstance(outcome, Answered):
+                    return
+                look = outcome
+            match look:
+                case Hit():
+                    self._copy(generation, look)
+                    return
+                case Blocked(earlier):
+                    self.line.listener(Finished(self.line.ledger.skipped(generation, earlier)))
+                    return
+                case Busy():
+                    with self.line.waiting():
+                        await asyncio.sleep(BUSY_S)
+
+    async def _exchange(self, task: Task) -> Answered | Look | None:
+        await self._room.acquire()
+        self.in_flight += 1
+        outcome: Answered | Look | None = None
+        try:
+            outcome = await exchange(self.line, task)
+        finally:
+            self.in_flight -= 1
+            if not isinstance(outcome, Answered):
+                self._room.release()  # else when its files are there
+        if isinstance(outcome, Answered):
+            self._collect(task.request, outcome)
+        elif outcome is None:
+            self._tell(task.generation.id)
+        return outcome
+
+    def _task(self, generation: Generation) -> Task:
+        """The call of a planned row; the idempotency key of its earlier attempts, where there are any."""
+        image, request = None, request_of(generation)
+        if (source := request.image_sha256) is not None:
+            path = self.store.path(source)
+            if path is None:
+                raise GenerationError(f"the source image {source[:12]}… is no longer in the store", code="no_source")
+            image = ImageBytes(path.read_bytes(), _format(path))
+        wire = self.line.endpoint.provider.encode(
+            request, image=image, asynchronous=self.asynchronous, webhook_url=self.webhook_url
+        )
+        earlier = self.line.ledger.log.attempts(generation.id) if generation.attempts else []
+        key = earlier[-1].idempotency_key if earlier else new_id()
+        call = replace(wire.call, headers={**wire.call.headers, "Idempotency-Key": key})
+        return Task(generation, request, call, key, number=len(earlier))
+
+    def _failed(self, generation: Generation, error: GenerationError) -> None:
+        decision = Decision("fatal", code=error.code, type=error.type, message=str(error))
+        self.line.listener(Finished(self.line.ledger.ended_badly(generation, decision)))
+
+    def _tell(self, generation_id: str) -> None:
+        row = self.line.ledger.log.generation(generation_id)
+        if row is not None:
+            self.line.listener(Finished(row))
+
+    # --- results ---
+
+    def _copy(self, generation: Generation, hit: Hit) -> None:
+        names = [self.names.path(generation, image.position, image.format) for image in hit.images]
+        row, images = self.line.ledger.copied(generation, hit, names)
+        for image in images:
+            self.names.link(image)
+        self.line.listener(Finished(row, tuple(images)))
+
+    def _collect(self, request: Request, answered: Answered) -> None:
+        task = asyncio.create_task(self.collect(request, answered))
+        self._collecting.add(task)
+        task.add_done_callback(self._collected)
+
+    def _collected(self, task: asyncio.Task[None]) -> None:
+        self._collecting.discard(task)
+        self._room.release()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            if isinstance(error, PromptlabError):
+                self._stop(error)
+            else:
+                self._collecting.add(task)  # a fault of ours: `run` raises it
+
+    async def collect(self, request: Request, answered: Answered) -> None:
+        """Fetch every image of a result, then settle the generation: completed, or lost with the reason."""
+        outputs = answered.result.images
+        wanted = request.param("output_format")
+        found = await asyncio.gather(*(self.collector.collect(output, wanted) for output in outputs))
+        generation = answered.generation
+        images = [
+            self._image(generation, position, output.url, output.revised_prompt, one)
+            for position, (output, one) in enumerate(zip(outputs, found, strict=True))
+        ]
+        for image in images:
+            if image.status == "stored":
+                self.names.link(image)
+        missed = [one for one in found if isinstance(one, Missed)]
+        ledger = self.line.ledger
+        if missed:
+            more = f" ({len(missed)} of {len(found)} images)" if len(found) > 1 else ""
+            row = ledger.lost(generation, images, missed[0].code, f"{missed[0].message}{more}")
+        else:
+            row = ledger.completed(generation, images, answered.note)
+        self.line.listener(Finished(row, tuple(images)))
+
+    def _image(
+        self, generation: Generation, position: int, url: str | None, revised: str | None, found: Kept | Missed
+    ) -> Image:
+        kept = found if isinstance(found, Kept) else found.kept
+        facts: dict[str, Any] = {} if kept is None else {
+            "sha256": kept.sha256, "bytes": kept.bytes, "width": kept.width, "height": kept.height,
+            "format": kept.format, "perceptual_hash": kept.perceptual_hash,
+            "path": self.names.path(generation, position, kept.format),
+        }  # fmt: skip
+        return Image(
+            id=new_id(),
+            generation_id=generation.id,
+            position=position,
+            status="lost" if kept is None else "stored",
+            revised_prompt=revised,
+            url=None if url is None or url.startswith("data:") else url,
+            **facts,
+        )
+
+
+def _format(path: Path) -> ImageFormat:
+    suffix = path.suffix.lstrip(".")
+    return "png" if suffix == "png" else "webp" if suffix == "webp" else "jpg"

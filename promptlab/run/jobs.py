@@ -1,0 +1,121 @@
+"""Asynchronous jobs: when to ask, how long to go on asking, and what a callback changes.
+
+A callback (webhook) is a hint: it wakes the poll, whose answer is what counts. A job keeps its concurrency slot until
+it is terminal. The first poll comes at the tenth percentile of past latencies, since polling before any job can be
+done only costs requests; after it every second or two. Retry-After wins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from promptlab.http import Answer, Client, Reply, SendError, Unreadable, parse_wait, rate_headers
+from promptlab.model import Request
+from promptlab.providers import Endpoint, Job, Result
+
+__all__ = ["Jobs", "first_poll", "poll_interval"]
+
+DEADLINE_S = 3600.0  # of a job that says no expires_at
+
+
+def first_poll(latencies_ms: Sequence[int]) -> float:
+    """Seconds until the first poll: the 10th percentile of past latencies; one second without a past."""
+    if len(latencies_ms) < 5:
+        return 1.0
+    return max(0.2, sorted(latencies_ms)[len(latencies_ms) // 10] / 1000)
+
+
+def poll_interval(number: int, remaining: int | None, reset_s: float | None) -> float:
+    """Seconds between polls `number` and the next: one, later two; wider where polls are seen to use up the rate."""
+    base = 1.0 if number < 20 else 2.0
+    if remaining is None or reset_s is None:
+        return base
+    return max(base, reset_s / max(remaining, 1))
+
+
+@dataclass(slots=True)
+class Jobs:
+    """Follows jobs to their end over one client."""
+
+    endpoint: Endpoint
+    client: Client
+    clock: Callable[[], float]
+    past_ms: Callable[[str], Sequence[int]]  # model → latencies of its completed generations, from the log
+    hints: dict[str, asyncio.Event] = field(default_factory=dict)
+
+    def hint(self, job_id: str) -> None:
+        """A callback named this job: ask now."""
+        if (event := self.hints.get(job_id)) is not None:
+            event.set()
+
+    async def follow(
+        self, request: Request, job: Job, submitted: Answer | None = None
+    ) -> tuple[Reply | SendError | Unreadable, Result | None]:
+        """Poll until the job is terminal or its time is up; the policy's event, and the result if there is one."""
+        deadline = job.expires_at or self.clock() + DEADLINE_S
+        told = parse_wait(submitted.headers, None, self.clock()) if submitted else None
+        pause = (
+            told.seconds if told and told.source.startswith("retry-after") else first_poll(self.past_ms(request.model))
+        )
+        wake = self.hints.setdefault(job.id, asyncio.Event())
+        number = 0
+        last_left: int | None = None
+        try:
+            while True:
+                await self._pause(wake, pause)
+                number += 1
+                try:
+                    answer = await self.client.send(self.endpoint.provider.poll(job))
+                except SendError as error:
+                    if self.clock() > deadline:
+                        return SendError(f"job {job.id}: {error.message}", sent=True), None
+                    pause = min(30.0, pause * 2 + 1)
+                    continue
+                found = self._read(answer, request, job)
+                if found is not None:
+                    return found
+                if self.clock() > deadline:
+                    return SendError(f"job {job.id} was not done in time", sent=True), None
+                told = parse_wait(answer.headers, None, self.clock())
+                rate = rate_headers(answer.headers, self.clock())
+                counts = last_left is not None and rate.remaining is not None and rate.remaining < last_left
+                last_left = rate.remaining
+                reset_s = rate.reset - self.clock() if counts and rate.reset else None
+                pause = poll_interval(number, rate.remaining if counts else None, reset_s)
+                if told and told.source.startswith("retry-after"):
+                    pause = told.seconds
+        finally:
+            self.hints.pop(job.id, None)
+
+    async def _pause(self, wake: asyncio.Event, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await wake.wait()
+            wake.clear()
+        except TimeoutError:
+            return
+
+    def _read(self, answer: Answer, request: Request, job: Job) -> tuple[Reply | Unreadable, Result | None] | None:
+        """What a poll says, or None to go on: 429, 5xx and states nobody knows are not the end of a job."""
+        provider = self.endpoint.provider
+        if answer.status in (404, 410):
+            error = provider.error(answer)
+            return Unreadable(f"job {job.id} is gone ({answer.status}): {error.message}"), None
+        if answer.status in (401, 403):
+            error = provider.error(answer)
+            return Reply(answer.status, answer.headers, error.code, error.type, error.message), None
+        if not 200 <= answer.status < 300:
+            return None
+        try:
+            state = provider.job(answer)
+            if state.status == "done":
+                result = provider.decode(answer, request)
+                return Reply(200, answer.headers, asked=request.n, images=len(result.images)), result
+        except Unreadable as unreadable:
+            return unreadable, None
+        if state.status in ("failed", "cancelled", "expired"):
+            message = state.message or f"the job ended as {state.status}"
+            return Reply(422, answer.headers, state.code or f"job_{state.status}", "job_error", message), None
+        return None

@@ -1,0 +1,196 @@
+"""What a run would do and cost: the plan, minus what the log has already. Nothing is sent and nothing written."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import islice
+
+from promptlab.errors import InputError, Problem
+from promptlab.log import Log
+from promptlab.model import Amount
+from promptlab.pacing import forecast
+from promptlab.plan import Survey
+from promptlab.providers import RateLimits, plans
+from promptlab.run.opening import limits_of
+from promptlab.run.studio import Job
+
+__all__ = ["PlanChoice", "Preview", "preview"]
+
+CHUNK = 5000
+SECONDS_EACH = 30.0  # a generation's time where the log has no past (PROVIDERS.md: 30 s an image)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanChoice:
+    """What the same requests would cost and take under one of the account plans."""
+
+    plan: str
+    cost_usd: float | None
+    packages: int | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The figures of `plan`. Credits, dollars and seconds are estimates for what would be sent; None is unknown."""
+
+    experiment: str
+    provider: str
+    simulated: bool
+    plan: str | None
+    variants: int
+    requests: int
+    images: int
+    equal: int  # requests that are equal to an earlier one of this plan: sent once
+    cached: int
+    blocked: int  # requests whose earlier send is of unknown outcome or lost: not sent again unasked
+    to_send: int
+    images_to_make: int
+    credits: float | None
+    cost_usd: float | None
+    seconds: float
+    choices: tuple[PlanChoice, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    steps: tuple[tuple[str, int | None], ...] = ()
+
+
+def preview(job: Job, log: Log | None, *, fresh: bool = False) -> Preview:
+    """Plan an experiment against the log; InputError with every problem, the experiment's own limits included."""
+    survey = job.plan.survey().check()
+    known = _known(job, log) if log is not None and not fresh else _Known()
+    seconds = _seconds_each(job, log)
+    to_send = survey.distinct - known.cached - known.blocked
+    credits, usd = _less(survey.credits, known.credits), _less(survey.usd, known.usd)
+    plan = job.endpoint.plan
+    result = Preview(
+        experiment=job.experiment.name,
+        provider=job.endpoint.provider.name,
+        simulated=job.endpoint.simulated,
+        plan=plan.name if plan else None,
+        variants=survey.variants,
+        requests=survey.requests,
+        images=survey.images,
+        equal=survey.repeats,
+        cached=known.cached,
+        blocked=known.blocked,
+        to_send=to_send,
+        images_to_make=survey.distinct_images - known.images,
+        credits=credits,
+        cost_usd=usd,
+        seconds=_forecast(job, job.endpoint.limits, to_send, seconds),
+        choices=_choices(job, to_send, credits, seconds),
+        warnings=_warnings(job, survey),
+        steps=tuple((step.name, step.count) for step in job.plan.steps()),
+    )
+    _check_limits(job, result)
+    return result
+
+
+def _warnings(job: Job, survey: Survey) -> tuple[Problem, ...]:
+    """What the plan says without enumerating, then what the survey found."""
+    static = [problem for problem in job.plan.problems if problem.severity == "warning"]
+    return tuple(dict.fromkeys([*static, *survey.warnings]))
+
+
+@dataclass(slots=True)
+class _Known:
+    """What the log has of a plan: answered, or not to be sent again unasked; and what that takes off the price."""
+
+    cached: int = 0
+    blocked: int = 0
+    images: int = 0
+    credits: float = 0.0
+    usd: float = 0.0
+
+
+def _known(job: Job, log: Log) -> _Known:
+    found, counted = _Known(), set[str]()
+    requests = job.plan.requests()
+    while chunk := list(islice(requests, CHUNK)):
+        hashes = [request.request_hash for request in chunk]
+        hits, held = log.hits(hashes), log.open_generations(hashes)
+        for request in chunk:
+            hash_ = request.request_hash
+            if hash_ in counted:
+                continue
+            if hash_ in hits:
+                found.cached += 1
+            elif hash_ in held and held[hash_].status in ("unknown", "lost"):
+                found.blocked += 1
+            else:
+                continue
+            counted.add(hash_)  # only of what the log knows: memory grows with the log's part, not with the plan
+            price = job.endpoint.price(request)
+            found.images += request.n
+            found.credits += price.credits or 0.0
+            found.usd += price.usd or 0.0
+    return found
+
+
+def _less(whole: float | None, part: float) -> float | None:
+    return None if whole is None else max(0.0, round(whole - part, 9))
+
+
+def _seconds_each(job: Job, log: Log | None) -> float:
+    """The median of this model's last latencies; half a minute where there is no past."""
+    if job.endpoint.simulated:
+        return 0.1
+    past = (
+        sorted(log.latencies(job.endpoint.provider.name, str(job.experiment.params.get("model", "gpt-image-2"))))
+        if log
+        else []
+    )
+    return past[len(past) // 2] / 1000 if past else SECONDS_EACH
+
+
+def _forecast(job: Job, rate: RateLimits, requests: int, seconds: float) -> float:
+    return forecast(limits_of(rate, job.studio.settings.share), requests, seconds)
+
+
+def _choices(job: Job, requests: int, credits: float | None, seconds: float) -> tuple[PlanChoice, ...]:
+    """Where no plan is named, what each of the plans for sale would mean (PROVIDERS.md: data, not advice)."""
+    if job.endpoint.plan is not None or job.endpoint.simulated or credits is None or not requests:
+        return ()
+    choices = []
+    for plan in plans(job.studio.settings.plans).values():
+        if not plan.usd_per_credit:
+            continue
+        package = plan.package_credits
+        choices.append(
+            PlanChoice(
+                plan.name,
+                credits * plan.usd_per_credit,
+                None if not package else math.ceil(credits / package),
+                _forecast(job, plan.limits(), requests, seconds),
+            )
+        )
+    return tuple(choices)
+
+
+def _check_limits(job: Job, found: Preview) -> None:
+    """`limits` of the experiment, checked against the estimate: InputError, nothing sent."""
+    limits = job.experiment.limits
+    over = []
+    if limits.images is not None and found.images_to_make > limits.images:
+        over.append(f"{found.images_to_make:,} images, and limits.images is {limits.images:,}")
+    if limits.requests is not None and found.to_send > limits.requests:
+        over.append(f"{found.to_send:,} requests, and limits.requests is {limits.requests:,}")
+    if limits.cost is not None:
+        cost = found.cost_usd if limits.cost.usd is not None else found.credits
+        ceiling = limits.cost.usd if limits.cost.usd is not None else limits.cost.credits or 0.0
+        if cost is not None and cost > ceiling + 1e-9:
+            over.append(
+                f"about {Amount(usd=cost) if limits.cost.usd is not None else Amount(credits=cost)}, and limits.cost is {limits.cost}"
+            )
+    place = limits.place
+    if over:
+        raise InputError(
+            Problem(
+                "limits",
+                f"this would make {'; '.join(over)}; raise the limit or make the experiment smaller",
+                place.path if place else None,
+                place.line if place else None,
+                place.column if place else None,
+            )  # fmt: skip
+        )

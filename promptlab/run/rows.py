@@ -1,0 +1,89 @@
+"""Between a Request and its row in the log, both ways, so that a resumed run sends exactly what was planned."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from promptlab.model import Generation, Request, Variant, new_id, utc_now
+
+__all__ = ["COLUMNS", "planned_row", "request_of"]
+
+#: Parameters with a column of their own; every other one is in `params`.
+COLUMNS = ("aspect_ratio", "output_format", "n", "strength")
+
+
+def planned_row(request: Request, run_id: str) -> Generation:
+    """The row of a request that was not sent yet. A documented default is logged as the value in force."""
+    return Generation(
+        id=new_id(),
+        run_id=run_id,
+        sequence=request.sequence,
+        experiment=request.experiment,
+        variant_id=request.variant.id,
+        template_id=request.template_id,
+        provider=request.provider,
+        model=request.model,
+        operation=request.operation,
+        seed=request.seed,
+        seed_index=request.seed_index,
+        draw=request.draw,
+        axis_values=_json(request.axis_values),
+        prompt=request.prompt,
+        negative_prompt=request.negative_prompt,
+        aspect_ratio=request.param("aspect_ratio"),
+        output_format=request.param("output_format"),
+        n=request.n,
+        strength=request.param("strength") if request.operation == "edit" else None,
+        source_image=request.image_sha256 or request.image,
+        params=_json({name: value for name, value in request.params.items() if name not in (*COLUMNS, "model")}),
+        defaulted=_names(name for name in COLUMNS if name not in request.params and request.param(name) is not None),
+        file_name=request.files,
+        request_hash=request.request_hash,
+        created_at=utc_now(),
+    )
+
+
+def request_of(generation: Generation) -> Request:
+    """The request that a planned row stands for, as far as a provider needs it: what was left out is left out."""
+    params: dict[str, Any] = json.loads(generation.params) if generation.params else {}
+    left_out = json.loads(generation.defaulted) if generation.defaulted else []
+    for name in COLUMNS:
+        value = getattr(generation, name)
+        if value is not None and name not in left_out:
+            params[name] = value
+    source = generation.source_image
+    is_hash = source is not None and re.fullmatch("[0-9a-f]{64}", source) is not None
+    return Request(
+        sequence=generation.sequence,
+        experiment=generation.experiment,
+        variant=Variant(generation.variant_id, {}),
+        template_id=generation.template_id,
+        template_path="",
+        provider=generation.provider,
+        operation=generation.operation,
+        model=generation.model,
+        prompt=generation.prompt,
+        negative_prompt=generation.negative_prompt,
+        params=params,
+        defaults={name: getattr(generation, name) for name in left_out},
+        seed=generation.seed,
+        seed_index=generation.seed_index,
+        draw=generation.draw,
+        image=source,
+        image_sha256=source if is_hash else None,
+        request_hash=generation.request_hash,
+        axis_values=json.loads(generation.axis_values) if generation.axis_values else {},
+        files=generation.file_name or "",
+    )
+
+
+def _names(names: Iterable[str]) -> str | None:
+    found = list(names)
+    return json.dumps(found) if found else None
+
+
+def _json(value: Mapping[str, Any]) -> str | None:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value else None

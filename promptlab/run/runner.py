@@ -1,0 +1,339 @@
+"""Running and resuming: the thin shell that opens what a run needs, drives it, and says how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import signal
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, field
+
+from promptlab.errors import InputError, PromptlabError
+from promptlab.http import DownloadLimits
+from promptlab.log import Log
+from promptlab.model import Amount, Generation, Mode, Run, RunStatus, utc_now
+from promptlab.pacing.owner import owner, state_of
+from promptlab.providers import Endpoint
+from promptlab.run.begin import begin
+from promptlab.run.budget import Budget
+from promptlab.run.collect import Collector
+from promptlab.run.driver import Driver
+from promptlab.run.events import Listener, Message, Planned, Summary, ignore
+from promptlab.run.exchange import Line
+from promptlab.run.jobs import Jobs
+from promptlab.run.ledger import CLAIM_S, Ledger
+from promptlab.run.names import Names
+from promptlab.run.opening import caps, check_budget, known_limits, may_raise, open_client, open_pacer
+from promptlab.run.recover import may_resend
+from promptlab.run.rows import request_of
+from promptlab.run.salvage import salvage
+from promptlab.run.studio import Job, Studio
+from promptlab.run.summary import summarise
+from promptlab.run.webhook import receiver
+from promptlab.store import Decoder, Store
+
+__all__ = ["Ahead", "Options", "resume", "run"]
+
+JOBS = 8  # workers where neither the plan nor --jobs says how many
+DOWNLOADS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a person may say about one run, beyond the experiment.
+
+    `budget` ends the run in order before it would be passed. `fresh` uses no earlier result. `jobs` lowers
+    concurrency. `retry_unknown` and `retry_lost` consent to sending again what may have been billed.
+    """
+
+    budget: Amount | None = None
+    fresh: bool = False
+    jobs: int | None = None
+    retry_unknown: bool = False
+    retry_lost: bool = False
+    webhook_url: str | None = None
+    webhook_port: int | None = None
+    thumbnails: bool | None = None
+    settings: dict[str, object] = field(default_factory=dict)  # kept with the run: the flags as given
+
+
+def run(job: Job, options: Options | None = None, listener: Listener = ignore) -> Summary:
+    """Run an experiment to its end, or to where it has to stop; everything that happened is in the log.
+
+    Raises InputError before anything is sent. A stop is not raised: the summary says `stopped` and how to go on.
+    """
+    options = options or Options()
+    studio, store = job.studio, job.studio.store()
+    check_budget(studio, job.endpoint, options.budget, job.plan.requests())
+    with studio.log() as log:
+        work = _Work(studio, job.endpoint, log, store, options, listener)
+        work.settle_the_dead(job.experiment.name)
+        begun = begin(job, log, store, work.names, fresh=options.fresh, settings=options.settings)
+        work.own(begun.run)
+        listener(Planned(begun.run.id, begun.planned, begun.cached))
+        return work.drive(begun.run, job.experiment.mode, begun.planned - begun.cached)
+
+
+def resume(
+    studio: Studio,
+    run_text: str,
+    options: Options | None = None,
+    listener: Listener = ignore,
+    confirm: Callable[[Ahead], None] = lambda ahead: None,
+) -> Summary:
+    """Finish a run: what was never sent, was rejected or failed is sent; what was in flight is collected or unknown.
+
+    `confirm` is told what would be sent before anything is, and may raise.
+    """
+    options = options or Options()
+    with studio.log(create=False) as log:
+        earlier = log.find_run(run_text)
+        if earlier.planned is None:
+            raise InputError(
+                f"run {earlier.id} was killed while it was being planned; nothing of it was sent: run it again",
+                code="not-planned",
+            )
+        endpoint = studio.endpoint(earlier.provider)
+        if endpoint.base_url != earlier.base_url:
+            raise InputError(
+                f"run {earlier.id} was made at {earlier.base_url}, and the provider is now at {endpoint.base_url}; "
+                "set the address back, or run the experiment again",
+                code="other-address",
+            )
+        work = _Work(studio, endpoint, log, studio.store(), options, listener)
+        work.settle_the_dead(earlier.experiment)
+        if log.claimed_by(*_run_claim(earlier.id)) is not None:
+            raise InputError(f"run {earlier.id} is still going; wait for it, or end it first", code="still-running")
+        work.own(earlier)
+        work.fetch_lost(earlier)
+        again = work.to_send(earlier.id)
+        check_budget(studio, endpoint, options.budget, map(request_of, again))
+        confirm(work.ahead(again))
+        work.plan_again(earlier, again)
+        total = log.totals(earlier.id).generations
+        listener(Planned(earlier.id, total, total - len(again)))
+        return work.drive(earlier, _mode(earlier), len(again))
+
+
+def _mode(run: Run) -> Mode:
+    mode = json.loads(run.settings or "{}").get("mode", "auto")
+    return "async" if mode == "async" else "sync" if mode == "sync" else "auto"
+
+
+def _run_claim(run_id: str) -> tuple[str, int]:
+    """A run's own claim: who holds it is running it now."""
+    return f"run:{run_id}", 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What would be sent, and its price by the table; None is unknown."""
+
+    to_send: int
+    provider: str
+    simulated: bool
+    credits: float | None
+    cost_usd: float | None
+
+
+@dataclass(slots=True)
+class _Work:
+    """What run and resume share: one studio, endpoint, log and store, and the person's options."""
+
+    studio: Studio
+    endpoint: Endpoint
+    log: Log
+    store: Store
+    options: Options
+    listener: Listener
+    names: Names = field(init=False)
+    started: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.names = Names(self.store, self.studio.folder)
+
+    def own(self, run: Run) -> None:
+        """Say that this process runs it."""
+        self.log.claim(*_run_claim(run.id), _owner(run.id), CLAIM_S)
+
+    def settle_the_dead(self, experiment: str) -> None:
+        """Runs of this experiment whose process died: collect what can be had, call the rest unknown."""
+        for run in self.log.runs(experiment=experiment):
+            if run.status != "running" or (run.provider, run.base_url) != (
+                self.endpoint.provider.name,
+                self.endpoint.base_url,
+            ):
+                continue
+            claim = self.log.claimed_by(*_run_claim(run.id))
+            if claim is not None and state_of(claim.partition("#")[0]) != "dead":
+                continue
+            if claim is not None:
+                self.log.release_claims(claim)
+            rows = list(self.log.generations(run.id, statuses=("in_flight",)))
+            self.listener(Message(f"run {run.id} was cut off with {len(rows)} in flight; collecting what can be had"))
+            self._salvage(run, rows)
+            self._end(run, "interrupted")
+
+    def fetch_lost(self, run: Run) -> None:
+        """Try the URLs of lost images once more: it costs nothing while they live."""
+        rows = [row for row in self.log.generations(run.id, statuses=("lost",)) if row.response is not None]
+        self._salvage(run, rows)
+
+    def _salvage(self, run: Run, rows: Sequence[Generation]) -> None:
+        if rows:
+            asyncio.run(self._with_driver(run, iter(()), "auto", 0, lambda driver: salvage(driver, rows)))
+
+    def to_send(self, run_id: str) -> list[Generation]:
+        """What a resume may send: never sent, rejected or failed; unknown and lost ones only as the person said."""
+        found = []
+        for row in self.log.generations(run_id, statuses=("planned", "failed", "unknown", "lost", "skipped")):
+            attempts = self.log.attempts(row.id) if row.status == "failed" else []
+            outcome = attempts[-1].outcome if attempts else None
+            if may_resend(row, outcome, unknown=self.options.retry_unknown, lost=self.options.retry_lost):
+                found.append(row)
+        return found
+
+    def ahead(self, rows: Sequence[Generation]) -> Ahead:
+        """What sending these would cost at worst."""
+        prices = [self.endpoint.price(request_of(row)) for row in rows]
+        credits, usd = [price.credits for price in prices], [price.usd for price in prices]
+        return Ahead(
+            len(rows),
+            self.endpoint.provider.name,
+            self.endpoint.simulated,
+            None if None in credits else sum(filter(None, credits)),
+            None if None in usd else sum(filter(None, usd)),
+        )
+
+    def plan_again(self, run: Run, rows: Sequence[Generation]) -> None:
+        """Mark them as planned, and the run as running."""
+        with self.log.transaction():
+            for row in rows:
+                if row.status != "planned":
+                    self.log.update(Generation, row.id, status="planned", ended_at=None)
+            self.log.update(Run, run.id, status="running", ended_at=None)
+
+    def drive(self, run: Run, mode: Mode, to_send: int) -> Summary:
+        """Send what is planned; the summary is read from the log."""
+        stopped: PromptlabError | None = None
+        interrupted = False
+        if to_send:
+            planned = self.log.generations(run.id, statuses=("planned",))
+            try:
+                driver = asyncio.run(self._with_driver(run, planned, mode, to_send, _run_driver))
+            except BaseException:
+                self._end(run, "interrupted")
+                raise
+            stopped, interrupted = driver.stopped, driver.interrupted
+        totals = self.log.totals(run.id)
+        bad = totals.failed + totals.unknown + totals.lost + totals.skipped
+        status: RunStatus = (
+            "stopped"
+            if stopped
+            else "interrupted"
+            if interrupted and totals.planned
+            else "failed"
+            if bad
+            else "completed"
+        )
+        ended = self._end(run, status)
+        return summarise(self.log, ended, self.studio, stopped, time.monotonic() - self.started)
+
+    def _end(self, run: Run, status: RunStatus) -> Run:
+        """Close a run's row with the figures of its rows, so that summary and database agree."""
+        totals = self.log.totals(run.id)
+        changes = {
+            "status": status, "ended_at": utc_now(), "completed": totals.completed + totals.cached,
+            "cached": totals.cached, "failed": totals.failed + totals.unknown + totals.lost + totals.skipped,
+            "credits": totals.credits, "cost_usd": totals.cost_usd,
+        }  # fmt: skip
+        self.log.update(Run, run.id, **changes)
+        self.log.release_claims(_owner(run.id))
+        found = self.log.run(run.id)
+        assert found is not None
+        return found
+
+    async def _with_driver(
+        self,
+        run: Run,
+        planned: Iterator[Generation],
+        mode: Mode,
+        to_send: int,
+        use: Callable[[Driver], Awaitable[None]],
+    ) -> Driver:
+        """Open everything that sending needs, use it, and close it in order."""
+        endpoint, options, settings = self.endpoint, self.options, self.studio.settings
+        thumbnails = settings.thumbnails if options.thumbnails is None else options.thumbnails
+        async with AsyncExitStack() as stack:
+            client = await stack.enter_async_context(open_client(endpoint))
+            pacer = (
+                stack.enter_context(open_pacer(self.studio, endpoint, options.jobs)) if not endpoint.simulated else None
+            )
+            decoder = Decoder()
+            stack.callback(decoder.close)
+            jobs = Jobs(endpoint, client, time.time, lambda model: self.log.latencies(endpoint.provider.name, model))
+            budget = Budget(caps(self.log, settings, options.budget, self.log.totals(run.id)))
+            ledger = Ledger(
+                self.log, run.id, _owner(run.id), fresh=options.fresh, resend=_consent(options),
+                has_files=lambda images: not self.store.missing(image.sha256 for image in images if image.sha256),
+            )  # fmt: skip
+            line = Line(endpoint, client, pacer, budget, ledger, jobs, self.listener, random.random, time.time)
+            collector = Collector(
+                client, self.store, decoder, asyncio.Semaphore(DOWNLOADS), DownloadLimits(), random.random, thumbnails
+            )
+            webhook_url = await stack.enter_async_context(
+                receiver(options.webhook_url, options.webhook_port, jobs, self.studio.environ, self.listener)
+            )
+            driver = Driver(
+                line, collector, self.store, self.names, planned, workers=self._workers(to_send),
+                asynchronous=mode == "async" or (mode == "auto" and webhook_url is not None),
+                webhook_url=webhook_url,
+            )  # fmt: skip
+            with _signals(driver):
+                await use(driver)
+        return driver
+
+    def _workers(self, to_send: int) -> int:
+        """Enough to fill what the key allows; an unnamed plan may turn out to allow more than it starts with."""
+        limits = self.endpoint.limits
+        most = limits.concurrent or JOBS
+        if not limits.named and not self.endpoint.simulated:
+            most = max(most, *(rate.concurrent or 0 for rate in known_limits(self.studio, self.endpoint).values()))
+        jobs = self.options.jobs or self.studio.settings.jobs
+        if jobs is not None:
+            most = jobs if may_raise(self.endpoint) else min(jobs, most)
+        return max(1, min(most, to_send))
+
+
+async def _run_driver(driver: Driver) -> None:
+    await driver.run()
+
+
+def _owner(run_id: str) -> str:
+    return f"{owner()}#{run_id}"
+
+
+def _consent(options: Options) -> frozenset[str]:
+    unknown = {"unknown", "in_flight"} if options.retry_unknown else set()
+    return frozenset(unknown | ({"lost"} if options.retry_lost else set()))
+
+
+@contextmanager
+def _signals(driver: Driver) -> Iterator[None]:
+    """Ctrl-C and a polite kill stop the run in order; elsewhere than in the main thread nobody can ask."""
+    loop = asyncio.get_running_loop()
+    taken = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, driver.interrupt)
+        except (NotImplementedError, RuntimeError, ValueError):
+            continue
+        taken.append(number)
+    try:
+        yield
+    finally:
+        for number in taken:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,88 @@
+"""What a dead process left in flight: fetch its files, poll its jobs, and call the rest what it is, unknown."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from promptlab.http import Answer, Decision, Reply, SendError, decide
+from promptlab.model import Amount, Attempt, Generation
+from promptlab.providers import Job
+from promptlab.run.driver import Driver
+from promptlab.run.events import Finished
+from promptlab.run.exchange import Answered, read_answer
+from promptlab.run.recover import after_interruption
+from promptlab.run.rows import request_of
+
+__all__ = ["salvage"]
+
+AT_ONCE = 8
+
+
+async def salvage(driver: Driver, rows: Sequence[Generation]) -> None:
+    """Settle these generations without sending any of them again."""
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(row: Generation) -> None:
+        async with gate:
+            await _one(driver, row)
+
+    await asyncio.gather(*(one(row) for row in rows))
+
+
+async def _one(driver: Driver, row: Generation) -> None:
+    match after_interruption(row):
+        case "fetch":
+            await _fetch(driver, row)
+        case "poll":
+            await _poll(driver, row)
+        case "unknown":
+            _unknown(driver, row, "the process was killed while the request was in flight")
+        case "keep":
+            return
+
+
+async def _fetch(driver: Driver, row: Generation) -> None:
+    """The response is in the log: its images are fetched while their URLs live."""
+    answer = Answer(200, {}, (row.response or "").encode())
+    request = request_of(row)
+    event, result = read_answer(driver.line.endpoint, answer, request)
+    if result is None or not isinstance(event, Reply):
+        _unknown(driver, row, "the stored response can't be read")
+        return
+    await driver.collect(request, Answered(row, result))
+
+
+async def _poll(driver: Driver, row: Generation) -> None:
+    """A job's id is in the log: it is asked after, never submitted again."""
+    line, request = driver.line, request_of(row)
+    attempt = _last_attempt(driver, row)
+    started = line.clock()
+    event, result = await line.jobs.follow(request, Job(str(row.job_id)))
+    decision = decide(event, 1, line.clock(), random=line.random)
+    if result is None or not isinstance(event, Reply):
+        price = line.price(request)
+        if attempt is not None:
+            line.ledger.attempt_ended(row, attempt, decision, event, price if decision.may_be_billed else None)
+        line.listener(Finished(line.ledger.ended_badly(row, decision)))
+        return
+    cost = line.endpoint.cost(request, result)
+    if attempt is not None:
+        ms = round((line.clock() - started) * 1000)
+        row = line.ledger.answered(row, attempt, event, decision, result, cost, risk=None, latency_ms=ms)
+    await driver.collect(request, Answered(row, result, decision.message if decision.outcome == "short" else None))
+
+
+def _unknown(driver: Driver, row: Generation, why: str) -> None:
+    line = driver.line
+    cut = SendError(why, sent=True)
+    decision: Decision = decide(cut, 1, line.clock(), random=line.random)
+    price: Amount = line.price(request_of(row))
+    if (attempt := _last_attempt(driver, row)) is not None:
+        line.ledger.attempt_ended(row, attempt, decision, cut, price)
+    line.listener(Finished(line.ledger.ended_badly(row, decision)))
+
+
+def _last_attempt(driver: Driver, row: Generation) -> Attempt | None:
+    attempts = driver.line.ledger.log.attempts(row.id)
+    return attempts[-1] if attempts else None

@@ -1,0 +1,83 @@
+"""How a run ended, read from its rows: what the summary says and what SQL finds are the same figures."""
+
+from __future__ import annotations
+
+import json
+
+from promptlab.errors import PromptlabError
+from promptlab.log import Log, Totals
+from promptlab.model import Run
+from promptlab.run.events import Summary
+from promptlab.run.studio import Studio
+
+__all__ = ["exit_code", "next_commands", "summarise"]
+
+
+def summarise(log: Log, run: Run, studio: Studio, stopped: PromptlabError | None, seconds: float) -> Summary:
+    """The summary of a run that has just ended, or of any run in the log."""
+    totals = log.totals(run.id)
+    results = studio.settings.results / run.experiment
+    shown = results.relative_to(studio.folder) if results.is_relative_to(studio.folder) else results
+    return Summary(
+        run_id=run.id,
+        experiment=run.experiment,
+        status=run.status,
+        simulated=run.provider == "simulator",
+        planned=run.planned or totals.generations,
+        completed=totals.completed + totals.cached,
+        cached=totals.cached,
+        failed=totals.failed,
+        unknown=totals.unknown,
+        lost=totals.lost,
+        skipped=totals.skipped,
+        unsent=totals.planned,
+        images=totals.images,
+        credits=totals.credits,
+        cost_usd=totals.cost_usd,
+        credits_at_most=totals.credits_at_most,
+        cost_usd_at_most=totals.cost_usd_at_most,
+        attempts_at_risk=totals.attempts_at_risk,
+        seconds=seconds,
+        results=str(shown),
+        stopped=str(stopped) if stopped else None,
+        exit_code=exit_code(run, totals, stopped),
+        failures=tuple((failure.error_message or failure.error_code or failure.status, failure.count)
+                       for failure in log.failures(run.id)),
+        next_commands=next_commands(log, run, totals),
+    )  # fmt: skip
+
+
+def exit_code(run: Run, totals: Totals, stopped: PromptlabError | None) -> int:
+    """0 done, 1 some failed, 3 stopped, 130 interrupted (docs/cli.md)."""
+    if stopped is not None:
+        return stopped.exit_code
+    if run.status == "interrupted":
+        return 130
+    return 1 if totals.failed + totals.unknown + totals.lost + totals.skipped else 0
+
+
+def next_commands(log: Log, run: Run, totals: Totals) -> tuple[str, ...]:
+    """The exact commands that would finish the run, each with its worst price where sending again may pay twice."""
+    commands = []
+    short = run.id
+    if totals.planned or totals.failed:
+        commands.append(f"promptlab resume {short}")
+    blocked = [row for row in log.generations(run.id, statuses=("skipped",))] if totals.skipped else []
+    unknown = totals.unknown + sum(row.error_code == "unknown_before" for row in blocked)
+    lost = totals.lost + sum(row.error_code == "lost_before" for row in blocked)
+    for count, flag in ((unknown, "--retry-unknown"), (lost, "--retry-lost")):
+        if count:
+            commands.append(f"promptlab resume {short} {flag}   # {count} again, {_worst(run, totals, count)}")
+    return tuple(commands)
+
+
+def _worst(run: Run, totals: Totals, count: int) -> str:
+    """The worst price of sending so many again, by the price that this run's plan gave a request."""
+    price = json.loads(run.settings or "{}").get("price", {})
+    credits, usd = price.get("credits"), price.get("usd")
+    if credits is None and usd is None:
+        return "at an unknown price"
+    parts = ([f"{credits * count:,.10g} credits"] if credits is not None else []) + (
+        [f"~${usd * count:,.2f}"] if usd is not None else []
+    )
+    return f"at most {', '.join(parts)} on top"

@@ -1,0 +1,337 @@
+"""Templates and what they made: which version, in which commit, which runs, images and marks; who wrote which words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from promptlab.errors import InputError, PromptlabError
+from promptlab.git import BlameLine, Commit, Repository
+from promptlab.log import Log, UsedTemplate
+from promptlab.model import Generation, Source
+from promptlab.plan import Plan
+from promptlab.prompts import Fields, Library, Segment, Template
+from promptlab.run.studio import Studio, prepare
+
+__all__ = [
+    "BlamedPart",
+    "PromptPair",
+    "TemplateDiff",
+    "TemplateVersion",
+    "template_blame",
+    "template_diff",
+    "template_log",
+    "template_uses",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateVersion:
+    """One text of a template with all it includes, and what was made with it. `note` says why there is no commit."""
+
+    template_id: str
+    commit: str | None
+    date: str
+    author: str
+    message: str
+    note: str
+    runs: int
+    images: int
+    credits: float | None
+    kept: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class PromptPair:
+    """One variant's prompt by two versions, and its image pairs: seed, old file, new file."""
+
+    variant: str
+    before: str
+    after: str
+    images: tuple[tuple[int | None, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateDiff:
+    """What changed: the source texts, file by file, and the prompts that are no longer the same."""
+
+    sources: tuple[tuple[str, str], ...]
+    prompts: tuple[PromptPair, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BlamedPart:
+    """A part of a prompt: the file, line and commit that wrote it, and the axis value that filled it."""
+
+    text: str
+    path: str
+    line: int
+    commit: str | None
+    author: str | None
+    value: str | None
+
+
+# --- log ---
+
+
+def template_log(studio: Studio, log: Log | None, name: str) -> list[TemplateVersion]:
+    """The versions of a template, newest first: each commit that changed it or a file it includes, each text that ran.
+
+    An edit of an included macro is a version, since the prompts change with it. The uncommitted working copy and texts
+    that ran without being committed are versions too, and say so.
+    """
+    library = studio.library()
+    if name not in library.names():
+        library.get(name)  # InputError with the nearest name
+    used = {} if log is None else log.template_usage(name)
+    found: list[TemplateVersion] = []
+    seen: set[str] = set()
+    for commit, template in _committed(library, name):
+        if template.id not in seen:
+            seen.add(template.id)
+            found.append(_version(template.id, commit, "", used))
+    working = _text_of(library, name)
+    if working is not None and working.id not in seen:
+        note = "not versioned" if library.repository is None else "uncommitted"
+        seen.add(working.id)
+        found.insert(0, _version(working.id, None, note, used))
+    lost = [_version(id_, None, "not in git", used) for id_ in used if id_ not in seen]
+    return found[:1] + lost + found[1:] if found and found[0].commit is None else lost + found
+
+
+def _version(template_id: str, commit: Commit | None, note: str, used: Mapping[str, Any]) -> TemplateVersion:
+    usage = used.get(template_id)
+    return TemplateVersion(
+        template_id,
+        commit.commit if commit else None,
+        commit.date if commit else (usage.last_used if usage else ""),
+        commit.author if commit else "",
+        commit.subject if commit else "",
+        note,
+        usage.runs if usage else 0,
+        usage.images if usage else 0,
+        usage.credits if usage else None,
+        usage.kept if usage else 0,
+        usage.rejected if usage else 0,
+    )
+
+
+def _text_of(library: Library, ref: str) -> Template | None:
+    """A template, or None where that version does not load: history may hold texts that were broken."""
+    try:
+        return library.get(ref)
+    except PromptlabError:
+        return None
+
+
+def _committed(library: Library, name: str) -> Iterator[tuple[Commit, Template]]:
+    """Commits that gave the template (with what it includes) a new text, newest first."""
+    repository = library.repository
+    if repository is None:
+        return
+    commits = _commits_of(repository, library, name)
+    versions = [(commit, template) for commit in commits if (template := _text_of(library, f"{name}@{commit.commit}"))]
+    for index, (commit, template) in enumerate(versions):
+        older = versions[index + 1][1] if index + 1 < len(versions) else None
+        if older is None or older.id != template.id:
+            yield commit, template
+
+
+def _commits_of(repository: Repository, library: Library, name: str) -> list[Commit]:
+    """The commits that touched the template or any file that any version of it includes, newest first."""
+    found: dict[str, Commit] = {}
+    todo, done = [name], set[str]()
+    while todo:
+        path = todo.pop()
+        if path in done:
+            continue
+        done.add(path)
+        inside = repository.relative(library.folder / path)
+        if inside is None:
+            continue
+        for commit in repository.history(inside):
+            found.setdefault(commit.commit, commit)
+            version = _text_of(library, f"{name}@{commit.commit}")
+            todo += [file.path for file in version.files if file.path not in done] if version else []
+        current = _text_of(library, name)
+        todo += [file.path for file in current.files if file.path not in done] if current else []
+    return sorted(found.values(), key=lambda commit: commit.date, reverse=True)
+
+
+# --- diff ---
+
+
+def template_diff(studio: Studio, name: str, old: str, new: str | None, experiment: Path | None) -> TemplateDiff:
+    """Compare two revisions of a template (`new` None: the working copy); InputError for what is not there."""
+    library = studio.library()
+    before = library.get(f"{name}@{old}")
+    after = library.get(f"{name}@{new}" if new else name)
+    old_files = {file.path: file.source for file in before.files}
+    new_files = {file.path: file.source for file in after.files}
+    paths = dict.fromkeys([*new_files, *old_files])
+    sources = tuple(
+        (old_files.get(path, ""), new_files.get(path, ""))
+        for path in paths
+        if old_files.get(path) != new_files.get(path)
+    )
+    return TemplateDiff(sources, tuple(_prompt_pairs(studio, name, old, new, experiment)) if experiment else ())
+
+
+def _prompt_pairs(studio: Studio, name: str, old: str, new: str | None, experiment: Path) -> Iterator[PromptPair]:
+    from promptlab.run.against import pinned_plan
+
+    job = prepare(experiment, studio=studio, key_needed=False)
+    before = _by_variant(pinned_plan(job, name, old))
+    after = _by_variant(pinned_plan(job, name, new))
+    log = studio.existing_log()
+    try:
+        for id_, (variant, text, hashes) in after.items():
+            if id_ not in before or before[id_][1] == text:
+                continue
+            images = () if log is None else tuple(_image_pairs(log, before[id_][2], hashes))
+            yield PromptPair(variant, before[id_][1], text, images)
+    finally:
+        if log is not None:
+            log.close()
+
+
+def _by_variant(plan: Plan) -> dict[str, tuple[str, str, dict[tuple[int | None, int], str]]]:
+    """Variant id → name, prompt, and its request hashes by seed and draw."""
+    found: dict[str, tuple[str, str, dict[tuple[int | None, int], str]]] = {}
+    for request in plan.requests():
+        entry = found.setdefault(request.variant.id, (request.variant.name or "(the only variant)", request.prompt, {}))
+        entry[2][request.seed, request.draw] = request.request_hash
+    return found
+
+
+def _image_pairs(
+    log: Log, before: Mapping[tuple[int | None, int], str], after: Mapping[tuple[int | None, int], str]
+) -> Iterator[tuple[int | None, str, str]]:
+    """Images of equal values and seed, made by both versions."""
+    for key, hash_ in after.items():
+        if key not in before:
+            continue
+        old, new = log.cached(before[key]), log.cached(hash_)
+        if old is not None and new is not None:
+            for left, right in zip(old[1], new[1], strict=False):
+                yield key[0], left.path or str(left.sha256), right.path or str(right.sha256)
+
+
+# --- blame ---
+
+
+def template_blame(studio: Studio, log: Log, image: str) -> list[BlamedPart]:
+    """Who wrote each part of the prompt that made an image, from the log's own copy of the template."""
+    generation = log.generation_of_image(image)
+    if generation is None:
+        message = f"no image {image!r} in the log; name an id, a hash or a file under results/"
+        raise InputError(message, code="no-such-image")
+    used = log.template_of(generation)
+    variant = log.axes_of(generation)
+    with TemporaryDirectory() as folder:
+        template = _logged_template(Path(folder), used)
+        segments = template.trace(_context(studio, log, generation, template, variant))
+    lines = _Lines(studio, used)
+    return [lines.part(segment, variant) for segment in segments if segment.text.strip()]
+
+
+def _logged_template(folder: Path, used: UsedTemplate) -> Template:
+    """The template as the log keeps it, whatever became of its file since."""
+    main, *others = used.files
+    for file in others if used.inline else used.files:
+        path = folder / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(file.source, encoding="utf-8", newline="")
+    library = Library(folder, shown=folder)
+    if used.inline:
+        return library.inline(Source("prompt", main.source), used.path)
+    return library.get(used.path)
+
+
+def _context(
+    studio: Studio, log: Log, generation: Generation, template: Template, variant: Mapping[str, str]
+) -> dict[str, object]:
+    """The values of the variables then: the run's own constants, and the axis values of the generation."""
+    from promptlab.prompts import expression
+    from promptlab.providers import parameters
+    from promptlab.spec import load_text
+
+    run = log.run(generation.run_id)
+    constants: Mapping[str, object] = {}
+    if run is not None and run.spec_text is not None:
+        path = log.spec_path(generation.experiment) or "experiments/experiment.yaml"
+        experiment = load_text(
+            run.spec_text, studio.folder / path, studio=studio.folder, parameters=parameters(), row_filter=expression
+        )
+        constants = experiment.vars
+    context: dict[str, object] = {name: template.coerce(name, value, None) for name, value in constants.items()}
+    for name, value in json.loads(generation.axis_values or "{}").items():
+        if isinstance(value, Mapping):
+            context[name] = Fields(str(value.get("text", variant.get(name, ""))), value)
+        else:
+            context[name] = template.coerce(name, value, None)
+    return context
+
+
+class _Lines:
+    """Blames lines of template files at the commit a run used, each file once."""
+
+    def __init__(self, studio: Studio, used: UsedTemplate) -> None:
+        self._studio = studio
+        self._used = used
+        self._repository = Repository.find(studio.folder)
+        self._known: dict[str, list[BlameLine]] = {}
+
+    def part(self, segment: Segment, variant: Mapping[str, str]) -> BlamedPart:
+        """A traced part with its author and its axis value."""
+        who = self._who(segment.path, segment.line)
+        root = segment.variable.partition(".")[0] if segment.variable else ""
+        value = f"{segment.variable} of {root}={variant[root]}" if root in variant else segment.variable
+        author, commit = (who.author, who.commit) if who else (None, None)
+        return BlamedPart(segment.text, segment.path, segment.line, commit, author, value)
+
+    def _who(self, path: str, line: int) -> BlameLine | None:
+        if path not in self._known:
+            self._known[path] = self._blame(path)
+        lines = self._known[path]
+        return lines[line - 1] if 0 < line <= len(lines) else None
+
+    def _blame(self, path: str) -> list[BlameLine]:
+        """Only where git has exactly the text that ran: otherwise its lines would be somebody else's."""
+        source = next((file.source for file in self._used.files if file.path == path), None)
+        if self._repository is None or self._used.commit is None or source is None or self._used.inline:
+            return []
+        inside = self._repository.relative(self._studio.folder / "templates" / path)
+        if inside is None:
+            return []
+        at_commit = self._repository.read(self._used.commit, inside)
+        if at_commit is None or at_commit.decode("utf-8", "replace").replace("\r\n", "\n") != source:
+            return []
+        return self._repository.blame(inside, self._used.commit)
+
+
+# --- uses ---
+
+
+def template_uses(studio: Path) -> dict[str, list[str]]:
+    """Template → the studio's experiment files that name it; files that do not load are left out."""
+    from promptlab.prompts import expression
+    from promptlab.providers import parameters
+    from promptlab.spec import load_experiment
+
+    found: dict[str, list[str]] = {}
+    for path in sorted((studio / "experiments").glob("*.y*ml")):
+        try:
+            experiment = load_experiment(path, parameters=parameters(), row_filter=expression)
+        except PromptlabError:
+            continue
+        refs = [experiment.source.text] if experiment.source and experiment.source.kind == "template" else []
+        refs += [value.text for axis in experiment.axes if axis.kind == "template" for value in axis.values]
+        for name in dict.fromkeys(ref.partition("@")[0] for ref in refs):
+            found.setdefault(name, []).append(path.relative_to(studio).as_posix())
+    return found

@@ -1,0 +1,122 @@
+"""Text in pictures: what a prompt quotes, the flaws of letters and watermarks, and the mark that says simulated."""
+
+from __future__ import annotations
+
+import functools
+
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
+
+from promptlab.simulator.pictures.looks import Look
+from promptlab.simulator.pictures.palette import RGB, grey, mix
+from promptlab.simulator.pictures.rng import Dice
+
+__all__ = ["draw_texts", "garble", "mark", "watermark"]
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+@functools.lru_cache(maxsize=64)
+def _font(size: int) -> Font:
+    return ImageFont.load_default(size)
+
+
+def _width(text: str, size: int) -> float:
+    return _font(size).getlength(text)
+
+
+def _fit(text: str, width: float, largest: int) -> int:
+    """The largest size up to `largest` at which the text is at most `width` pixels wide."""
+    at_hundred = max(1.0, _width(text, 100))
+    return max(14, min(largest, int(width / at_hundred * 100)))
+
+
+def _stroke(mask: Image.Image, at: tuple[float, float], text: str, size: int, weight: int) -> None:
+    ImageDraw.Draw(mask).text(at, text, font=_font(size), fill=255, anchor="mm", stroke_width=weight, stroke_fill=255)
+
+
+def draw_texts(image: Image.Image, texts: tuple[str, ...], look: Look, dice: Dice) -> None:
+    """Quoted text, large in the sky, one line a quote; neon light makes it a tube."""
+    y = image.height * dice.between(0.11, 0.17)
+    for text in texts[:3]:
+        size = _fit(text, image.width * 0.82, round(image.height * 0.15))
+        mask = Image.new("L", (image.width, size * 2))
+        _stroke(mask, (image.width / 2, size), text, size, max(1, size // 34))
+        place = (0, round(y) - size)
+        under = image.resize((1, 1), Image.Resampling.BOX, box=(0, max(0, y - size), image.width, y + size)).getpixel(
+            (0, 0)
+        )
+        assert isinstance(under, tuple)
+        colour = _ink((int(under[0]), int(under[1]), int(under[2])), look)
+        halo = mask.filter(ImageFilter.BoxBlur(size / 9)).filter(ImageFilter.BoxBlur(size / 7))
+        if look.rim > 0.5:
+            image.paste(look.accents[0], place, halo)
+            colour = (255, 226, 244)
+        else:
+            image.paste(look.shade, (place[0], place[1] + size // 18), halo.point([i // 3 for i in range(256)]))
+        image.paste(colour, place, mask)
+        y += size * 1.2
+
+
+def _ink(under: RGB, look: Look) -> RGB:
+    return mix((255, 252, 244), look.key, 0.15) if grey(under) < 150 else mix((38, 30, 48), look.shade, 0.25)
+
+
+def watermark(image: Image.Image, dice: Dice) -> Image.Image:
+    """A stock site's diagonal watermark, the flaw that the negative prompt `watermark` removes."""
+    size = round(min(image.size) * 0.075)
+    tile = Image.new("L", (image.width * 3 // 2, image.width * 3 // 2))
+    for row in range(0, tile.height, size * 4):
+        for column in range(0, tile.width, size * 8):
+            _stroke(
+                tile,
+                (column + (row // 4) % (size * 4) + size * 3, row + size),
+                dice.pick(("PREVIEW", "SAMPLE", "STOCK")),
+                size,
+                1,
+            )
+    turned = tile.rotate(28, Image.Resampling.BILINEAR)
+    left, top = (turned.width - image.width) // 2, (turned.height - image.height) // 2
+    mask = turned.crop((left, top, left + image.width, top + image.height))
+    image.paste((255, 255, 255), (0, 0), mask.point([round(i * 0.46) for i in range(256)]))
+    return image
+
+
+def garble(image: Image.Image, dice: Dice) -> Image.Image:
+    """Letters that say nothing, the flaw that the negative prompt `text` removes."""
+    size = round(image.height * 0.07)
+    mask = Image.new("L", image.size)
+    x, y = image.width * dice.between(0.2, 0.34), image.height * dice.between(0.12, 0.3)
+    for word in range(2):
+        for _ in range(4 + int(dice.unit() * 3)):
+            letter = dice.pick("ЯƎЖΛΞ8RBQGæøßþ&")
+            glyph = Image.new("L", (size * 2, size * 2))
+            _stroke(glyph, (size, size), letter, size, 2)
+            glyph = glyph.rotate(dice.between(-24, 24), Image.Resampling.BILINEAR)
+            if dice.chance(0.4):
+                glyph = glyph.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+            mask.paste(255, (round(x), round(y)), glyph)
+            x += size * 0.72
+        x, y = x - size * dice.between(3, 5), y + size * 1.3 + word
+    image.paste((34, 28, 40), (3, 4), mask.point([i // 2 for i in range(256)]))
+    image.paste((250, 240, 214), (0, 0), mask)
+    return image
+
+
+@functools.lru_cache(maxsize=2)
+def _badge() -> tuple[Image.Image, Image.Image]:
+    text, size, over = "simulated", 15, 2
+    wide, high = round(_width(text, size)) + 22, 25
+    plate = Image.new("L", (wide * over, high * over))
+    ImageDraw.Draw(plate).rounded_rectangle((0, 0, wide * over - 1, high * over - 1), radius=high, fill=120)
+    ink = Image.new("L", (wide * over, high * over))
+    ImageDraw.Draw(ink).text((wide, high), text, font=_font(size * over), fill=240, anchor="mm")
+    return plate.reduce(over), ink.reduce(over)
+
+
+def mark(image: Image.Image) -> Image.Image:
+    """The small `simulated` in the lower right corner; every picture has it."""
+    plate, ink = _badge()
+    at = (image.width - plate.width - 14, image.height - plate.height - 14)
+    image.paste((24, 22, 30), at, plate)
+    image.paste((255, 255, 255), at, ink)
+    return image

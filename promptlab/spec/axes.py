@@ -1,0 +1,216 @@
+"""From the validated forms of `axes`, `prompts` and `templates` to the axes of model.py, with every value's place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from promptlab.errors import InputError
+from promptlab.model import Axis, Matcher, Parameter, Place, Value
+
+from .files import MAX_ROWS_BYTES, Files
+from .forms import ExperimentForm, FieldsForm, RowsForm, ValuesForm
+from .names import quoted
+from .params import read_param, resolve_name
+from .report import Report
+from .rows import FORMATS, Row, id_column, read_rows
+from .studio import shown
+from .tree import Map, Seq
+
+__all__ = ["AxisBuilder", "RowFilter", "matcher_of"]
+
+#: Turns an axis' `where:` into a test of a row; InputError at the place where the expression or a row is wrong.
+RowFilter = Callable[[str, Place], Callable[[Mapping[str, object]], bool]]
+
+_NO_FIELDS: Mapping[str, Any] = {}
+
+
+def matcher_of(form: Mapping[str, Iterable[str]] | None) -> Matcher | None:
+    """A validated matcher as model.py has it."""
+    return None if form is None else {axis: frozenset(ids) for axis, ids in form.items()}
+
+
+class AxisBuilder:
+    """Builds the axes of one experiment."""
+
+    def __init__(
+        self, files: Files, report: Report, parameters: Mapping[str, Parameter], row_filter: RowFilter | None
+    ) -> None:
+        self.files, self.report, self.parameters, self.row_filter = files, report, parameters, row_filter
+
+    def all(self, form: ExperimentForm, root: Map) -> tuple[Axis, ...]:
+        """The axes in order: `prompt` or `template` where they are maps, then as written."""
+        axes: list[Axis] = []
+        for name, kind, texts in (("prompts", "prompt", form.prompts), ("templates", "template", form.templates)):
+            if texts:
+                axes.append(self._sources(kind, texts, root[name], root.key_place(name)))  # type: ignore[arg-type]
+        raw = root.get("axes")
+        for name, given in form.axes.items():
+            assert isinstance(raw, Map)
+            place = raw.key_place(name)
+            axis = self._axis(name, given, raw[name], place)
+            if axis is None:
+                self.report.failed_axes.add(name)
+            else:
+                axes.append(axis)
+        return tuple(axes)
+
+    def _sources(self, kind: Literal["prompt", "template"], texts: Mapping[str, str], raw: Map, place: Place) -> Axis:
+        values = tuple(Value(id_, text, place=raw.value_place(id_)) for id_, text in texts.items())
+        return Axis(kind, values, kind, place=place)
+
+    def _axis(self, name: str, form: Any, raw: Any, place: Place) -> Axis | None:
+        parameter: Parameter | None = None
+        if name.startswith("params."):
+            parameter = resolve_name(name.removeprefix("params."), self.parameters, place, self.report)
+            if parameter is None:
+                return None
+        when = matcher_of(form.when) if isinstance(form, (RowsForm, ValuesForm)) else None
+        if isinstance(form, RowsForm):
+            values = self._rows(form, raw)
+        else:
+            listed = form.values if isinstance(form, ValuesForm) else form
+            values = self._written(listed, raw["values"] if isinstance(form, ValuesForm) else raw)
+        if values is None:
+            return None
+        if parameter is not None:
+            values = self._typed(parameter, values)
+        if not self._distinct(values):
+            return None
+        return Axis(name, tuple(values), "value" if parameter is None else "param", when, place)
+
+    def _written(self, form: Any, raw: Map | Seq) -> list[Value]:
+        """Values that stand in the experiment file itself."""
+        if isinstance(raw, Seq):
+            return [
+                Value(text, text, _NO_FIELDS, place=Place(mark[0], mark[1], mark[2]))
+                for text, mark in zip(form, raw.marks, strict=True)
+            ]
+        values = []
+        for id_, given in form.items():
+            place = raw.key_place(id_)
+            if isinstance(given, FieldsForm):
+                fields = dict(given.model_extra or {})
+                text = fields.get("text", id_)
+                if not isinstance(text, str):
+                    self.report.add("wrong-type", "the field `text` has to be one text", raw[id_].value_place("text"))
+                    text = id_
+                values.append(Value(id_, text, fields, tuple(given.negative_prompt), given.params, place))
+            else:
+                values.append(Value(id_, given, _NO_FIELDS, place=place))
+        return values
+
+    def _rows(self, form: RowsForm, raw: Map) -> list[Value] | None:
+        """Values that are the rows of a file."""
+        place = raw.value_place("from")
+        path = self.files.resolve(form.from_, place.path)
+        suffix = Path(form.from_).suffix.lower()
+        if suffix not in FORMATS:
+            message = f"{quoted(form.from_)} is no file of rows: it has to end in {', '.join(FORMATS)}"
+            self.report.add("rows-format", message, place)
+            return None
+        text = self.files.text(path, "rows", place, MAX_ROWS_BYTES)
+        if text is None:
+            return None
+        name = shown(path, self.files.studio)
+        found = self.report.count
+        rows = read_rows(text, name, suffix, self.report)
+        if self.report.count > found:
+            return None
+        if not rows:
+            self.report.add("empty-axis", f"{name} has no rows", place)
+            return None
+        if suffix == ".txt" and form.id is not None:
+            self.report.add(
+                "unknown-column", "a .txt file has no columns: each line is its own id", raw.key_place("id")
+            )
+            return None
+        column = id_column(rows, form.id, raw.value_place("id") if form.id else place, self.report)
+        kept = self._filtered(rows, form, raw)
+        if column is None or kept is None:
+            return None
+        return self._values(kept, column, name, suffix == ".txt")
+
+    def _filtered(self, rows: list[Row], form: RowsForm, raw: Map) -> list[Row] | None:
+        if form.where is None:
+            return rows
+        place = raw.value_place("where")
+        if self.row_filter is None:
+            self.report.add("row-filter", "`where` can't be evaluated here: no filter of rows was given", place)
+            return None
+        try:
+            wanted = self.row_filter(form.where, place)
+            kept = [row for row in rows if wanted(row.cells)]
+        except InputError as error:
+            self.report.take(error)
+            return None
+        if not kept:
+            self.report.add("empty-axis", f"`where` leaves none of the {len(rows)} rows", place)
+            return None
+        return kept
+
+    def _values(self, rows: list[Row], column: str, path: str, is_text: bool) -> list[Value] | None:
+        values: list[Value] = []
+        is_good = True
+        for row in rows:
+            place = Place(path, row.line, 1)
+            cells = row.cells
+            id_ = cells.get(column)
+            if not isinstance(id_, str) or not id_.strip():
+                self.report.add("bad-id", f"this row has no text in the column {column!r}, which names it", place)
+                is_good = False
+            elif is_text:
+                values.append(Value(id_, id_, _NO_FIELDS, place=place))
+            elif "negative_prompt" in cells or "params" in cells:
+                values.append(self._special(id_, dict(cells), place))
+            else:
+                text = cells.get("text", id_)
+                values.append(Value(id_, text if isinstance(text, str) else id_, cells, place=place))
+        return values if is_good else None
+
+    def _special(self, id_: str, cells: dict[str, Any], place: Place) -> Value:
+        """A row whose `negative_prompt` adds to the base and whose `params` override."""
+        negative = cells.pop("negative_prompt", "")
+        parts = [negative] if isinstance(negative, str) else negative
+        if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+            self.report.add("wrong-type", "negative_prompt has to be a list of texts, or one text", place)
+            parts = []
+        given = cells.pop("params", None) or {}
+        params = {}
+        if not isinstance(given, dict):
+            self.report.add("wrong-type", "params has to be a map of parameters", place)
+            given = {}
+        for name, value in given.items():
+            parameter = resolve_name(name, self.parameters, place, self.report)
+            if parameter is not None:
+                params[name] = read_param(parameter, value, place, self.report)
+        text = cells.get("text", id_)
+        kept = tuple(part for part in parts if part.strip())
+        return Value(id_, text if isinstance(text, str) else id_, cells, kept, params, place)
+
+    def _typed(self, parameter: Parameter, values: list[Value]) -> list[Value]:
+        """The values of a parameter axis, each read as the parameter."""
+        typed = []
+        for value in values:
+            place = value.place
+            assert place is not None
+            if value.negative_prompt or value.params or (value.fields and "text" not in value.fields):
+                message = f"a value of params.{parameter.name} is one text or number, as in {{low: 0.3}}"
+                self.report.add("wrong-type", message, place)
+                continue
+            read = read_param(parameter, value.text, place, self.report)
+            typed.append(Value(value.id, value.text, _NO_FIELDS, params={parameter.name: read}, place=place))
+        return typed
+
+    def _distinct(self, values: list[Value]) -> bool:
+        """Whether every id is there once; a second one is reported where it stands."""
+        if len({value.id for value in values}) == len(values):
+            return True
+        first: dict[str, Value] = {}
+        for value in values:
+            if (other := first.setdefault(value.id, value)) is not value:
+                line = other.place.line if other.place else "?"
+                message = f"the id {quoted(value.id)} is here twice: first in line {line}"
+                self.report.add("duplicate-id", message, value.place or Place("", 1, 1))
+        return False

@@ -1,0 +1,74 @@
+"""`extends`: a base experiment's tree under the own one. Maps merge, lists replace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .files import Files
+from .report import Report
+from .studio import shown
+from .tree import MAX_BYTES, Map, parse
+
+__all__ = ["SOURCES", "merged", "with_bases"]
+
+#: The four ways to say where the prompt comes from; exactly one of them stands in an experiment.
+SOURCES = ("prompt", "prompts", "template", "templates")
+
+
+def with_bases(root: Map, path: Path, files: Files, report: Report) -> Map:
+    """The tree with everything that it extends beneath it; each position keeps the file it came from."""
+    chain = [path]
+    layers = [root]
+    while isinstance(base := layers[-1].get("extends"), str) and base.strip():
+        place = layers[-1].value_place("extends")
+        base_path = files.resolve(base, place.path)
+        if base_path in chain:
+            circle = " → ".join(shown(step, files.studio) for step in [*chain[chain.index(base_path) :], base_path])
+            report.add("extends-cycle", f"an experiment can't extend itself: {circle}", place)
+            break
+        text = files.text(base_path, "base", place, MAX_BYTES)
+        if text is None:
+            break
+        name = shown(base_path, files.studio)
+        found = report.count
+        tree = parse(text, name, report)
+        if not isinstance(tree, Map):
+            if report.count == found:
+                report.add("wrong-type", f"the base {name} is no experiment: it has to be a map", place)
+            break
+        chain.append(base_path)
+        layers.append(tree)
+    whole = layers.pop()
+    while layers:
+        whole = merged(whole, layers.pop())
+    return whole
+
+
+def merged(base: Map, own: Map, path: tuple[str, ...] = ()) -> Map:
+    """`own` over `base`: maps merge, everything else replaces.
+
+    The four ways to give a prompt are alternatives, so an own one replaces the base's; an axis replaces one of
+    another form (a `from` does not merge with `values`).
+    """
+    result = Map()
+    result.mark, result.pending = own.mark, None
+    result.marks = {}
+    replaced = set(SOURCES) - set(own) if not path and any(source in own for source in SOURCES) else set()
+    for key, value in base.items():
+        if key not in replaced:
+            result[key], result.marks[key] = value, base.marks[key]
+    for key, value in own.items():
+        under = result.get(key)
+        if isinstance(under, Map) and isinstance(value, Map) and _same_form(under, value, (*path, key)):
+            result[key] = merged(under, value, (*path, key))
+        else:
+            result[key] = value
+        result.marks[key] = own.marks[key]
+    result.weight, result.height = base.weight + own.weight, max(base.height, own.height)
+    return result
+
+
+def _same_form(base: Map, own: Map, path: tuple[str, ...]) -> bool:
+    if path[:1] != ("axes",) or len(path) != 2:
+        return True
+    return not any(form in own and form not in base for form in ("from", "values"))

@@ -1,0 +1,148 @@
+"""A tree held against a pydantic form: every fault as a sentence at its line and column."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from promptlab.model import Place
+
+from .forms import TAGS, Context, Form
+from .names import quoted
+from .report import Report
+from .scalars import kind_of
+from .tree import Map, Seq
+
+__all__ = ["validate"]
+
+F = TypeVar("F", bound=Form)
+
+_MOST = 200  # faults of one reading that are told; the rest is counted
+_NEEDED = {
+    "model_type": "a map",
+    "dict_type": "a map",
+    "list_type": "a list",
+    "string_type": "one text",
+}
+
+
+def validate(form: type[F], root: Map, context: Context) -> tuple[F, Map]:
+    """The form of what is right in `root`, and that part of the tree; everything wrong is reported.
+
+    A part that is wrong (a top-level key, one axis, one entry of a list) is left out and the rest read again, so that
+    the checks that follow find their faults in the same go.
+    """
+    while True:
+        try:
+            return form.model_validate(root, context=context), root
+        except ValidationError as error:
+            faults = error.errors(include_url=False)
+        context.report.left_out += len(faults[_MOST:])
+        for fault in faults[:_MOST]:
+            _tell(fault, root, context.report)
+        root = _without(root, [fault["loc"] for fault in faults], context.report)
+
+
+def _tell(fault: Any, root: Map, report: Report) -> None:
+    path, place, is_key = _resolve(fault["loc"], root)
+    subject = _subject(path)
+    kind, value = fault["type"], fault["input"]
+    if kind == "missing":
+        report.add("missing-key", f"{subject} needs the key {fault['loc'][-1]!r}", place)
+    elif kind in _NEEDED and value is None:
+        report.add("no-value", f"{subject} has no value; in a map of one line, quote a text that holds a comma", place)
+    elif kind in _NEEDED:
+        needed = "a list of texts, or a map of id: text" if _is_axis(path) else _NEEDED[kind]
+        report.add("wrong-type", f"{subject} is {kind_of(value)}; it has to be {needed}", place)
+    elif kind == "too_short":
+        is_axis = path[:1] in (("axes",), ("prompts",), ("templates",))
+        report.add("empty-axis" if is_axis else "no-value", f"{subject} is empty; it needs at least one entry", place)
+    else:
+        message = fault["msg"]
+        report.add(kind, f"{quoted(str(path[-1])) if is_key and path else subject} {message}", place)
+
+
+def _subject(path: tuple[str | int, ...]) -> str:
+    """How a place in the file is called: `seeds`, `item 2 of skip`."""
+    if not path:
+        return "the file"
+    if _is_axis(path):
+        return f"the axis {quoted(str(path[1]))}"
+    last = path[-1]
+    if isinstance(last, int):
+        owner = next((_shown(step) for step in reversed(path) if isinstance(step, str)), "the list")
+        return f"item {last + 1} of {owner}"
+    return _shown(last)
+
+
+def _is_axis(path: tuple[str | int, ...]) -> bool:
+    return len(path) == 2 and path[0] == "axes"
+
+
+def _shown(name: str) -> str:
+    return name if name.isprintable() and 0 < len(name) < 60 else quoted(name)
+
+
+def _resolve(loc: tuple[str | int, ...], root: Map) -> tuple[tuple[str | int, ...], Place, bool]:
+    """The path in the file, the position, and whether a key itself is at fault, for pydantic's location of an error."""
+    node: Any = root
+    path: list[str | int] = []
+    place, is_key = root.place, False
+    for step in loc:
+        if isinstance(node, Map) and isinstance(step, str) and step in node:
+            place = node.value_place(step)
+            parent, node = node, node[step]
+            if loc[-1] == "[key]" or node is None:
+                place = parent.key_place(step)
+            path.append(step)
+        elif isinstance(node, Seq) and isinstance(step, int) and step < len(node):
+            place, node = Place(*node.marks[step][:3]), node[step]
+            path.append(step)
+        elif step == "[key]":
+            is_key = True
+        elif step not in TAGS:
+            break  # a missing key, or a list of one that was written as one text
+    return tuple(path), place, is_key
+
+
+def _without(root: Map, locations: list[tuple[str | int, ...]], report: Report) -> Map:
+    """The tree without the parts that hold a fault; smaller by at least one key."""
+    bad: dict[str, set[str | int]] = {}
+    for loc in locations:
+        parts = bad.setdefault(str(loc[0]), set())
+        if loc[0] in ("axes", "skip", "override") and len(loc) > 1:
+            parts.add(loc[1])
+    kept = _copy_map(root, set())
+    for top, parts in bad.items():
+        value = kept.get(top)
+        report.failed_axes |= _axes_lost(top, parts)
+        if parts and isinstance(value, Map) and parts & value.keys():
+            kept[top] = _copy_map(value, parts)
+        elif parts and isinstance(value, Seq):
+            kept[top] = _copy_seq(value, parts)
+        else:
+            del kept[top]
+    return kept
+
+
+def _axes_lost(top: str, parts: set[str | int]) -> set[str]:
+    """Which axes are unknown now; `*` where nobody can tell."""
+    if top == "axes":
+        return {str(part) for part in parts} or {"*"}
+    return {{"prompts": "prompt", "templates": "template"}[top]} if top in ("prompts", "templates") else set()
+
+
+def _copy_map(source: Map, left_out: set[str | int]) -> Map:
+    copy = Map((key, value) for key, value in source.items() if key not in left_out)
+    copy.mark, copy.marks, copy.pending = source.mark, source.marks, None
+    copy.weight, copy.height = source.weight, source.height
+    return copy
+
+
+def _copy_seq(source: Seq, left_out: set[str | int]) -> Seq:
+    kept = [position for position in range(len(source)) if position not in left_out]
+    copy = Seq(source[position] for position in kept)
+    copy.mark, copy.marks = source.mark, [source.marks[position] for position in kept]
+    copy.weight, copy.height = source.weight, source.height
+    return copy

@@ -1,0 +1,36 @@
+"""The decoder's child process: a line of JSON in, a line of JSON out, until there are no more."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+
+from promptlab.errors import StoreError
+from promptlab.store.pictures import Decoded, decode_and_thumbnail
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Answer questions `[path, target, size]` from standard input; its end is ours."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupted run still collects what it has paid for
+    if hasattr(os, "nice"):
+        os.nice(10)
+    for line in sys.stdin:
+        print(json.dumps(_answer(*json.loads(line))), flush=True)
+
+
+def _answer(path: str, target: str | None, size: int) -> list[str | int]:
+    try:
+        found = decode_and_thumbnail(path, target, size)
+    except (StoreError, ImportError) as error:
+        return ["error", str(error)]
+    if isinstance(found, Decoded):
+        return ["decoded", found.perceptual_hash, found.width, found.height]
+    return ["bad", found.kind, found.message]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,244 @@
+"""Reading a repository: head, revisions, files, history, blame."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptlab.errors import GitError
+from promptlab.git import Repository
+
+
+def found(path: Path) -> Repository:
+    repository = Repository.find(path)
+    assert repository is not None
+    return repository
+
+
+def test_outside_git_there_is_no_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder outside git is simply not versioned."""
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    (tmp_path / "plain").mkdir()
+    assert Repository.find(tmp_path / "plain") is None
+
+
+def test_without_git_installed_there_is_no_repository(work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the program, a repository is as good as none; asking one that was found says what to install."""
+    repository = found(work.root)
+    monkeypatch.setenv("PATH", str(work.root))
+    assert Repository.find(work.root) is None
+    with pytest.raises(GitError, match="git is not installed"):
+        repository.resolve("main")
+
+
+def test_find_takes_files_and_paths_that_are_not_there(work: Any) -> None:
+    """The repository of a file, of a folder below, or of a path yet to be written is the same."""
+    work.commit("one", templates__hero="a")
+    for path in ("", "templates", "templates/hero.j2", "no/such/file"):
+        assert found(work.root / path).root == work.root
+
+
+def test_a_variable_of_a_hook_does_not_lead_to_another_repository(work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GIT_DIR and GIT_INDEX_FILE, which hooks set, are ignored: the path decides."""
+    commit = work.commit("one", hero="a")
+    monkeypatch.setenv("GIT_DIR", "/nowhere")
+    monkeypatch.setenv("GIT_INDEX_FILE", "/nowhere/index")
+    assert found(work.root).resolve("main") == commit
+
+
+def test_head_says_commit_branch_and_dirty(work: Any) -> None:
+    """Head is None before the first commit; then it follows commits, edits and detaching."""
+    assert found(work.root).head() is None
+    commit = work.commit("one", hero="a")
+    head = found(work.root).head()
+    assert head is not None
+    assert (head.commit, head.branch, head.dirty) == (commit, "main", False)
+    work.write("hero.j2", "b")
+    head = found(work.root).head()
+    assert head is not None
+    assert head.dirty
+    work.git("checkout", "--quiet", "--force", "--detach")
+    head = found(work.root).head()
+    assert head is not None
+    assert (head.branch, head.dirty) == (None, False)
+
+
+def test_an_untracked_or_ignored_file_is_dirty(work: Any) -> None:
+    """is_dirty is about the files asked for: changed, untracked and ignored ones are in no commit."""
+    work.commit("one", hero="a", other="b")
+    repository = found(work.root)
+    work.write("other.j2", "changed")
+    work.write("new.j2", "x")
+    work.write("ignored.j2", "x")
+    work.write(".gitignore", "ignored.j2\n")
+    table = {"hero.j2": False, "other.j2": True, "new.j2": True, "ignored.j2": True}
+    assert {path: repository.is_dirty([path]) for path in table} == table
+    assert not repository.is_dirty([])
+
+
+@pytest.mark.parametrize("revision", ["main", "HEAD", "v1.2", "HEAD~0", "@", "main^{commit}"])
+def test_a_tag_branch_or_commit_resolves(work: Any, revision: str) -> None:
+    """Every way to name a commit gives its full id, an annotated tag too."""
+    commit = work.commit("one", hero="a")
+    work.git("tag", "-a", "-m", "first", "v1.2")
+    assert found(work.root).resolve(revision) == commit
+    assert found(work.root).resolve(commit[:10]) == commit
+
+
+def test_an_unknown_revision_names_the_nearest(work: Any) -> None:
+    """The error for a mistyped tag says which was meant."""
+    work.commit("one", hero="a")
+    work.git("tag", "v1.2")
+    with pytest.raises(GitError, match=r"'v1\.3' is not in this repository; did you mean 'v1\.2'\?"):
+        found(work.root).resolve("v1.3")
+
+
+@pytest.mark.parametrize(
+    "revision",
+    [
+        "",
+        "--all",
+        "-h",
+        "main..v1",
+        "main...v1",
+        "main:hero.j2",
+        ":/one",
+        "HEAD^{/one}",
+        "a b",
+        "a\x00b",
+        "a\nb",
+        "x*",
+        "HEAD^@",
+        "HEAD^!",
+        "a\\b",
+        "a[b",
+        "a?",
+        "\u202emain",
+        "--output=/tmp/x",
+        "x" * 300,
+    ],
+)
+def test_a_revision_is_never_an_option_a_range_or_a_path(work: Any, revision: str) -> None:
+    """Text that is no plain revision is refused before git sees it."""
+    work.commit("one", hero="a")
+    with pytest.raises(GitError, match="cannot be a revision"):
+        found(work.root).resolve(revision)
+
+
+@pytest.mark.parametrize("path", ["", "/etc/passwd", "../x", "a/../../x", "a\\b", "a\x00b", ".git/config"])
+def test_a_path_never_leaves_the_repository(work: Any, path: str) -> None:
+    """A path with `..`, from the root of the disk, or into .git is refused."""
+    commit = work.commit("one", hero="a")
+    with pytest.raises(GitError, match="not a path inside"):
+        found(work.root).read(commit, path)
+
+
+def test_a_commit_is_a_full_id(work: Any) -> None:
+    """Methods that take a commit take nothing that git would have to interpret."""
+    work.commit("one", hero="a")
+    with pytest.raises(GitError, match="not a full commit id"):
+        found(work.root).read("HEAD", "hero.j2")
+
+
+def test_read_gives_the_bytes_of_that_commit(work: Any) -> None:
+    """A file is read at a revision, byte for byte, whatever the working copy says; what is not there is None."""
+    first = work.commit("one", templates__hero="ä\r\nb", odd="x")
+    second = work.commit("two", templates__hero="other")
+    work.write("templates/hero.j2", "edited")
+    repository = found(work.root)
+    assert repository.read(first, "templates/hero.j2") == "ä\r\nb".encode()
+    assert repository.read(second, "templates/hero.j2") == b"other"
+    assert repository.read(first, "templates/none.j2") is None
+    assert repository.read(first, "templates") is None
+    assert set(repository.tree(first, "templates")) == {"templates/hero.j2"}
+    assert set(repository.tree(first)) == {"templates/hero.j2", "odd.j2"}
+    assert repository.tree(first, "nothing") == {}
+
+
+def test_links_are_not_read(work: Any) -> None:
+    """A link in a commit could point anywhere, so it is not there."""
+    os.symlink("/etc/passwd", work.root / "link.j2")
+    commit = work.commit("one", hero="a")
+    assert found(work.root).read(commit, "link.j2") is None
+
+
+@pytest.mark.parametrize("name", ["ünï cödé.j2", "-option.j2", ":(top)x.j2", "a*b.j2", "tab\there.j2"])
+def test_odd_names_are_names(work: Any, name: str) -> None:
+    """Spaces, dashes, pathspec magic and tabs in a file's name are read literally."""
+    work.write(name, "odd")
+    commit = work.commit("one", axb="plain")
+    repository = found(work.root)
+    assert repository.read(commit, name) == b"odd"
+    assert [entry.path for entry in repository.history(name)] == [name]
+    assert not repository.is_dirty([name])
+    assert repository.blame(name)[0].commit == commit
+
+
+def test_the_blob_id_is_gits_own(work: Any) -> None:
+    """The id computed here equals the one in the commit."""
+    commit = work.commit("one", hero="text\n")
+    repository = found(work.root)
+    assert repository.blob(b"text\n") == repository.tree(commit)["hero.j2"].blob == work.git("hash-object", "hero.j2")
+
+
+def test_history_follows_renames_newest_first(work: Any) -> None:
+    """Each commit comes with the name that the file had in it."""
+    body = "a line\n" * 20
+    first = work.commit("write it | with: marks", old=body)
+    work.commit("elsewhere", other="x")
+    work.git("mv", "old.j2", "new.j2")
+    moved = work.commit("move it")
+    last = work.commit("edit it", new=body + "more\n")
+    history = found(work.root).history("new.j2")
+    assert [(item.commit, item.path) for item in history] == [(last, "new.j2"), (moved, "new.j2"), (first, "old.j2")]
+    assert history[-1].subject == "write it | with: marks"
+    assert history[-1].author == "Ada"
+    assert history[-1].date.startswith("2023-11-14T")
+    assert found(work.root).history("never.j2") == []
+
+
+def test_history_is_empty_before_the_first_commit(work: Any) -> None:
+    """A fresh repository has no history, which is not an error."""
+    assert found(work.root).history("hero.j2") == []
+
+
+def test_blame_names_the_commit_of_each_line(work: Any) -> None:
+    """A line of the working copy that is not committed has no commit; a past commit is blamed as it was."""
+    first = work.commit("one", hero="a\nb\n")
+    second = work.commit("two", hero="a\nB\n")
+    work.write("hero.j2", "a\nB\nc\n")
+    repository = found(work.root)
+    assert [(line.line, line.commit, line.text) for line in repository.blame("hero.j2")] == [
+        (1, first, "a"),
+        (2, second, "B"),
+        (3, None, "c"),
+    ]
+    assert [line.commit for line in repository.blame("hero.j2", first)] == [first, first]
+    assert repository.blame("hero.j2", first)[0].subject == "one"
+    with pytest.raises(GitError, match="git blame refused"):
+        repository.blame("none.j2")
+
+
+def test_programs_named_in_the_configuration_do_not_run(work: Any) -> None:
+    """A repository's fsmonitor, textconv and hooks are programs: reading never starts them."""
+    work.commit("one", hero="a")
+    trap = work.root.parent / "trap"
+    work.git("config", "core.fsmonitor", f"touch {trap}; false")
+    work.git("config", "diff.x.textconv", f"touch {trap}; cat")
+    work.write(".gitattributes", "*.j2 diff=x\n")
+    repository = found(work.root)
+    repository.head()
+    repository.is_dirty(["hero.j2"])
+    repository.blame("hero.j2")
+    repository.history("hero.j2")
+    assert not trap.exists()
+
+
+def test_relative_is_none_outside(work: Any, tmp_path: Path) -> None:
+    """A path outside of the repository has no name in it."""
+    repository = found(work.root)
+    assert repository.relative(work.root / "templates" / "x.j2") == "templates/x.j2"
+    assert repository.relative(tmp_path / "elsewhere") is None

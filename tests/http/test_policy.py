@@ -1,0 +1,182 @@
+"""The outcome table of PROVIDERS.md section 2, status by status and exception by exception."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptlab.http import DOWNLOADS, Decision, DownloadError, Reply, Retries, SendError, Unreadable, decide
+from promptlab.http.policy import Event
+
+NOW = 1_714_714_140.0
+
+
+def half() -> float:
+    return 0.5
+
+
+def judge(event: Event, attempt: int = 1, honours_keys: bool = False, **more: float) -> Decision:
+    return decide(event, attempt, NOW, honours_keys, random=half, **more)  # type: ignore[arg-type]
+
+
+def expected(status: int) -> tuple[str, bool, bool]:
+    """Outcome, retry, may_be_billed of a bare answer without headers or envelope."""
+    if 200 <= status < 300:
+        return "ok", False, False
+    if status in (408, 499) or status in (502, 504) or (status > 505):
+        return "unknown", False, True
+    if status in (500, 503):
+        return "failed", True, True
+    if status in (401, 402):
+        return "stop", False, False
+    if status in (409, 425, 429):
+        return "rejected", True, False
+    return "fatal", False, False
+
+
+@pytest.mark.parametrize("status", range(200, 600))
+def test_every_status(status: int) -> None:
+    """Every status from 200 to 599 has one decision."""
+    decision = judge(Reply(status, {}))
+    assert (decision.outcome, decision.retry, decision.may_be_billed) == expected(status)
+    assert (decision.wait is not None) == decision.retry
+
+
+@pytest.mark.parametrize(
+    ("event", "outcome", "retry", "billed"),
+    [
+        (SendError("refused", sent=False), "not_sent", True, False),
+        (SendError("reset", sent=True), "unknown", False, True),
+        (Unreadable("HTML"), "unknown", False, True),
+        (
+            Reply(200, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "9999999999"}, asked=1, images=1),
+            "ok",
+            False,
+            False,
+        ),
+        (Reply(200, {"retry-after": "60"}, asked=2, images=2), "ok", False, False),
+        (Reply(200, {}, asked=4, images=3), "short", False, False),
+        (Reply(202, {}), "ok", False, False),
+        (Reply(503, {"retry-after": "3"}), "rejected", True, False),
+        (Reply(503, {"retry-after-ms": "3"}), "rejected", True, False),
+        (Reply(503, {"x-ratelimit-reset": "30"}), "failed", True, True),
+        (Reply(409, {}, code="idempotency_key_reused", message="used with a different body"), "fatal", False, False),
+        (Reply(409, {"retry-after": "2"}, message="still in progress"), "rejected", True, False),
+        (Reply(400, {}, code="moderation_blocked", message="safety"), "fatal", False, False),
+        (Reply(400, {}, code="billing_hard_limit_reached"), "stop", False, False),
+        (Reply(403, {}, code="insufficient_credits"), "stop", False, False),
+        (Reply(403, {}, code="forbidden"), "fatal", False, False),
+        (Reply(429, {}, code="insufficient_quota"), "stop", False, False),
+        (Reply(429, {}, code="daily_quota_exceeded"), "stop", False, False),
+        (Reply(429, {}, code="daily_limit_exceeded"), "stop", False, False),
+        (
+            Reply(429, {}, code="rate_limit_exceeded", message="Daily limit of 50 requests reached."),
+            "stop",
+            False,
+            False,
+        ),
+        (Reply(429, {}, code="quota_exceeded"), "stop", False, False),
+        (Reply(429, {}, message="You exceeded your current quota, please check"), "stop", False, False),
+        (Reply(429, {"retry-after": "8000"}), "stop", False, False),
+        (Reply(429, {"x-ratelimit-reset": str(int(NOW) + 20_000)}), "stop", False, False),
+        (
+            Reply(429, {"retry-after": "60"}, code="rate_limit_exceeded", message="Rate limit exceeded."),
+            "rejected",
+            True,
+            False,
+        ),
+        (Reply(429, {}, code="concurrency_limit", message="too many concurrent jobs"), "rejected", True, False),
+        (DownloadError("gone", "404", retryable=False), "lost", False, False),
+        (DownloadError("cut", "cut short", retryable=True), "lost", True, False),
+    ],
+)
+def test_the_table(event: Event, outcome: str, retry: bool, billed: bool) -> None:
+    """Exceptions, envelopes and headers are judged as the table says."""
+    decision = judge(event)
+    assert (decision.outcome, decision.retry, decision.may_be_billed) == (outcome, retry, billed)
+
+
+def test_a_stop_says_why_and_until_when() -> None:
+    """A quota names the time it may go on; a refused key is the account's."""
+    quota = judge(Reply(429, {"retry-after": "3600"}, code="daily_quota_exceeded", message="come back tomorrow"))
+    assert (quota.stop, quota.until, quota.message) == ("quota", NOW + 3600, "come back tomorrow")
+    assert judge(Reply(401, {}, code="invalid_api_key")).stop == "account"
+    assert judge(Reply(429, {}, code="insufficient_quota")).stop == "account"
+
+
+@pytest.mark.parametrize(
+    ("headers", "message", "seconds"),
+    [
+        ({"retry-after": "9"}, None, 9),
+        ({"x-ratelimit-reset": str(int(NOW) + 60)}, None, 60),
+        ({}, "Rate limit exceeded. Retry after 60 seconds.", 60),
+        ({}, None, 0.5),
+    ],
+)
+def test_a_429_without_its_header(headers: dict[str, str], message: str | None, seconds: float) -> None:
+    """Where a proxy stripped Retry-After the reset header, the message, or a back-off decide; a told wait is held."""
+    decision = judge(Reply(429, headers, message=message))
+    assert decision.wait is not None
+    assert decision.wait.seconds == seconds
+    assert decision.hold_s == (None if decision.wait.source == "backoff" else seconds)
+
+
+def test_an_unknown_outcome_is_only_sent_again_under_honoured_keys() -> None:
+    """A blind second POST never happens; a provider known to honour keys is asked again, still counted as billable."""
+    event = SendError("no answer in 600 s", sent=True)
+    assert not judge(event).retry
+    honoured = judge(event, honours_keys=True)
+    assert (honoured.outcome, honoured.retry, honoured.may_be_billed) == ("unknown", True, True)
+
+
+def test_tries_end() -> None:
+    """Six sends at most, rejected ones apart; never past the waiting cap."""
+    failed = Reply(500, {})
+    assert judge(failed, 5).retry
+    assert not judge(failed, 6).retry
+    assert judge(failed, 9, rejections=4).retry
+    assert judge(Reply(429, {}), 20, rejections=19).retry
+    assert not judge(Reply(429, {}), 40, rejections=39).retry
+    assert not judge(Reply(429, {"retry-after": "60"}), waited_s=3 * 3600 - 30).retry
+
+
+def test_a_download_goes_on_longer() -> None:
+    """A result is paid for: its URL is asked more often than a POST is sent."""
+    cut = DownloadError("cut", "cut", retryable=True)
+    assert judge(cut, DOWNLOADS.attempts - 1).retry
+    assert not judge(cut, DOWNLOADS.attempts).retry
+    told = judge(DownloadError("status", "503", retryable=True, wait_s=7))
+    assert told.wait is not None
+    assert told.wait.seconds == 7
+
+
+replies = st.builds(
+    Reply,
+    st.integers(100, 599),
+    st.dictionaries(
+        st.sampled_from(["retry-after", "x-ratelimit-reset", "x-ratelimit-remaining"]), st.text(max_size=12)
+    ),
+    code=st.none() | st.text(max_size=20),
+    message=st.none() | st.text(max_size=40),
+    asked=st.none() | st.integers(1, 4),
+    images=st.none() | st.integers(0, 4),
+)
+events = replies | st.builds(SendError, st.just("x"), sent=st.booleans()) | st.builds(Unreadable, st.just("x"))
+
+
+@given(events, st.integers(1, 40), st.booleans(), st.floats(0, 1), st.floats(0, 1e5))
+def test_nothing_that_may_be_billed_is_sent_again_blindly(
+    event: Event, attempt: int, honours: bool, chance: float, waited: float
+) -> None:
+    """For any event: a retry has a sane wait, a stop never retries, unknown never retries unless keys are honoured."""
+    decision = decide(event, attempt, NOW, honours, random=lambda: chance, waited_s=waited)
+    if decision.retry:
+        assert decision.wait is not None
+        assert 0 <= decision.wait.seconds <= Retries().waiting_s
+        assert decision.outcome in ("not_sent", "rejected", "failed") or (decision.outcome == "unknown" and honours)
+        assert attempt < Retries().rejections
+    if decision.outcome in ("unknown", "failed"):
+        assert decision.may_be_billed
+    if decision.stop:
+        assert decision.outcome == "stop"

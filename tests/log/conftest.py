@@ -1,0 +1,104 @@
+"""A log in a fresh folder, and rows for it with only what a test is about written out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptlab.log import Log
+from promptlab.model import Attempt, Generation, Image, Run, RunTemplate, TemplateFile, Variant
+
+DAY = "2026-11-22T13:00:00.000Z"
+
+
+@dataclass
+class Rows:
+    """Writes parents as they are needed; ids are made up in order, so that later rows are newer."""
+
+    log: Log
+    experiment: str = "shelf"
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def id(self, letter: str) -> str:
+        return f"01{letter}{next(self.numbers):023d}"
+
+    def run(self, **changes: Any) -> Run:
+        experiment = changes.pop("experiment", self.experiment)
+        self.log.use_experiment(experiment, None, None, Path("/studio"))
+        row = Run(
+            **{"id": self.id("R"), "provider": "kairval", "started_at": DAY, "promptlab_version": "0"}
+            | {"experiment": experiment}
+            | changes
+        )
+        self.log.insert(row)
+        return row
+
+    def template(self, run: Run, id: str = "t1", path: str = "hero.j2") -> None:
+        self.log.add_templates(run.id, [(RunTemplate(None, id, path), [TemplateFile(path, f"text of {id}")])])
+
+    def generation(self, run: Run, *, images: int = 0, **changes: Any) -> Generation:
+        axes = changes.pop("axes", {"style": "film"})
+        variant = Variant(changes.pop("variant_id", "v1"), axes)
+        self.log.add_variant(run.experiment, variant)
+        template_id = changes.pop("template_id", "t1")
+        self.template(run, template_id, changes.pop("template_path", "hero.j2"))
+        number = next(self.numbers)
+        row = Generation(
+            **{
+                "id": self.id("G"),
+                "run_id": run.id,
+                "sequence": number,
+                "experiment": run.experiment,
+                "variant_id": variant.id,
+                "template_id": template_id,
+                "provider": run.provider,
+                "model": "gpt-image-2",
+                "operation": "generate",
+                "prompt": "a ceramic teapot",
+                "request_hash": f"hash{number}",
+                "status": "completed",
+                "created_at": DAY,
+            }
+            | changes
+        )
+        self.log.insert(row)
+        for position in range(images):
+            self.image(row, position=position)
+        return row
+
+    def image(self, generation: Generation, **changes: Any) -> Image:
+        id = self.id("I")
+        row = Image(**{"id": id, "generation_id": generation.id, "position": 0, "sha256": f"sha-{id}"} | changes)
+        self.log.insert(row)
+        return row
+
+    def attempt(self, generation: Generation, **changes: Any) -> Attempt:
+        number = next(self.numbers)
+        row = Attempt(
+            **{
+                "id": self.id("A"),
+                "generation_id": generation.id,
+                "number": number,
+                "idempotency_key": "k",
+                "started_at": generation.started_at or generation.created_at,
+            }
+            | changes
+        )
+        self.log.insert(row)
+        return row
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[Log]:
+    with Log.open(tmp_path / "promptlab.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+def rows(log: Log) -> Rows:
+    return Rows(log)

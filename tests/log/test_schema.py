@@ -1,0 +1,114 @@
+"""The file's schema is a promise: exactly this, from nothing and from every older version."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from promptlab.errors import LogError
+from promptlab.log import Log, migrations
+from promptlab.model import Attempt, Generation, Image, Run
+
+GOLDEN = Path(__file__).parent / "schema.sql"
+
+
+def schema(path: Path) -> str:
+    connection = sqlite3.connect(path)
+    found = connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type, name").fetchall()
+    connection.close()
+    return "".join(f"{sql};\n\n" for (sql,) in found)
+
+
+def test_from_nothing(log: Log) -> None:
+    """A new log has exactly the schema that is written down."""
+    assert schema(log.path) == GOLDEN.read_text()
+
+
+def test_again(log: Log) -> None:
+    """Opening a log again changes nothing."""
+    log.close()
+    before = schema(log.path)
+    Log.open(log.path).close()
+    assert schema(log.path) == before
+
+
+@pytest.mark.parametrize(("kind", "table"), [(Run, "runs"), (Generation, "generations"), (Attempt, "attempts"), (Image, "images")])
+def test_fields_are_columns(log: Log, kind: type, table: str) -> None:
+    """A row's class has the columns of its table as fields, in the same order."""
+    columns = [name for (name,) in log.rows("SELECT name FROM pragma_table_info(?)", (table,))]
+    assert columns == [field.name for field in fields(kind)]
+
+
+def test_strict(log: Log) -> None:
+    """Every table of the log is STRICT."""
+    loose = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND NOT strict"
+    own = {name for (name,) in log.rows(loose) if not name.startswith(("sqlite_", "_sqlite_"))}
+    assert own == set()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("journal_mode", "wal"), ("synchronous", 1), ("foreign_keys", 1), ("busy_timeout", 30_000)]
+)
+def test_settings(log: Log, setting: str, value: object) -> None:
+    """The writer works in WAL mode, NORMAL, with foreign keys, and waits for others."""
+    assert log.value(f"PRAGMA {setting}") == value
+
+
+def test_older_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An older log is brought forward with its rows, migration by migration, each recorded."""
+    path = tmp_path / "old.db"
+    with Log.open(path) as log:
+        log.use_experiment("kept", None, None, tmp_path)
+    newer = migrations.MIGRATIONS | {"002_votes": "CREATE TABLE votes (id TEXT PRIMARY KEY) STRICT;"}
+    monkeypatch.setattr(migrations, "MIGRATIONS", newer)
+    with Log.open(path, readonly=True) as log:
+        assert log.value("SELECT count(*) FROM votes") == 0
+        assert log.value("SELECT name FROM experiments") == "kept"
+        assert list(log.rows("SELECT name FROM _sqlite_migrations")) == [(name,) for name in newer]
+
+
+def test_failed_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A migration that fails leaves the log as it was."""
+    path = tmp_path / "old.db"
+    Log.open(path).close()
+    before = schema(path)
+    broken = migrations.MIGRATIONS | {"002_broken": "CREATE TABLE half (id TEXT) STRICT; SELECT nonsense;"}
+    monkeypatch.setattr(migrations, "MIGRATIONS", broken)
+    with pytest.raises(LogError, match="nonsense"):
+        Log.open(path)
+    assert schema(path) == before
+
+
+def test_newer_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log of a newer promptlab is refused, with what to do, and left alone."""
+    path = tmp_path / "new.db"
+    newer = migrations.MIGRATIONS | {"002_votes": "CREATE TABLE votes (id TEXT PRIMARY KEY) STRICT;"}
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "MIGRATIONS", newer)
+        Log.open(path).close()
+    with pytest.raises(LogError, match=r"newer promptlab \(it has 002_votes\); upgrade"):
+        Log.open(path)
+
+
+def test_no_sqlite_utils(log: Log) -> None:
+    """A log that is up to date opens without importing sqlite-utils, which would take 100 ms."""
+    code = "import sys; from pathlib import Path; from promptlab.log import Log; Log.open(Path(sys.argv[1])).close(); "
+    code += "sys.exit(any(name.startswith(('sqlite_utils', 'pydantic', 'httpx')) for name in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code, str(log.path)], check=False).returncode == 0
+
+
+def test_vacuum_keeps_search(log: Log, rows) -> None:  # type: ignore[no-untyped-def]
+    """Row numbers that the search refers to survive a VACUUM, also after rows were deleted."""
+    run = rows.run()
+    first = rows.generation(run, prompt="a brass lamp")
+    rows.generation(run, prompt="an oak stool")
+    log.execute("DELETE FROM generations WHERE id = ?", (first.id,))
+    log.execute("VACUUM")
+    found = "SELECT g.prompt FROM generations_fts f JOIN generations g ON g.rowid = f.rowid WHERE f.prompt MATCH ?"
+    assert list(log.rows(found, ("oak",))) == [("an oak stool",)]
+    assert list(log.rows(found, ("brass",))) == []

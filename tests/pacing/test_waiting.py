@@ -1,0 +1,159 @@
+"""Waiting: order, wake-ups, cancellation, and real processes on one key."""
+
+import asyncio
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+import pytest
+
+from promptlab.errors import QuotaReached
+from promptlab.pacing import Delay, Lease, Limits
+
+
+def test_first_come_first_served(pacer):
+    """Twenty workers on one slot get it in the order they asked, each as soon as the one before gives it back."""
+    one, order = pacer(Limits(concurrent=1), clock=time.time), []
+
+    async def worker(number):
+        lease = await one.acquire()
+        order.append(number)
+        await asyncio.sleep(0)
+        one.release(lease)
+
+    async def main():
+        await asyncio.gather(*(worker(number) for number in range(20)))
+
+    began = time.monotonic()
+    asyncio.run(main())
+    assert order == list(range(20))
+    assert time.monotonic() - began < 1.0  # a release wakes the next, nobody naps
+
+
+def test_cancelled_waiter_takes_nothing(pacer):
+    """Cancelling waiters at any moment leaks no lease and stops nobody else."""
+    one = pacer(Limits(concurrent=1), clock=time.time)
+
+    async def main():
+        held = await one.acquire()
+        waiters = [asyncio.create_task(one.acquire()) for _ in range(5)]
+        await asyncio.sleep(0.01)
+        for waiter in waiters[:3]:
+            waiter.cancel()
+        one.release(held)
+        lease = await waiters[3]
+        waiters[4].cancel()
+        await asyncio.gather(*waiters, return_exceptions=True)
+        one.release(lease)
+        return one.try_acquire()
+
+    assert isinstance(asyncio.run(main()), Lease)
+
+
+def test_quota_ends_all_waiters(pacer):
+    """A used-up quota raises QuotaReached, with its time, for everyone who waits."""
+    one = pacer(Limits(daily=1, concurrent=1), clock=time.time)
+
+    async def main():
+        one.release(await one.acquire())
+        return await asyncio.gather(*(one.acquire() for _ in range(3)), return_exceptions=True)
+
+    errors = asyncio.run(main())
+    assert [type(error) for error in errors] == [QuotaReached] * 3
+    assert errors[0].until == pytest.approx(time.time() + 86_400, abs=60)
+    assert "opens again at" in str(errors[0])
+
+
+def test_held_leases_renew_themselves(pacer):
+    """While the event loop runs, a lease taken by acquire outlives its expiry, and the timer ends with the loop."""
+    one, renewed = pacer(Limits(concurrent=1), clock=time.time, lease_s=0.06), []
+    real = one._ledger.renew
+    one._ledger.renew = lambda numbers, now: (renewed.extend(numbers), real(numbers, now))
+
+    async def main():
+        lease = await one.acquire()
+        while not renewed:
+            await asyncio.sleep(0.005)
+        one.release(lease)
+
+    asyncio.run(asyncio.wait_for(main(), 5))
+    asyncio.run(asyncio.wait_for(main(), 5))  # and in another loop
+
+
+HOLDER = """
+import pathlib, sys, time
+from promptlab.pacing import Limits, Pacer
+pacer = Pacer.open(pathlib.Path(sys.argv[1]), "key", Limits(concurrent=1))
+print(pacer.try_acquire(), flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "waitid"), reason="needs waitid to see a zombie")
+def test_killed_process_frees_its_slot(pacer, tmp_path):
+    """The slot of a process killed with -9 is free at once, even before its parent has collected it."""
+    one = pacer(Limits(concurrent=1), clock=time.time)
+    with subprocess.Popen([sys.executable, "-c", HOLDER, tmp_path], stdout=subprocess.PIPE, text=True) as holder:
+        assert "Lease" in holder.stdout.readline()
+        assert one.try_acquire().reason == "concurrency"
+        holder.send_signal(signal.SIGKILL)
+        os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)
+        assert isinstance(one.try_acquire(), Lease)
+
+
+SENDER = """
+import asyncio, pathlib, socket, sys, time
+from promptlab.pacing import Limits, Pacer
+pacer = Pacer.open(pathlib.Path(sys.argv[1]), "key", Limits(requests=20, window_s=1, concurrent=12))
+udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+udp.connect(("127.0.0.1", int(sys.argv[2])))
+async def worker():
+    while time.time() < float(sys.argv[3]):
+        lease = await pacer.acquire()
+        udp.send(b"x")
+        pacer.arrived(lease)
+        await asyncio.sleep(0.02)
+        pacer.release(lease)
+async def main():
+    await asyncio.gather(*(worker() for _ in range(6)))
+asyncio.run(main())
+pacer.close()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs the kernel's arrival stamps")
+def test_four_processes_on_one_key(tmp_path):
+    """Four real processes together send at most 20 in any second, by the kernel's arrival stamps, and nearly that."""
+    receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    receiver.bind(("127.0.0.1", 0))
+    receiver.setsockopt(socket.SOL_SOCKET, 35, 1)  # SO_TIMESTAMPNS: this process may be late, the kernel is not
+    receiver.settimeout(0.2)
+    ends = time.time() + 3.5
+    arguments = [sys.executable, "-c", SENDER, tmp_path, str(receiver.getsockname()[1]), str(ends)]
+    processes = [subprocess.Popen(arguments) for _ in range(4)]
+    arrivals = []
+    while any(process.poll() is None for process in processes):
+        try:
+            _, ancillary, _, _ = receiver.recvmsg(16, 64)
+        except TimeoutError:
+            continue
+        seconds, nanoseconds = struct.unpack("qq", ancillary[0][2])
+        arrivals.append(seconds + nanoseconds / 1e9)
+    receiver.close()
+    assert [process.returncode for process in processes] == [0] * 4
+    arrivals.sort()
+    gaps = [later - earlier for earlier, later in zip(arrivals, arrivals[20:], strict=False)]
+    windows = (len(arrivals) - 1) // 20
+    used = windows / (arrivals[windows * 20] - arrivals[0])
+    print(f"{len(arrivals)} sends, smallest distance of 20: {min(gaps):.4f} s, {used:.1%} of the rate")
+    assert min(gaps) > 1.0
+    assert len(arrivals) >= 40
+
+
+def test_delay_is_plain_data():
+    """Answers compare and print by value, so that progress events can carry them."""
+    assert Delay(1.0, "rate") == Delay(1.0, "rate") != Delay(1.0, "hold")

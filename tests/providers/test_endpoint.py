@@ -1,0 +1,135 @@
+"""Connecting: names, addresses, keys, plans and limits; nothing is sent, and no key is shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from promptlab.errors import InputError
+from promptlab.providers import RateLimits, connect, find_plan, plans
+
+KEY = {"KAIRVAL_API_KEY": "kv_secret_1"}
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (None, "https://api.kairval.com"),
+        ("HTTPS://API.Kairval.com:443/v1/", "https://api.kairval.com"),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("http://localhost:8000/v1", "http://localhost:8000"),
+        ("http://192.168.1.5", "http://192.168.1.5"),
+        ("https://gateway.example/kairval/v1", "https://gateway.example/kairval"),
+    ],
+)
+def test_base_urls(settings: Any, url: str | None, expected: str) -> None:
+    """The environment names the address; it has one form."""
+    environ = KEY if url is None else {**KEY, "KAIRVAL_BASE_URL": url}
+    assert connect("kairval", settings(), environ).base_url == expected
+
+
+@pytest.mark.parametrize("url", ["http://93.184.216.34", "ftp://h", "http://user:pw@h", "not a url", "https://h/?a=b"])
+def test_wrong_base_urls(settings: Any, url: str) -> None:
+    """A key goes over https or to a private network, and only to an address that is one."""
+    with pytest.raises(InputError) as caught:
+        connect("kairval", settings(), {**KEY, "KAIRVAL_BASE_URL": url})
+    assert "kv_secret" not in str(caught.value)
+
+
+def test_settings_and_environment(settings: Any) -> None:
+    """The studio names an address, the environment overrides it."""
+    studio = settings(providers={"kairval": {"base_url": "http://127.0.0.1:1"}})
+    assert connect("kairval", studio, KEY).base_url == "http://127.0.0.1:1"
+    assert (
+        connect("kairval", studio, {**KEY, "KAIRVAL_BASE_URL": "http://127.0.0.1:2"}).base_url == "http://127.0.0.1:2"
+    )
+
+
+def test_openai_addresses(settings: Any) -> None:
+    """A path stays, a bare host gets /v1; a local server needs no key, a public one does."""
+    for url, expected in (("http://127.0.0.1:9/v1", "http://127.0.0.1:9/v1"), ("http://127.0.0.1:9", "http://127.0.0.1:9/v1"),
+                          ("http://127.0.0.1:9/openai/", "http://127.0.0.1:9/openai")):  # fmt: skip
+        endpoint = connect("openai", settings(), {"OPENAI_BASE_URL": url})
+        assert (endpoint.base_url, endpoint.key) == (expected, None)
+    assert connect("openai", settings(), {"OPENAI_API_KEY": "sk-1"}).base_url == "https://api.openai.com/v1"
+    with pytest.raises(InputError, match="OPENAI_API_KEY"):
+        connect("openai", settings(), {"OPENAI_BASE_URL": "https://93.184.216.34"})
+
+
+def test_a_missing_key_names_the_variable_and_the_way_without(settings: Any) -> None:
+    """Nothing is sent; a plan, which sends nothing, does not need the key."""
+    for environ in ({}, {"KAIRVAL_API_KEY": " \n"}):
+        with pytest.raises(InputError, match=r"KAIRVAL_API_KEY.*--provider simulator") as caught:
+            connect("kairval", settings(), environ)
+        assert caught.value.exit_code == 2
+    assert connect("kairval", settings(), {}, key_needed=False).key is None
+
+
+def test_keys_are_cleaned_and_never_shown(settings: Any) -> None:
+    """White space from copying goes; a key that no header can carry is refused unseen; repr hides it."""
+    endpoint = connect("kairval", settings(), {"KAIRVAL_API_KEY": " kv_secret_1\r\n"})
+    assert endpoint.key == "kv_secret_1"
+    assert "kv_secret" not in repr(endpoint)
+    assert "kv_secret" not in repr(endpoint.client())
+    with pytest.raises(InputError, match="KAIRVAL_API_KEY") as caught:
+        connect("kairval", settings(), {"KAIRVAL_API_KEY": "kv_sécret"})
+    assert "cret" not in str(caught.value)
+
+
+def test_plans(settings: Any) -> None:
+    """A plan gives limits and prices; without one the pace is free's and dollars are unknown."""
+    pro = connect("kairval", settings(plan="Pro"), KEY)
+    assert pro.limits == RateLimits(120, 60, 20, 10_000, named=True)
+    assert pro.usd_per_credit == 0.015
+    unnamed = connect("kairval", settings(), KEY)
+    assert (unnamed.limits, unnamed.usd_per_credit) == (RateLimits(5, 60, 2, 50, named=False), None)
+    enterprise = find_plan("enterprise")
+    assert enterprise is not None
+    assert enterprise.limits() == RateLimits(None, 60, 20, None, named=True)
+
+
+def test_plan_overrides(settings: Any) -> None:
+    """promptlab.yaml overrides any figure and may add plans; what is no figure is an error."""
+    overrides = {
+        "enterprise": {"requests_per_minute": 600.0, "concurrent": "50", "usd_per_credit": 0.012},
+        "starter": {"daily": None},
+        "mine": {"requests_per_minute": 10, "window_s": 10},
+    }
+    found = plans(overrides)
+    assert found["enterprise"].limits() == RateLimits(600, 60, 50, None, named=True)
+    assert found["starter"].daily is None
+    assert found["mine"].limits() == RateLimits(10, 10, None, None, named=True)
+    with pytest.raises(InputError, match="did you mean 'concurrent'"):
+        plans({"pro": {"concurent": 3}})
+    with pytest.raises(InputError, match="positive"):
+        plans({"pro": {"daily": -1}})
+    with pytest.raises(InputError, match="did you mean 'pro'"):
+        connect("kairval", settings(plan="por"), KEY)
+
+
+def test_limits_are_settings(settings: Any) -> None:
+    """Any provider's limits can be set; junk is an error."""
+    options = {"openai": {"limits": {"requests_per_minute": 10, "concurrent": "4", "window_s": 10}}}
+    endpoint = connect("openai", settings(providers=options), {"OPENAI_API_KEY": "sk-1"})
+    assert endpoint.limits == RateLimits(10, 10, 4, None, named=True)
+    for wrong in ({"rpm": 3}, {"concurrent": "many"}, 3):
+        with pytest.raises(InputError):
+            connect("openai", settings(providers={"openai": {"limits": wrong}}), {"OPENAI_API_KEY": "sk-1"})
+
+
+def test_the_simulator_stays_in_process(settings: Any) -> None:
+    """No variable turns it into a real server; it has no key, and no pace but its plan's prices."""
+    environ = {**KEY, "KAIRVAL_BASE_URL": "https://api.kairval.com", "KAIRVAL_PLAN": "pro"}
+    endpoint = connect("simulator", settings(plan="starter"), environ)
+    assert (endpoint.base_url, endpoint.key, endpoint.simulated) == ("simulator:", None, True)
+    assert endpoint.usd_per_credit == 0.02
+    assert endpoint.limits.requests is None
+    with pytest.raises(InputError, match="KAIRVAL_BASE_URL"):
+        connect("simulator", settings(providers={"simulator": {"base_url": "http://127.0.0.1:1"}}), {})
+
+
+def test_problems_in_settings_say_where(settings: Any) -> None:
+    """A provider's own complaint names its part of promptlab.yaml."""
+    with pytest.raises(InputError, match=r"providers\.kairval"):
+        connect("kairval", settings(providers={"kairval": {"prices": "50"}}), KEY)
