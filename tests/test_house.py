@@ -30,8 +30,8 @@ def imports(path: Path) -> list[tuple[str, int]]:
         if isinstance(node, ast.Import):
             found += [(alias.name, node.lineno) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}:{node.lineno}: write imports in full"
-            found.append((node.module or "", node.lineno))
+            assert node.level <= 1, f"{path}:{node.lineno}: another room is imported by its full name"
+            found.append((node.module or "" if not node.level else f"promptlab.{room(path)}", node.lineno))
     return found
 
 

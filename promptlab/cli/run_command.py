@@ -24,7 +24,9 @@ __all__ = ["command", "confirm", "finish", "run_options", "start"]
 def run_options(command: options.F) -> options.F:
     """The flags of `run` that `resume` and `try` have too."""
     for option in (
-        click.option("--budget", callback=options.amount, metavar="AMOUNT", help="Stop in order before this: 20usd, 400cr."),
+        click.option(
+            "--budget", callback=options.amount, metavar="AMOUNT", help="Stop in order before this: 20usd, 400cr."
+        ),
         click.option("-y", "--yes", is_flag=True, help="Do not ask before a run that costs money."),
         click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="At most N requests at once."),
         click.option("--no-thumbnails", is_flag=True, help="Leave thumbnails to `browse`."),
@@ -145,10 +147,10 @@ def tell(summary: Summary) -> str:
 
 
 def _cost(summary: Summary) -> str:
+    if summary.completed == summary.cached and not summary.attempts_at_risk:
+        return "nothing"
     if summary.simulated:
         return f"nothing; it would have been {words.money(summary.credits, summary.cost_usd)}"
-    if not summary.completed and not summary.attempts_at_risk:
-        return "nothing"
     known = words.money(summary.credits, summary.cost_usd)
     if not summary.attempts_at_risk:
         return known

@@ -97,13 +97,17 @@ def render(template: str, variables: tuple[str, ...], watch: bool) -> None:
 def _rendered(studio: Studio, name: str, variables: tuple[str, ...]) -> str:
     template = studio.library().get(name)
     context = _context(template, variables)
-    problems = template.problems(
-        {key: getattr(value, "fields", None) and frozenset(value.fields) for key, value in context.items()}
-    )
+    problems = template.problems({key: _fields(value) for key, value in context.items()})
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
         raise InputError(errors)
     return template.render(context)
+
+
+def _fields(value: object) -> frozenset[str] | None:
+    from promptlab.prompts import Fields
+
+    return frozenset(value.fields) if isinstance(value, Fields) and value.fields else None
 
 
 def _context(template: Template, variables: tuple[str, ...]) -> dict[str, object]:

@@ -22,14 +22,13 @@ COMMON: Final = (*_FRONT, *_BACK)
 
 
 def quote(name: str) -> str:
-    """An SQL identifier; a NUL character, which would end the statement, becomes U+FFFD."""
-    return '"' + name.replace("\0", "\ufffd").replace('"', '""') + '"'
+    """An SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def text(value: str) -> str:
     """An SQL text."""
-    joined = "' || char(0) || '".join(part.replace("'", "''") for part in value.split("\0"))
-    return f"('{joined}')" if "\0" in value else f"'{joined}'"
+    return "'" + value.replace("'", "''") + "'"
 
 
 def view_name(experiment: str, taken: Mapping[str, str]) -> str:
@@ -37,7 +36,7 @@ def view_name(experiment: str, taken: Mapping[str, str]) -> str:
 
     `taken` maps the views there are, in lower case, to their experiments.
     """
-    slug = re.sub(r"[^a-z0-9_]+", "_", experiment.lower())
+    slug = re.sub(r"\W+", "_", experiment.lower())
     name = f"axes_{slug}"
     if taken.get(name, experiment) == experiment:
         return name
@@ -45,11 +44,14 @@ def view_name(experiment: str, taken: Mapping[str, str]) -> str:
 
 
 def axis_columns(axes: Sequence[str]) -> dict[str, str]:
-    """Axis → its column: its own name, or `axis_<name>` where a common column or another axis has it."""
-    taken = {name.lower() for name in COMMON}
+    """Axis → its column: its own name, or `axis_<name>` where a common column or another axis has it.
+
+    SQLite gives a column named true or false a name of its own making, so these two are taken as well.
+    """
+    taken = {"true", "false", *COMMON}
     columns = {}
     for axis in axes:
-        column = axis.replace("\0", "\ufffd") or "axis"
+        column = axis or "axis"
         while column.lower() in taken:
             column = f"axis_{column}"
         taken.add(column.lower())

@@ -55,7 +55,7 @@ class Log(Cache, Runs, Money, Marks, Templates):
                     target = ROWS[kind]
                     self.executemany(target.insert, map(target.values, found))
 
-    def update(self, kind: type[Row], id: str, **changes: Any) -> None:
+    def update(self, kind: type[Row], id: str, /, **changes: Any) -> None:
         """Change columns of one row; LogError where it isn't there."""
         target = table(kind)
         if self.execute(target.update(tuple(changes)), (*changes.values(), id)).rowcount != 1:

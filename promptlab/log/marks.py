@@ -81,7 +81,7 @@ class Marks(Connection):
             chosen.update(dict.fromkeys(ids))
         return list(chosen)
 
-    def kept(self, run_id: str, mark: Literal["keep", "reject"] = "keep") -> list[str]:
+    def marked(self, run_id: str, mark: Literal["keep", "reject"] = "keep") -> list[str]:
         """The run's images whose latest mark is this one."""
         sql = "SELECT image_id FROM gallery WHERE run_id = ? AND mark = ? ORDER BY image_id"
         return [id_ for (id_,) in self.rows(sql, (run_id, mark))]

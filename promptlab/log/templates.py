@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from promptlab.log.connection import Connection
 from promptlab.log.rows import GENERATIONS, read
-from promptlab.model import Generation, TemplateFile
+from promptlab.model import Generation, InputFile, TemplateFile
 
 __all__ = ["TemplateUsage", "Templates", "UsedTemplate"]
 
@@ -96,6 +96,11 @@ class Templates(Connection):
         """The experiment's file, relative to the studio."""
         path: str | None = self.value("SELECT spec_path FROM experiments WHERE name = ?", (experiment,))
         return path
+
+    def inputs(self, run_id: str) -> list[InputFile]:
+        """The files that a run read, as it read them."""
+        sql = "SELECT path, role, sha256, content FROM inputs WHERE run_id = ? ORDER BY rowid"
+        return [InputFile(*row) for row in self.rows(sql, (run_id,))]
 
     def image_axes(self, run_id: str) -> Iterator[tuple[str, Mapping[str, str]]]:
         """Each stored image of a run with its axes, in the order of the plan."""

@@ -51,6 +51,24 @@ class Generator(CodeGenerator):
     def _output_child_post(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
         self.write(")")
 
+    def visit_Filter(self, node: nodes.Filter, frame: Frame) -> None:
+        if node.node is not None:
+            super().visit_Filter(node, frame)
+            return
+        self._written(node, frame, super().visit_Filter)  # of `{% filter ... %}`: written out as it is
+
+    def visit_Call(self, node: nodes.Call, frame: Frame, forward_caller: bool = False) -> None:
+        if not forward_caller:
+            super().visit_Call(node, frame)
+            return
+        visit = super().visit_Call  # of `{% call ... %}`
+        self._written(node, frame, lambda node, frame: visit(node, frame, forward_caller=True))
+
+    def _written(self, node: nodes.Expr, frame: Frame, visit: Any) -> None:
+        self._output_child_pre(node, frame, None)
+        visit(node, frame)
+        self._output_child_post(node, frame, None)
+
     def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:
         self.write("environment.glue((")
         for part in node.nodes:

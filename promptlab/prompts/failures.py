@@ -32,7 +32,7 @@ def explain(error: BaseException, main: SourceFile, known: Iterable[str]) -> Inp
     code, message = _described(error)
     column = None
     if named := re.match(r"undefined (?:variable|field) '([^']+)'", message):
-        column = source.column(named[1], line, owner=None if code == "undefined-variable" else "")
+        column = source.column(named[1], line, field=code == "undefined-field")
         if code == "undefined-variable":
             message += did_you_mean(named[1], known)
     return InputError(source.problem(code, message, line, column))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -17,7 +16,7 @@ from promptlab.prompts.codegen import EACH
 from promptlab.prompts.frontmatter import FrontMatter, read
 from promptlab.prompts.limits import MAX_BITS, MAX_BRACKETS, MAX_DEPTH, MAX_LITERALS, MAX_LOOPS, MAX_TEXT, MAX_WORDS
 from promptlab.prompts.sandbox import Sandbox
-from promptlab.prompts.sources import SourceFile
+from promptlab.prompts.sources import SourceFile, column_of
 from promptlab.prompts.values import did_you_mean
 
 _REFERENCES = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
@@ -82,7 +81,7 @@ def parse(sandbox: Sandbox, source: SourceFile, problems: list[Problem], *, stat
             parser.fail(f"nothing can follow the expression here: {parser.stream.current.value!r}")
         expression.set_environment(sandbox)
     except TemplateSyntaxError as error:
-        problems.append(source.problem("template-syntax", _sentence(error), error.lineno, _column(source, error)))
+        problems.append(source.problem("template-syntax", _sentence(error), error.lineno))
     except (RecursionError, MemoryError) as error:
         line = _line_of_parser(error.__traceback__)
         problems.append(source.problem("template-limit", "tags or brackets nested too deep", line))
@@ -138,15 +137,6 @@ def _sentence(error: TemplateSyntaxError) -> str:
     return message[:1].lower() + message[1:] if message[1:2].islower() else message
 
 
-def _column(source: SourceFile, error: TemplateSyntaxError) -> int | None:
-    """Jinja names no column; the word or sign that it quotes is looked for on the line."""
-    quoted = re.findall(r"'([^']+)'", error.message or "")
-    for word in (quoted[-1:] if "expected" in (error.message or "") else quoted) or []:
-        if error.lineno <= len(source.lines) and word in source.lines[error.lineno - 1]:
-            return source.column(word, error.lineno) or source.lines[error.lineno - 1].index(word) + 1
-    return None
-
-
 def _references(tree: nodes.Template) -> Iterator[Reference]:
     found: Any
     for found in tree.find_all(_REFERENCES):
@@ -176,8 +166,7 @@ class Inspector:
         self.problems = problems
         self.too_deep = False
 
-    def fault(self, code: str, message: str, node: nodes.Node, word: str = "") -> None:
-        column = self.source.column(word, node.lineno) if word else None
+    def fault(self, code: str, message: str, node: nodes.Node, column: int | None = None) -> None:
         self.problems.append(self.source.problem(code, message, node.lineno, column))
 
     def inspect(self, tree: nodes.Node) -> None:
@@ -210,11 +199,16 @@ class Inspector:
                 message = "the name of a template has to be written out here, in quotes: a computed one has no version"
                 self.fault("computed-include", message, node)
         elif isinstance(node, nodes.For) and node.recursive:
-            self.fault("template-feature", "a recursive loop; write a macro, or loops within loops", node, "recursive")
+            self.fault("template-feature", "a recursive loop; write a macro, or loops within loops", node)
         elif isinstance(node, nodes.EvalContextModifier):
             self.fault("template-feature", "autoescape: a prompt is not HTML, and nothing in it is escaped", node)
         elif isinstance(node, (nodes.Getattr, nodes.NSRef)) and node.attr.startswith("__"):
-            self.fault("template-sandbox", f"{node.attr!r} is private, and out of reach of a template", node, node.attr)
+            self.fault(
+                "template-sandbox",
+                f"{node.attr!r} is private, and out of reach of a template",
+                node,
+                column_of(node.lineno, offset=1),
+            )
 
     def constant(self, node: nodes.Const) -> None:
         value = node.value
@@ -228,4 +222,6 @@ class Inspector:
     def unknown(self, what: str, node: Any) -> None:
         known = self.sandbox.filters if what == "filter" else self.sandbox.tests
         names = [name for name in known if name.isidentifier()]
-        self.fault(f"unknown-{what}", f"unknown {what} {node.name!r}{did_you_mean(node.name, names)}", node, node.name)
+        column = self.source.column(node.name, node.lineno) if what == "test" else None
+        message = f"unknown {what} {node.name!r}{did_you_mean(node.name, names)}"
+        self.fault(f"unknown-{what}", message, node, column)

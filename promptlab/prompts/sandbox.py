@@ -7,13 +7,14 @@ a method here that charges the render's budget and checks the size of the result
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import jinja2
 from jinja2 import Undefined, nodes
 from jinja2.environment import Template, TemplateModule
 from jinja2.exceptions import SecurityError, TemplateNotFound
+from jinja2.lexer import TokenStream
 from jinja2.runtime import BlockReference, Context, LoopContext, Macro, TemplateReference
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Joiner, Namespace
@@ -23,6 +24,7 @@ from promptlab.prompts.filters import FILTERS, TESTS, Group
 from promptlab.prompts.limits import MAX_CALLS, MAX_RANGE, LimitReached, Meter, check_length, size
 from promptlab.prompts.methods import LIST, LOOP, LOOP_METHODS, MAP, TEXT, TUPLE, Method
 from promptlab.prompts.operators import BINARY, COMPARE
+from promptlab.prompts.sources import Line
 from promptlab.prompts.values import Fields, Missing, as_text
 
 
@@ -40,6 +42,17 @@ GLOBALS: Mapping[str, Any] = {"range": bounded_range, "dict": dict, "namespace":
 _CALLABLE = frozenset({bounded_range, dict, Namespace})
 _SIMPLE = frozenset({int, float, bool, type(None)})
 _LISTS = (list, tuple, dict)
+
+
+def with_columns(source: str, tokens: Iterable[tuple[int, str, str]]) -> Iterator[tuple[int, str, str]]:
+    """Raw tokens with a Line in place of the line number. Stripped white space is skipped by looking for the next."""
+    position = 0
+    for line, kind, text in tokens:
+        found = source.find(text, position)
+        if found >= 0:
+            line = Line.at(line, found - source.rfind("\n", 0, found))
+            position = found + len(text)
+        yield line, kind, text
 
 
 class Compiled(Template):
@@ -78,6 +91,11 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.globals = dict(GLOBALS)
         self.filters = {**FILTERS, EACH: self.each}
         self.tests = dict(TESTS)
+
+    def _tokenize(self, source: str, name: Any, filename: Any = None, state: Any = None) -> TokenStream:
+        """The tokens of a file, with the column in each line number."""
+        tokens = with_columns(source, self.lexer.tokeniter(source, name, filename, state))
+        return TokenStream(self.lexer.wrap(tokens, name, filename), name, filename)
 
     # --- what it may cost -----------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from jinja2 import nodes
 from promptlab.errors import Problem
 from promptlab.prompts.parsing import Unit, reference_names
 from promptlab.prompts.sandbox import GLOBALS
+from promptlab.prompts.sources import column_of
 from promptlab.prompts.values import did_you_mean
 
 Lookup = Callable[[str], Unit | None]
@@ -33,7 +34,8 @@ class Use:
     name: str
     field: str | None
     unit: Unit
-    line: int
+    line: int  # of the name; mostly a Line, which has the column
+    field_column: int | None
     blind: bool  # in a file imported without context, which sees no variable
 
 
@@ -151,20 +153,21 @@ class _Walker:
         if node.ctx != "load":
             scope.names[node.name] = _VALUE
             return
-        self.use(node.name, None, node, scope)
+        self.use(_Path(node.name, None, node.lineno), scope)
 
-    def use(self, name: str, field_: str | None, node: nodes.Node, scope: _Scope, *, guarded: bool = False) -> None:
-        bound = scope.find(name)
+    def use(self, path: _Path, scope: _Scope, *, guarded: bool = False) -> None:
+        bound = scope.find(path.name)
         if bound is None:
-            self.found.uses.append(Use(name, field_, scope.unit, node.lineno, scope.blind))
+            use = Use(path.name, path.field, scope.unit, path.line, path.field_column, scope.blind)
+            self.found.uses.append(use)
             if guarded:
-                self.found.guarded.add((name, field_))
+                self.found.guarded.add((path.name, path.field))
         elif bound.macro is not None:
             self.macro_body(bound)
-        elif bound.unit is not None and bound.scope is not None and field_ is not None:
-            self.member(field_, node, bound, scope)
+        elif bound.unit is not None and bound.scope is not None and path.field is not None:
+            self.member(path.field, path.line, path.field_column, bound, scope)
 
-    def member(self, name: str, node: nodes.Node, bound: _Bound, scope: _Scope) -> None:
+    def member(self, name: str, line: int, column: int | None, bound: _Bound, scope: _Scope) -> None:
         """`lib.name`, or a name of `from ... import`."""
         assert bound.scope is not None
         macro = bound.scope.names.get(name)
@@ -174,8 +177,7 @@ class _Walker:
         assert bound.unit is not None
         known = [key for key in bound.scope.names if not key.startswith("_")]
         message = f"{bound.unit.source.path!r} defines no {name!r}{did_you_mean(name, known)}"
-        column = scope.unit.source.column(name, node.lineno)
-        self.found.problems.append(scope.unit.source.problem("undefined-macro", message, node.lineno, column))
+        self.found.problems.append(scope.unit.source.problem("undefined-macro", message, line, column))
 
     def macro_body(self, bound: _Bound) -> None:
         macro, unit, outer = bound.macro, bound.unit, bound.scope
@@ -191,10 +193,10 @@ class _Walker:
         path = _path(node)
         if path is None:
             self.body(node.iter_child_nodes(), scope)
-        elif path[0] == "self" and path[1] is not None:
-            self.render_block(path[1], scope)
+        elif path.name == "self" and path.field is not None:
+            self.render_block(path.field, scope)
         else:
-            self.use(path[0], path[1], node, scope)
+            self.use(path, scope)
 
     def guard(self, node: Any, scope: _Scope) -> None:
         """`x is defined` and `x | default(...)`: a name that may be undefined there."""
@@ -203,7 +205,7 @@ class _Walker:
         if path is None:
             self.body(node.iter_child_nodes(), scope)
             return
-        self.use(path[0], path[1], node.node, scope, guarded=True)
+        self.use(path, scope, guarded=True)
         self.body(node.iter_child_nodes(exclude=("node",)), scope)
 
     def loop(self, node: nodes.For, scope: _Scope) -> None:
@@ -299,7 +301,7 @@ class _Walker:
         for entry in node.names:
             name, alias = (entry, entry) if isinstance(entry, str) else entry
             if bound.scope is not None and name not in bound.scope.names:
-                self.member(name, node, bound, scope)
+                self.member(name, node.lineno, scope.unit.source.column(name, node.lineno), bound, scope)
             scope.names[alias] = bound.scope.names.get(name, _VALUE) if bound.scope else _VALUE
 
 
@@ -334,13 +336,24 @@ def base_chain(unit: Unit, lookup: Lookup) -> list[Unit]:
         found.append(base)
 
 
-def _path(node: Any) -> tuple[str, str | None] | None:
-    """`x` → (x, None), `x.y` and `x['y']` → (x, y), anything else → None."""
+@dataclass(frozen=True, slots=True)
+class _Path:
+    """`name` or `name.field`, and where both stand."""
+
+    name: str
+    field: str | None
+    line: int
+    field_column: int | None = None
+
+
+def _path(node: Any) -> _Path | None:
+    """`x`, `x.y` and `x['y']`; None for anything else."""
     if isinstance(node, nodes.Name) and node.ctx == "load":
-        return node.name, None
+        return _Path(node.name, None, node.lineno)
     if isinstance(node, (nodes.Getattr, nodes.Getitem)) and isinstance(node.node, nodes.Name):
+        name, line = node.node.name, node.node.lineno
         if isinstance(node, nodes.Getattr):
-            return node.node.name, node.attr
+            return _Path(name, node.attr, line, column_of(node.lineno, offset=1))  # after the dot
         if isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str):
-            return node.node.name, node.arg.value
+            return _Path(name, node.arg.value, line, column_of(node.arg.lineno, offset=1))  # after the quote
     return None

@@ -14,6 +14,24 @@ from promptlab.model import Place
 Severity = Literal["error", "warning"]
 
 
+class Line(int):
+    """A line number that knows its column. Jinja's tokens and nodes carry a line only, and carry this just as well."""
+
+    column: int
+
+    @classmethod
+    def at(cls, line: int, column: int) -> Line:
+        """Line and column, both 1-based."""
+        made = cls(line)
+        made.column = column
+        return made
+
+
+def column_of(line: int | None, *, offset: int = 0) -> int | None:
+    """The column of a Line, moved by an offset; None where a plain number is all there is."""
+    return line.column + offset if isinstance(line, Line) else None
+
+
 @dataclass(frozen=True)
 class SourceFile:
     """One file, or one inline text of an experiment (then with the `place` where its value begins).
@@ -38,7 +56,8 @@ class SourceFile:
     def problem(
         self, code: str, message: str, line: int | None, column: int | None = None, severity: Severity = "error"
     ) -> Problem:
-        """A problem at a line and column of this text."""
+        """A problem at a line and column of this text; a Line brings its own column."""
+        line, column = (None if line is None else int(line)), column_of(line) if column is None else column
         if self.place is not None:
             line, column, source = self._in_experiment(self.place, line or 1, column)
         else:
@@ -69,21 +88,18 @@ class SourceFile:
             return []
         return text.split("\n")
 
-    def column(self, name: str, line: int, *, owner: str | None = None) -> int | None:
-        """The column of a name on a line: a whole word inside a tag, outside of quotes.
+    def column(self, name: str, line: int, *, field: bool = False) -> int | None:
+        """The first column of a name on a line: a whole word inside a tag, outside of quotes.
 
-        With an `owner` the name is a field: after the owner's name and a dot or bracket (`""`: of any owner).
+        For what has no column of its own; a `field` stands after a dot or in brackets.
         """
         if not 1 <= line <= len(self.lines):
             return None
         text, word = self.lines[line - 1], re.escape(name)
-        if owner:
-            before = rf"(?<!\w){re.escape(owner)}\s*(?:\.\s*|\[\s*['\"])"
-        else:
-            before = r"(?<![\w.])" if owner is None else r"[.\['\"]"
+        before = r"[.\['\"]" if field else r"(?<![\w.])"
         pattern = re.compile(rf"{before}({word})(?!\w)")
         tags = [match.span() for match in _TAG.finditer(text)] or [(0, len(text))]
-        strings = [match.span() for match in _STRING.finditer(text)] if owner is None else []
+        strings = [match.span() for match in _STRING.finditer(text)] if not field else []
         for start, end in tags:
             for match in pattern.finditer(text, start, end):
                 if not any(low < match.start() < high for low, high in strings):

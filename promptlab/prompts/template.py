@@ -143,12 +143,8 @@ class Template:
         )
 
     def _at(self, use: Use, code: str, message: str, severity: Literal["error", "warning"] = "error") -> Problem:
-        source = use.unit.source
-        if code == "undefined-field" and use.field is not None:
-            column = source.column(use.field, use.line, owner=use.name)
-        else:
-            column = source.column(use.name, use.line)
-        return source.problem(code, message, use.line, column, severity)
+        column = use.field_column if code == "undefined-field" else None
+        return use.unit.source.problem(code, message, use.line, column, severity)
 
     def coerce(self, name: str, value: object, place: Place | None) -> object:
         """The value as the type that the template declares for it; InputError at the place where it is not."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from promptlab.errors import InputError
 from promptlab.git import Repository
@@ -66,8 +67,24 @@ def plan_at(job: Job, revision: str) -> Plan:
     text = repository.read(commit, inside)
     if text is None:
         raise InputError(f"{inside} does not exist at {revision}", code="no-git")
+
+    def read(file: Path) -> bytes:
+        """Rows and bases as they were then; a file outside the repository has no then."""
+        known = repository.relative(file)
+        if known is None:
+            return file.read_bytes()
+        content = repository.read(commit, known)
+        if content is None:
+            raise FileNotFoundError(2, f"not in {revision}", str(file))
+        return content
+
     old = load_text(
-        text.decode("utf-8", "replace"), path, studio=job.studio.folder, parameters=parameters(), row_filter=expression
+        text.decode("utf-8", "replace"),
+        path,
+        studio=job.studio.folder,
+        parameters=parameters(),
+        row_filter=expression,
+        read=read,
     )
     return make_plan(
         _at(old, commit), job.studio.library(), job.plan.target, where=job.plan.where, limit=job.plan.limit

@@ -83,7 +83,7 @@ def _run(job: Job, settings: dict[str, object]) -> Run:
         host=socket.gethostname(),
         spec_text=experiment.text,
         spec_sha256=hashlib.sha256(experiment.text.encode()).hexdigest(),
-        settings=json.dumps(settings, ensure_ascii=False),
+        settings=json.dumps(settings | {"price": _worst_price(job)}, ensure_ascii=False),
         price_table=json.dumps(_price_table(job), ensure_ascii=False),
         provider=endpoint.provider.name,
         base_url=endpoint.base_url,
@@ -100,6 +100,14 @@ def _price_table(job: Job) -> dict[str, object]:
     """The prices in force, each with its source: what `~` figures of this run were made from."""
     lines = [asdict(line) for line in job.plan.survey().prices]
     return {"plan": asdict(job.endpoint.plan) if job.endpoint.plan else None, "prices": lines}
+
+
+def _worst_price(job: Job) -> dict[str, float | None]:
+    """The dearest request of the plan: what sending one of them again can cost at worst."""
+    prices = [line.price for line in job.plan.survey().prices]
+    credits = [price.credits for price in prices if price.credits is not None]
+    usd = [price.usd for price in prices if price.usd is not None]
+    return {"credits": max(credits, default=None), "usd": max(usd, default=None)}
 
 
 def _user() -> str | None:

@@ -9,14 +9,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from promptlab.http import Client, DownloadError, DownloadLimits, decide
+from promptlab.http import Client, DownloadError, DownloadLimits, Retries, decide
 from promptlab.providers import Output
-from promptlab.store import BadImage, Decoder, PartFile, Store, inspect
+from promptlab.store import BadImage, Decoded, Decoder, PartFile, Store, Stored, inspect
 
 __all__ = ["Collector", "Kept", "Missed"]
 
+#: A file that breaks off is asked for again soon; a network that is away gets two minutes. What stays lost costs
+#: nothing to try again: `resume` does so first, while the URL lives.
+CUT, NETWORK = Retries(attempts=4, waiting_s=30.0), Retries(attempts=8, waiting_s=120.0)
+BACKLOG = 32  # images waiting for the decoder
 TRIES_BAD = 2  # of a file that arrives whole and is no image: once more, in case a proxy cut it
 
 
@@ -53,20 +57,17 @@ class Collector:
     limits: DownloadLimits
     random: Callable[[], float]
     thumbnails: bool = True
+    decoding: set[asyncio.Future[Decoded | BadImage]] = field(default_factory=set)
 
     async def collect(self, output: Output, wanted: str | None) -> Kept | Missed:
         """One image, kept or missed; a full disk raises StoreError, since nothing after it could be kept either."""
-        async with self.gate:
-            if output.data is not None:
-                return await self._keep_data(output.data, wanted)
-            if output.url is None:
-                return Missed("no_image", "the response names no image here")
-            return await self._fetch(output.url, wanted)
-
-    async def _keep_data(self, data: bytes, wanted: str | None) -> Kept | Missed:
-        with self.store.part() as part:
-            part.write(data)
-            return await self._keep(part, wanted)
+        if output.data is not None:
+            with self.store.part() as part:
+                part.write(output.data)
+                return await self._keep(part, wanted)
+        if output.url is None:
+            return Missed("no_image", "the response names no image here")
+        return await self._fetch(output.url, wanted)
 
     async def _fetch(self, url: str, wanted: str | None) -> Kept | Missed:
         waited, bad, number = 0.0, 0, 0
@@ -74,9 +75,11 @@ class Collector:
             number += 1
             with self.store.part() as part:
                 try:
-                    await self.client.fetch(url, part, limits=self.limits)
+                    async with self.gate:
+                        await self.client.fetch(url, part, limits=self.limits)
                 except DownloadError as error:
-                    decision = decide(error, number, time.time(), random=self.random, waited_s=waited)
+                    retries = CUT if error.kind == "cut" else NETWORK
+                    decision = decide(error, number, time.time(), random=self.random, waited_s=waited, retries=retries)
                     if not decision.retry or decision.wait is None:
                         return Missed(f"download_{error.kind}", error.message, again=error.retryable)
                     pause = decision.wait.seconds
@@ -96,8 +99,7 @@ class Collector:
             return Missed(f"image_{bad.kind}", bad.message)
         # fsync waits for the disk: in a thread, so that nobody else waits with it.
         stored = await asyncio.to_thread(part.keep, inspection.format)
-        thumbnail = self.store.thumbnail_path(stored.sha256) if self.thumbnails else None
-        decoded = await self.decoder.submit(stored.path, thumbnail)
+        decoded = await self._decode(stored)
         if isinstance(decoded, BadImage):
             await asyncio.to_thread(self.store.remove, stored.sha256)
             return Missed(f"image_{decoded.kind}", decoded.message)
@@ -108,3 +110,14 @@ class Collector:
             message = f"asked for {wanted}, got {inspection.format}; the file is kept as it came"
             return Missed("image_wrong_format", message, kept=kept)
         return kept
+
+    async def _decode(self, stored: Stored) -> Decoded | BadImage:
+        """Look at every pixel. A server that answers faster than thumbnails are made leaves them to `browse`."""
+        path = self.store.thumbnail_path(stored.sha256)
+        wanted = self.thumbnails and len(self.decoding) < BACKLOG and not path.is_file()
+        job = self.decoder.submit(stored.path, path if wanted else None)
+        self.decoding.add(job)
+        try:
+            return await job
+        finally:
+            self.decoding.discard(job)

@@ -94,12 +94,14 @@ async def exchange(line: Line, task: Task) -> Answered | Look | None:
             look = line.ledger.begin(task.generation, attempt)
             if look is not None:
                 _settle(line, price)
+                _release(line, lease, sent=False)
                 return look
             task.number += 1
             event, result, latency_ms = await _send(line, task, attempt, price, lease)
-        finally:
-            if lease is not None and line.pacer is not None:
-                line.pacer.release(lease)
+        except BaseException:
+            _release(line, lease, sent=True)
+            raise
+        _release(line, lease, sent=not (isinstance(event, SendError) and not event.sent))
         decision = decide(
             event,
             task.number - first,
@@ -113,7 +115,7 @@ async def exchange(line: Line, task: Task) -> Answered | Look | None:
             return _answered(line, task, attempt, event, decision, result, price, latency_ms)
         risk = price if decision.may_be_billed else None
         _settle(line, price, risk)
-        if line.pacer is not None and decision.hold_s:
+        if line.pacer is not None and decision.hold_s and isinstance(event, Reply) and event.status == 429:
             line.pacer.hold(line.clock() + decision.hold_s)
         line.ledger.attempt_ended(task.generation, attempt, decision, event, risk)
         if decision.stop is not None:
@@ -147,6 +149,11 @@ async def _lease(line: Line, price: Amount) -> Lease | None:
     except BaseException:
         _settle(line, price)
         raise
+
+
+def _release(line: Line, lease: Lease | None, *, sent: bool) -> None:
+    if lease is not None and line.pacer is not None:
+        line.pacer.release(lease, sent=sent)
 
 
 async def _reserve(line: Line, price: Amount) -> None:

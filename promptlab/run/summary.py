@@ -41,10 +41,19 @@ def summarise(log: Log, run: Run, studio: Studio, stopped: PromptlabError | None
         results=str(shown),
         stopped=str(stopped) if stopped else None,
         exit_code=exit_code(run, totals, stopped),
-        failures=tuple((failure.error_message or failure.error_code or failure.status, failure.count)
-                       for failure in log.failures(run.id)),
+        failures=_failures(log, run.id),
         next_commands=next_commands(log, run, totals),
     )  # fmt: skip
+
+
+def _failures(log: Log, run_id: str) -> tuple[tuple[str, int], ...]:
+    """What went wrong, by its code, each with the first message and how often; the most frequent first."""
+    counts: dict[tuple[str, str | None], tuple[str, int]] = {}
+    for failure in log.failures(run_id):
+        key = failure.status, failure.error_code
+        message, number = counts.get(key, (failure.error_message or failure.error_code or failure.status, 0))
+        counts[key] = message, number + failure.count
+    return tuple(sorted(counts.values(), key=lambda found: -found[1]))
 
 
 def exit_code(run: Run, totals: Totals, stopped: PromptlabError | None) -> int:
@@ -62,7 +71,7 @@ def next_commands(log: Log, run: Run, totals: Totals) -> tuple[str, ...]:
     short = run.id
     if totals.planned or totals.failed:
         commands.append(f"promptlab resume {short}")
-    blocked = [row for row in log.generations(run.id, statuses=("skipped",))] if totals.skipped else []
+    blocked = list(log.generations(run.id, statuses=("skipped",))) if totals.skipped else []
     unknown = totals.unknown + sum(row.error_code == "unknown_before" for row in blocked)
     lost = totals.lost + sum(row.error_code == "lost_before" for row in blocked)
     for count, flag in ((unknown, "--retry-unknown"), (lost, "--retry-lost")):

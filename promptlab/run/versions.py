@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -266,7 +266,12 @@ def _context(
     if run is not None and run.spec_text is not None:
         path = log.spec_path(generation.experiment) or "experiments/experiment.yaml"
         experiment = load_text(
-            run.spec_text, studio.folder / path, studio=studio.folder, parameters=parameters(), row_filter=expression
+            run.spec_text,
+            studio.folder / path,
+            studio=studio.folder,
+            parameters=parameters(),
+            row_filter=expression,
+            read=_inputs(studio, log, run.id),
         )
         constants = experiment.vars
     context: dict[str, object] = {name: template.coerce(name, value, None) for name, value in constants.items()}
@@ -276,6 +281,19 @@ def _context(
         else:
             context[name] = template.coerce(name, value, None)
     return context
+
+
+def _inputs(studio: Studio, log: Log, run_id: str) -> Callable[[Path], bytes]:
+    """Reads the files of a run as the run read them."""
+    known = {(studio.folder / each.path).resolve(): each.content for each in log.inputs(run_id)}
+
+    def read(path: Path) -> bytes:
+        content = known.get(path.resolve())
+        if content is None:
+            raise FileNotFoundError(2, "not among the run's inputs", str(path))
+        return content.encode()
+
+    return read
 
 
 class _Lines:

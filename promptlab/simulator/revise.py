@@ -16,12 +16,8 @@ _QUALITY = (
     "crisp focus", "balanced composition", "fine natural detail", "true colours", "a calm background", "clean edges",
 )  # fmt: skip
 _WORDS = re.compile(r"\w+")
-_DETERMINERS = frozenset(
-    _WORDS.findall("a an the one two three four five some several my your his her its our this these")
-)
-_VERBS = frozenset(
-    _WORDS.findall("change make add remove replace turn keep draw paint show create put set give let use")
-)
+_DETERMINERS = frozenset(_WORDS.findall("a an the one two three four five some several my your his her its our this"))
+_VERBS = frozenset(_WORDS.findall("change make add remove replace turn keep draw paint show create put set give use"))
 
 
 def revise(prompt: str, *key: object) -> str:

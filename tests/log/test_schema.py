@@ -37,7 +37,9 @@ def test_again(log: Log) -> None:
     assert schema(log.path) == before
 
 
-@pytest.mark.parametrize(("kind", "table"), [(Run, "runs"), (Generation, "generations"), (Attempt, "attempts"), (Image, "images")])
+@pytest.mark.parametrize(
+    ("kind", "table"), [(Run, "runs"), (Generation, "generations"), (Attempt, "attempts"), (Image, "images")]
+)
 def test_fields_are_columns(log: Log, kind: type, table: str) -> None:
     """A row's class has the columns of its table as fields, in the same order."""
     columns = [name for (name,) in log.rows("SELECT name FROM pragma_table_info(?)", (table,))]

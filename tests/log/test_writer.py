@@ -59,7 +59,7 @@ def test_foreign_keys(log: Log, rows) -> None:  # type: ignore[no-untyped-def]
 
 
 def test_transaction(log: Log, rows) -> None:  # type: ignore[no-untyped-def]
-    """A block is one commit: a nested one is a part of it, an exception undoes all of it, another reader sees nothing before."""
+    """A block is one commit, a nested one a part of it; an exception undoes it; readers see nothing before its end."""
     run = rows.run()
     with Log.open(log.path, readonly=True) as reader:
         with log.transaction():
@@ -68,9 +68,14 @@ def test_transaction(log: Log, rows) -> None:  # type: ignore[no-untyped-def]
                 log.update(Run, run.id, completed=1)
             assert reader.run(run.id) == run
         assert reader.run(run.id) == replace(run, planned=1, completed=1)
-        with pytest.raises(ValueError, match="no"), log.transaction(), log.transaction():
-            log.update(Run, run.id, planned=2)
-            raise ValueError("no")
+
+        def fail() -> None:
+            with log.transaction(), log.transaction():
+                log.update(Run, run.id, planned=2)
+                raise ValueError("no")
+
+        with pytest.raises(ValueError, match="no"):
+            fail()
         assert reader.run(run.id) == log.run(run.id) == replace(run, planned=1, completed=1)
 
 
@@ -103,8 +108,14 @@ def test_inputs_and_templates(log: Log, rows) -> None:  # type: ignore[no-untype
     files = [TemplateFile("_base.j2", "base", "b10b"), TemplateFile("hero.j2", "hero")]
     for run in (rows.run(), rows.run()):
         for _ in range(2):
-            log.add_inputs(run.id, [InputFile("data/items.csv", "rows", "sha", "sku,name\n"), InputFile("p.jpg", "image", "s", None)])
-            log.add_templates(run.id, [(RunTemplate(None, "t1", "hero.j2"), files), (RunTemplate("old", "t1", "hero.j2", "v1"), files)])
+            log.add_inputs(
+                run.id,
+                [InputFile("data/items.csv", "rows", "sha", "sku,name\n"), InputFile("p.jpg", "image", "s", None)],
+            )
+            log.add_templates(
+                run.id,
+                [(RunTemplate(None, "t1", "hero.j2"), files), (RunTemplate("old", "t1", "hero.j2", "v1"), files)],
+            )
     assert list(log.rows("SELECT count(*), count(content) FROM inputs")) == [(4, 2)]
     assert list(log.rows("SELECT * FROM templates")) == [("t1", "hero.j2", "hero")]
     assert list(log.rows("SELECT path, git_blob FROM template_files")) == [("_base.j2", "b10b"), ("hero.j2", None)]
@@ -114,8 +125,12 @@ def test_inputs_and_templates(log: Log, rows) -> None:  # type: ignore[no-untype
 def test_variants(log: Log, rows) -> None:  # type: ignore[no-untyped-def]
     """Variants keep their name and axes as JSON; one that is there stays."""
     rows.run()
-    log.add_variants("shelf", [Variant("v1", {"style": "film", "look": "grün"}), Variant("v1", {"look": "grün", "style": "film"})])
-    assert list(log.rows("SELECT * FROM variants")) == [("shelf", "v1", "style=film,look=grün", '{"style":"film","look":"grün"}')]
+    log.add_variants(
+        "shelf", [Variant("v1", {"style": "film", "look": "grün"}), Variant("v1", {"look": "grün", "style": "film"})]
+    )
+    assert list(log.rows("SELECT * FROM variants")) == [
+        ("shelf", "v1", "style=film,look=grün", '{"style":"film","look":"grün"}')
+    ]
 
 
 class TestUseExperiment:

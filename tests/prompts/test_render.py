@@ -255,7 +255,11 @@ def test_a_row_is_kept_by_an_expression(text: str, row: dict[str, object], resul
 
 @pytest.mark.parametrize(
     "text",
-    ["price >", "price }} {{ x", "", "price | nope", "a) and (b", "1 if", "price = 3", "price.__class__", "(" * 4000, "pric == 'x'", "'a' * 10**9", "price > 10", "price | attr('x')", "[1, 2", "{% include 'x' %}", "9**9**9 > 1"],
+    [
+        *("price >", "price }} {{ x", "", "price | nope", "a) and (b", "1 if", "price = 3", "price.__class__"),
+        *("(" * 4000, "pric == 'x'", "'a' * 10**9", "price > 10", "price | attr('x')", "[1, 2", "{% include 'x' %}"),
+        "9**9**9 > 1",
+    ],
 )
 def test_a_bad_expression_is_refused_at_its_place(text: str) -> None:
     """What cannot be read fails at once, what cannot be evaluated with the row; both at the place in the experiment."""

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from promptlab.errors import InputError
-from promptlab.providers import RateLimits, connect, find_plan, plans
+from promptlab.model import Amount
+from promptlab.providers import Output, RateLimits, Result, connect, find_plan, plans
 
 KEY = {"KAIRVAL_API_KEY": "kv_secret_1"}
 
@@ -133,3 +134,11 @@ def test_problems_in_settings_say_where(settings: Any) -> None:
     """A provider's own complaint names its part of promptlab.yaml."""
     with pytest.raises(InputError, match=r"providers\.kairval"):
         connect("kairval", settings(providers={"kairval": {"prices": "50"}}), KEY)
+
+
+def test_what_was_spent(settings: Any, request_with: Any) -> None:
+    """A budget counts the cost, or the table's price where the cost is unknown."""
+    endpoint = connect("kairval", settings(plan="starter"), KEY)
+    told = Result("g", None, None, (Output(url="https://h/1"),), credits=62)
+    assert endpoint.spent(request_with(), told) == Amount(usd=pytest.approx(1.24), credits=62)
+    assert endpoint.spent(request_with(), Result("g", None, None, ())) == Amount(usd=1.0, credits=50)

@@ -294,3 +294,18 @@ def test_own_prices(request_with: Make) -> None:
     for wrong in ("50", [3], [{"model": "x"}], [{"credits": 1, "ratio": "1:1"}]):
         with pytest.raises(InputError):
             Kairval(Setup("https://h", None, {"prices": wrong}))
+
+
+@pytest.mark.parametrize(
+    ("expires", "expected"),
+    [
+        (1714720000, 1714720000),
+        (1714720000000, 1714720000),
+        ("2024-05-03T07:06:40Z", 1714720000),
+        ("soon", None),
+        (5, None),
+    ],
+)
+def test_a_jobs_end_of_life(kairval: Kairval, answer: Answers, expires: object, expected: float | None) -> None:
+    """expires_at is epoch seconds or milliseconds, or ISO 8601; junk is none."""
+    assert kairval.job(answer({"id": "j", "status": "queued", "expires_at": expires})).expires_at == expected

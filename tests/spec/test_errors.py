@@ -1,5 +1,7 @@
 """Bad experiment files: every error with its file:line:column, all at once."""
 
+# ruff: noqa: E501 (a table reads best with a case a line)
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """What good experiment files become."""
 
+# ruff: noqa: E501 (SPEC.md's examples to the letter)
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """`extends`: maps merge, lists replace, positions stay."""
 
+# ruff: noqa: E501 (a table reads best with a case a line)
+
 from __future__ import annotations
 
 from collections.abc import Callable

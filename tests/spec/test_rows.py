@@ -1,5 +1,7 @@
 """Files of rows: cells as written, faults at their line."""
 
+# ruff: noqa: E501 (a table reads best with a case a line)
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """The JSON schema and the loader agree."""
 
+# ruff: noqa: E501 (a table reads best with a case a line)
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping

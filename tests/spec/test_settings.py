@@ -1,5 +1,7 @@
 """promptlab.yaml and the environment."""
 
+# ruff: noqa: E501 (a table reads best with a case a line)
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -144,7 +144,8 @@ def _styled(look: Look, style: str | None) -> Look:
                       "contrast": look.contrast * 1.2, "shadow": 0.55},
         "retro": {"gain": mix(look.gain, (255, 222, 168), 0.85), "lift": (44, 30, 30), "saturation": 0.7, "grain": 0.07,
                   "vignette": 0.35},
-        "photo": {"softness": max(look.softness, 0.014)},
+        "photo": {"contrast": look.contrast * 1.12, "saturation": 1.08, "vignette": 0.26,
+                  "softness": max(look.softness, 0.014)},
     }  # fmt: skip
     return replace(look, treatment=style, **changes.get(style or "", {}))  # type: ignore[arg-type] # rows above
 

@@ -124,6 +124,14 @@ def _light(words: list[str]) -> str | None:
     return _first(known.LIGHTS, words) or ("night" if _first(known.PLACES, words) == "space" else None)
 
 
+def _ground(grounds: dict[str, str], pieces: list[str], words: list[str]) -> str | None:
+    """What things stand on: named after `on`, else anywhere; a desk or table alone counts only after `on`."""
+    for separator, chunk in zip(pieces[::2], pieces[1::2], strict=True):
+        if separator == "on" and (found := _first(grounds, [match[0] for match in _WORD.finditer(chunk)])):
+            return found
+    return _first({k: v for k, v in grounds.items() if k not in ("desk", "table", "counter")}, words)
+
+
 def _ground_colour(words: list[str]) -> str | None:
     for index, word in enumerate(words[1:], start=1):
         if word in known.GROUNDS and words[index - 1] in COLOUR_WORDS:
@@ -168,7 +176,7 @@ def read(prompt: str, negative: str) -> Reading:
         things=tuple(_on_ground(list(things.values())))[:_MAX_THINGS],
         removed=removed,
         place=_first({k: v for k, v in known.PLACES.items() if k not in removed}, words),
-        ground=_first({k: v for k, v in known.GROUNDS.items() if k not in removed}, words),
+        ground=_ground({k: v for k, v in known.GROUNDS.items() if k not in removed}, pieces, words),
         ground_colour=_ground_colour(words),
         light=_light(words),
         style=_first(known.STYLES, words),

@@ -1,0 +1,244 @@
+"""Pictures: deterministic, legible, different where they should be."""
+
+import hashlib
+import io
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageChops, ImageStat
+
+from promptlab.simulator.pictures.compose import SIZES, Recipe, compose
+from promptlab.simulator.pictures.draw import Source, draw
+from promptlab.simulator.pictures.encode import small
+from promptlab.simulator.pictures.finish import flaws_of
+from promptlab.simulator.pictures.palette import FIXED
+from promptlab.simulator.pictures.vocabulary import GLYPHS, THINGS
+from promptlab.simulator.pictures.words import read
+
+CLEAN = "blurry, watermark, text artefacts, low quality, distorted"
+
+
+def recipe(prompt: str = "ceramic teapot on linen", negative: str = CLEAN, seed: int = 11, **more: Any) -> Recipe:
+    return Recipe(
+        more.get("model", "gpt-image-2"), prompt, negative, more.get("ratio", "1:1"), seed, more.get("position", 0)
+    )
+
+
+def distance(one: Image.Image, other: Image.Image) -> float:
+    """Mean difference of pixels, 0 to 255."""
+    return sum(ImageStat.Stat(ImageChops.difference(one, other)).mean) / 3
+
+
+def pixels(data: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(data)).convert("RGB")
+
+
+def test_the_same_in_another_process() -> None:
+    """The same order gives the same bytes in processes with different hash seeds, in every format."""
+    code = (
+        "import hashlib\nfrom promptlab.simulator.pictures.compose import Recipe\n"
+        "from promptlab.simulator.pictures.draw import Source, draw\n"
+        "r = Recipe('m', 'red mug and a gizmo on wood, watercolour', 'text', '4:3', 5, 1)\n"
+        "print(hashlib.sha256(draw(r, 'png', source=Source(None, 'cat lamp'), strength=0.5)).hexdigest())\n"
+        "print(hashlib.sha256(draw(r, 'webp')).hexdigest(), hashlib.sha256(draw(r, 'jpg')).hexdigest())\n"
+        "for f in ('png', 'jpg', 'webp'):\n"
+        "    print(hashlib.sha256(draw(r, f, fast=True, fast_bytes=5000)).hexdigest())\n"
+    )
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": salt}, capture_output=True, check=True
+        ).stdout
+        for salt in ("1", "2")
+    ]
+    assert runs[0] == runs[1]
+    assert len(set(runs[0].split())) == 6
+
+
+@pytest.mark.parametrize("ratio", list(SIZES))
+def test_sizes(ratio: str) -> None:
+    """Every aspect ratio has its 1024 px class size, multiples of 32, and the ratio it says."""
+    width, height = compose(recipe(ratio=ratio)).size
+    assert (width, height) == SIZES[ratio]
+    wide, high = (int(part) for part in ratio.split(":"))
+    assert width / height == pytest.approx(wide / high, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("other", "least"),
+    [
+        (recipe(seed=22), 10),
+        (recipe(position=1), 5),
+        (recipe(prompt="ceramic teapot on linen, golden hour"), 20),
+        (recipe(prompt="ceramic teapot on linen, neon light"), 60),
+        (recipe(prompt="ceramic teapot on linen, watercolour"), 5),
+        (recipe(prompt="ceramic teapot on linen, film noir"), 40),
+        (recipe(prompt="oak stool on linen"), 8),
+        (recipe(prompt="red teapot on linen"), 4),
+        (recipe(prompt='ceramic teapot on linen, "SALE 50%"'), 1),
+        (recipe(model="another-model"), 4),
+        (recipe(prompt="ceramic teapot on marble"), 3),
+    ],
+)
+def test_different(other: Recipe, least: float) -> None:
+    """Another seed, position, light, style, thing, colour, ground, quote or model shows in the pixels."""
+    assert distance(compose(recipe()), compose(other)) > least
+
+
+def test_negative_takes_away() -> None:
+    """A negative word takes its thing away, and moves nothing else."""
+    prompt = "teapot and a plant on linen"
+    both, without = compose(recipe(prompt)), compose(recipe(prompt, CLEAN + ", plant"))
+    changed = ImageChops.difference(both, without).convert("L").point([255 if i > 8 else 0 for i in range(256)])
+    share = ImageStat.Stat(changed).mean[0] / 255
+    assert 0.02 < share < 0.4
+    reading = read(prompt, "plants")
+    assert "plant" in reading.removed
+
+
+def test_flaws_show_and_go() -> None:
+    """Without negatives some seeds are flawed; each negative rules its own flaw out and no other changes."""
+    prompt, seeds = "ceramic teapot on linen", range(200)
+    plain = {seed: flaws_of(read(prompt, ""), seed, 0, prompt) for seed in seeds}
+    found = {flaw for flaws in plain.values() for flaw in flaws}
+    assert found == {"blur", "watermark", "garble", "blocks", "warp"}
+    assert 60 < sum(bool(flaws) for flaws in plain.values()) < 140
+    for word, flaw in (("blurry", "blur"), ("watermark", "watermark"), ("text", "garble"), ("low quality", "blocks")):
+        calm = read(prompt, f"ugly, {word}")
+        for seed in seeds:
+            assert flaws_of(calm, seed, 0, prompt) == [one for one in plain[seed] if one != flaw]
+
+
+def test_blurry_is_blurry() -> None:
+    """A blurred picture has softer edges than the same one with `blurry` ruled out."""
+    prompt = "ceramic teapot on linen"
+    seed = next(seed for seed in range(999) if flaws_of(read(prompt, ""), seed, 0, prompt) == ["blur"])
+
+    def sharpness(negative: str) -> float:
+        grey = compose(recipe(prompt, negative, seed)).convert("L")
+        return ImageStat.Stat(ImageChops.difference(grey, ImageChops.offset(grey, 1, 0))).mean[0]
+
+    assert sharpness("") < 0.6 * sharpness("blurry")
+
+
+def test_strength() -> None:
+    """An edit moves from the source to the prompt's picture, a step further with every step of strength."""
+    source = draw(recipe("armchair in a living room"), "png")
+    target = pixels(draw(recipe("tropical beach at sunset"), "png"))
+    steps = [
+        pixels(draw(recipe("tropical beach at sunset"), "png", source=Source(source, ""), strength=strength))
+        for strength in (0.0, 0.3, 0.6, 0.9, 1.0)
+    ]
+    from_source = [distance(step, pixels(source)) for step in steps]
+    to_target = [distance(step, target) for step in steps]
+    assert from_source == sorted(from_source)
+    assert to_target == sorted(to_target, reverse=True)
+    assert from_source[0] < 1
+    assert from_source[1] < 0.5 * from_source[3]
+    assert to_target[3] < 0.1 * to_target[0]
+
+
+def test_marked() -> None:
+    """Every picture carries the mark in its corner, edits and styles too."""
+    for prompt in ("teapot, studio light", "teapot, watercolour", "teapot, neon"):
+        image = compose(recipe(prompt))
+        corner = image.crop((image.width - 110, image.height - 40, image.width - 14, image.height - 14)).convert("L")
+        assert max(corner.getextrema()) > 200  # type: ignore[type-var]
+        assert ImageStat.Stat(corner).stddev[0] > 15
+
+
+@pytest.mark.parametrize(("name", "form"), [("png", "PNG"), ("jpg", "JPEG"), ("webp", "WEBP")])
+@pytest.mark.parametrize("target", [0, 60_000, 200_001])
+def test_small(name: str, form: str, target: int) -> None:
+    """A fast image is a whole file of its format, of about the size asked for, and its own for each name."""
+    files = [small(str(index), (1344, 768), name, target) for index in range(50)]
+    assert len({hashlib.sha256(file).digest() for file in files}) == 50
+    for file in files[:3]:
+        image = Image.open(io.BytesIO(file))
+        image.load()
+        assert image.format == form
+        assert image.size == (64, 36)
+        assert target <= len(file) + 2 < max(target, 1500) + 40
+
+
+def test_vocabulary() -> None:
+    """Every synonym leads to a drawn thing, every drawn thing wears known colours, and there are many."""
+    assert set(THINGS.values()) <= set(GLYPHS)
+    assert len(GLYPHS) > 60
+    for glyph in GLYPHS.values():
+        assert set(glyph.colours) <= set(FIXED)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "things", "rest"),
+    [
+        (
+            "A modern office lobby with glass walls, indoor plants, and warm lighting",
+            ["plant"],
+            ("lobby", None, "golden", None),
+        ),
+        ("two red mugs and a wooden desk lamp on marble, 35mm film", ["mug", "lamp"], (None, "marble", None, "film")),
+        (
+            "workspace with a laptop, coffee cup, and succulent plant on a white desk, soft natural lighting",
+            ["laptop", "mug", "plant"],
+            (None, "wood", "soft", None),
+        ),
+        ("Change the background to a tropical beach at sunset", [], ("beach", None, "sunset", None)),
+        ("a trebuchet on concrete, noir", ["trebuchet"], (None, "concrete", None, "noir")),
+        ('poster that says "SALE of mugs" with sneakers', ["shoe"], (None, None, None, "poster")),
+        ("", [], (None, None, None, None)),
+    ],
+)
+def test_reading(prompt: str, things: list[str], rest: tuple[str | None, ...]) -> None:
+    """Prompts are read as a person would: things, place, ground, light, style."""
+    reading = read(prompt, "")
+    assert [thing.glyph or thing.word for thing in reading.things] == things
+    assert (reading.place, reading.ground, reading.light, reading.style) == rest
+
+
+def test_quotes_and_colours() -> None:
+    """Quoted text is text, not things; a negative `text` takes it away, `text artefacts` does not; colours stick."""
+    prompt = 'a red mug, "SALE 50%", a sailor\'s hat'
+    assert read(prompt, "text artefacts").texts == ("SALE 50%",)
+    assert read(prompt, "blurry, text").texts == ()
+    assert [(thing.glyph, thing.colour) for thing in read(prompt, "").things] == [("mug", "red"), ("hat", None)]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(max_size=80), st.text(max_size=40))
+def test_reading_is_total(prompt: str, negative: str) -> None:
+    """Any text can be read."""
+    read(prompt, negative)
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.text(min_size=1, max_size=60), st.integers(-(2**63), 2**63 - 1), st.sampled_from(list(SIZES)))
+def test_drawing_is_total(prompt: str, seed: int, ratio: str) -> None:
+    """Any prompt and seed can be drawn, quoted text in any script included."""
+    assert compose(recipe(f'{prompt} "{prompt}"', "", seed, ratio=ratio)).size == SIZES[ratio]
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        "film",
+        "watercolour",
+        "noir",
+        "ink drawing",
+        "oil painting",
+        "poster",
+        "risograph",
+        "pixel art",
+        "pastel",
+        "cinematic",
+        "vintage",
+        "photo",
+    ],
+)
+def test_styles_differ(style: str) -> None:
+    """Every style looks unlike no style."""
+    prompt = "teapot and a lamp in a room"
+    assert distance(compose(recipe(prompt)), compose(recipe(f"{prompt}, {style}"))) > (0.5 if style == "photo" else 4)
