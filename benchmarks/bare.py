@@ -19,8 +19,15 @@ async def worker(base: str, jobs: list[int], folder: Path, db: sqlite3.Connectio
     async with httpx.AsyncClient(timeout=600) as client:
         while jobs:
             number = jobs.pop()
-            body = {"model": "gpt-image-2", "prompt": f"a teapot, number {number}", "output_format": "png", "seed": number}
-            response = await client.post(f"{base}/v1/images/generate", json=body, headers={"Authorization": "Bearer kv_x"})
+            body = {
+                "model": "gpt-image-2",
+                "prompt": f"a teapot, number {number}",
+                "output_format": "png",
+                "seed": number,
+            }
+            response = await client.post(
+                f"{base}/v1/images/generate", json=body, headers={"Authorization": "Bearer kv_x"}
+            )
             reply = response.json()
             image = (await client.get(reply["data"][0]["url"])).content
             digest = hashlib.sha256(image).hexdigest()
@@ -37,7 +44,9 @@ async def main(base: str, count: int, concurrency: int, folder: Path) -> None:
     db = sqlite3.connect(folder / "bare.db")
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=NORMAL")
-    db.execute("CREATE TABLE results (id TEXT PRIMARY KEY, prompt TEXT, seed INTEGER, revised_prompt TEXT, sha256 TEXT)")
+    db.execute(
+        "CREATE TABLE results (id TEXT PRIMARY KEY, prompt TEXT, seed INTEGER, revised_prompt TEXT, sha256 TEXT)"
+    )
     jobs = list(range(count))
     await asyncio.gather(*(worker(base, jobs, folder, db) for _ in range(concurrency)))
 

@@ -1,3 +1,208 @@
-"""Prompt templates and experiment tracking for image generation."""
+"""Prompt templates and experiment tracking for image generation.
+
+What the command line does can be done from Python::
+
+    from pathlib import Path
+    import promptlab
+
+    job = promptlab.prepare(Path("experiments/shelf_photos.yaml"), limit=4)   # every problem at once, nothing sent
+    summary = promptlab.run_experiment(job, promptlab.Options(budget=promptlab.Amount.parse("20usd")))
+    with job.studio.log() as log:
+        for image in log.images(summary.run_id):
+            print(image.path, image.revised_prompt)
+
+The names in `__all__` are public; what stands in the rooms below may move. Each is imported when it is first used, so
+that `import promptlab` stays light. The rooms `promptlab.run`, `promptlab.plan`, `promptlab.log` and the rest are
+packages, hence `run_experiment` and not `run`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from promptlab.browse import serve
+    from promptlab.errors import (
+        AccountRefused,
+        BudgetReached,
+        ConfirmationNeeded,
+        GenerationError,
+        GitError,
+        InputError,
+        LogError,
+        Problem,
+        PromptlabError,
+        QuotaReached,
+        StoppedError,
+        StoreError,
+    )
+    from promptlab.http import Answer, Call, Unreadable
+    from promptlab.log import Log
+    from promptlab.model import (
+        Amount,
+        Attempt,
+        Experiment,
+        Generation,
+        Image,
+        Matcher,
+        Parameter,
+        Request,
+        Run,
+        Variant,
+    )
+    from promptlab.plan import Plan, Target, make_plan
+    from promptlab.prompts import Library, Template
+    from promptlab.providers import Capabilities, Cost, Output, Price, Provider, Result, Setup, Wire
+    from promptlab.run import (
+        Ahead,
+        Finished,
+        Job,
+        Message,
+        Options,
+        Planned,
+        Preview,
+        Studio,
+        Summary,
+        Waiting,
+        compare_revision,
+        prepare,
+        preview,
+        resume,
+        template_blame,
+        template_diff,
+        template_log,
+    )
+    from promptlab.run import run as run_experiment
+    from promptlab.simulator import FaultPlan, SimulatorSettings, create_app, load_faults, running
+    from promptlab.spec import Settings, experiment_schema, parse_matcher
+    from promptlab.store import Store
 
 __version__ = "0.1.0"
+
+#: room → the public names that live there; `public=own` where the room calls it otherwise.
+_ROOMS = {
+    "browse": "serve",
+    "errors": (
+        "AccountRefused BudgetReached ConfirmationNeeded GenerationError GitError InputError LogError Problem "
+        "PromptlabError QuotaReached StoppedError StoreError"
+    ),
+    "http": "Answer Call Unreadable",
+    "log": "Log",
+    "model": "Amount Attempt Experiment Generation Image Matcher Parameter Request Run Variant",
+    "plan": "Plan Target make_plan",
+    "prompts": "Library Template",
+    "providers": "Capabilities Cost Output Price Provider Result Setup Wire",
+    "run": (
+        "Ahead Finished Job Message Options Planned Preview Studio Summary Waiting compare_revision prepare preview "
+        "resume run_experiment=run template_blame template_diff template_log"
+    ),
+    "simulator": "FaultPlan SimulatorSettings create_app load_faults running",
+    "spec": "Settings experiment_schema parse_matcher",
+    "store": "Store",
+}
+_HOMES = {
+    pair.partition("=")[0]: (room, pair.partition("=")[2] or pair) for room in _ROOMS for pair in _ROOMS[room].split()
+}
+
+__all__ = [
+    "AccountRefused",
+    "Ahead",
+    "Amount",
+    "Answer",
+    "Attempt",
+    "BudgetReached",
+    "Call",
+    "Capabilities",
+    "ConfirmationNeeded",
+    "Cost",
+    "Experiment",
+    "FaultPlan",
+    "Finished",
+    "Generation",
+    "GenerationError",
+    "GitError",
+    "Image",
+    "InputError",
+    "Job",
+    "Library",
+    "Log",
+    "LogError",
+    "Matcher",
+    "Message",
+    "Options",
+    "Output",
+    "Parameter",
+    "Plan",
+    "Planned",
+    "Preview",
+    "Price",
+    "Problem",
+    "PromptlabError",
+    "Provider",
+    "QuotaReached",
+    "Request",
+    "Result",
+    "Run",
+    "Settings",
+    "Setup",
+    "SimulatorSettings",
+    "StoppedError",
+    "Store",
+    "StoreError",
+    "Studio",
+    "Summary",
+    "Target",
+    "Template",
+    "Unreadable",
+    "Variant",
+    "Waiting",
+    "Wire",
+    "__version__",
+    "compare_revision",
+    "create_app",
+    "experiment_schema",
+    "load",
+    "load_faults",
+    "make_plan",
+    "parse_matcher",
+    "prepare",
+    "preview",
+    "resume",
+    "run_experiment",
+    "running",
+    "serve",
+    "template_blame",
+    "template_diff",
+    "template_log",
+]
+
+
+def load(path: str | Path, *, studio: Path | None = None) -> Experiment:
+    """The experiment of a file, typed by the parameters of every installed provider; nothing rendered, nothing sent.
+
+    InputError holds every problem found, each with path:line:column. `studio` is the folder that messages are relative
+    to, found from the path where it is not given.
+    """
+    from pathlib import Path
+
+    from promptlab.prompts import expression
+    from promptlab.providers import parameters
+    from promptlab.spec import load_experiment
+
+    return load_experiment(Path(path), parameters=parameters(), row_filter=expression, studio=studio)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    room, own = _HOMES[name]
+    value = getattr(import_module(f"{__name__}.{room}"), own)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

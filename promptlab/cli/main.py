@@ -9,7 +9,8 @@ from typing import NoReturn
 import click
 
 from promptlab import __version__
-from promptlab.errors import InputError, PromptlabError
+from promptlab.cli import options
+from promptlab.cli.failing import failed
 
 __all__ = ["COMMANDS", "cli", "main"]
 
@@ -40,7 +41,7 @@ COMMANDS: dict[str, dict[str, str]] = {
 }
 
 
-class _Commands(click.Group):
+class _Commands(options.Commands):
     """A group that imports a command only when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -51,17 +52,6 @@ class _Commands(click.Group):
             return None
         command: click.Command = import_module(f"promptlab.cli.{cmd_name}_command").command
         return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
-            from difflib import get_close_matches
-
-            near = get_close_matches(args[0], self.list_commands(ctx), n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else "; see `promptlab --help`"
-            raise click.UsageError(f"no command '{args[0]}'{hint}", ctx)
-        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for section, commands in COMMANDS.items():
@@ -77,6 +67,8 @@ Examples:
 
 Exit codes: 0 done; 1 some generations failed; 2 the input is wrong or a confirmation is missing, nothing was sent;
 3 stopped by budget, quota or account, resumable; 130 interrupted, resumable.
+
+Results go to stdout, progress and messages to stderr. docs/cli.md has every command, docs/errors.md every error.
 """
 
 
@@ -90,30 +82,10 @@ def cli() -> None:
 
 
 def main(args: list[str] | None = None) -> NoReturn:
-    """Run the command line and exit; a PromptlabError is printed as its sentence, never with a traceback."""
+    """Run the command line and exit. Every error is a sentence; a traceback only comes with PROMPTLAB_DEBUG=1."""
+    words = sys.argv[1:] if args is None else args
     try:
-        code = cli.main(args, prog_name="promptlab", standalone_mode=False)
-    except PromptlabError as error:
-        _print_error(error)
-        code = error.exit_code
-    except click.ClickException as error:
-        error.show()
-        code = 2
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
-        code = 130
-    except BrokenPipeError:  # `promptlab runs | head`: the reader had enough
-        sys.stderr.close()
-        code = 0
+        code = cli.main(words, prog_name="promptlab", standalone_mode=False)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last place that can say it in a sentence
+        code = failed(error, words)
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _print_error(error: PromptlabError) -> None:
-    if isinstance(error, InputError) and len(error.problems) > 1:
-        for problem in error.problems[:40]:
-            click.echo(str(problem), err=True)
-        more = len(error.problems) - 40
-        count = f"{len(error.problems)} problems" + (f" ({more} more not shown)" if more > 0 else "")
-        click.echo(f"{count}; nothing was sent", err=True)
-    else:
-        click.echo(str(error) if isinstance(error, InputError) else f"promptlab: {error}", err=True)

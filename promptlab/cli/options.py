@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     from promptlab.run import Studio
 
 __all__ = [
-    "BUDGET",
+    "Commands",
     "Here",
+    "amount",
+    "can_ask",
     "db",
     "experiment_file",
     "json_flag",
     "limit",
     "matchers",
+    "no_command",
     "provider",
     "studio_log",
     "where",
@@ -72,6 +75,26 @@ class Here:
     def log(self, *, readonly: bool = True) -> Log:
         """The log; LogError with advice where there is none."""
         return self.studio.log(create=False, readonly=readonly)
+
+
+def no_command(name: str, known: Sequence[str], ctx: click.Context) -> click.UsageError:
+    """The error for a command that is not there, with the nearest one."""
+    from difflib import get_close_matches
+
+    near = [each for each in known if each.startswith(name)] or get_close_matches(name, known, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else f"; there are {', '.join(known)}"
+    return click.UsageError(f"no command '{name}'{hint}", ctx)
+
+
+class Commands(click.Group):
+    """A group that names the nearest command for one it does not have."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
+            raise no_command(args[0], self.list_commands(ctx), ctx)
+        return super().resolve_command(ctx, args)
 
 
 def studio_log(db: Path | None) -> tuple[Studio, Log]:

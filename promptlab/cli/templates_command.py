@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.group("templates", short_help="List, render and check templates; their history in git.")
+@click.group("templates", cls=options.Commands, short_help="List, render and check templates; their history in git.")
 def command() -> None:
     """Templates: what there is, what one renders to, and which version made which image."""
 

@@ -86,13 +86,22 @@ def tls_context() -> ssl.SSLContext:
 
 
 class _Stream(httpcore.AsyncNetworkStream):
-    """An asyncio connection under httpcore; leaner than anyio's, and it can tell whether the other side has closed."""
+    """An asyncio connection under httpcore; leaner than anyio's, and it can tell whether the other side has closed.
+
+    Writes are gathered until the first read: httpcore writes headers and body apart, and a system call each costs
+    more than anything else about a small request.
+    """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self._gathered: list[bytes] = []
+        self._size = 0
+        self._write_timeout: float | None = None
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109  httpcore's signature
+        if self._gathered:
+            await self._flush()
         try:
             async with asyncio.timeout(timeout):
                 return await self._reader.read(max_bytes)
@@ -104,6 +113,15 @@ class _Stream(httpcore.AsyncNetworkStream):
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109  likewise
         if not buffer:
             return
+        self._gathered.append(buffer)
+        self._size += len(buffer)
+        self._write_timeout = timeout
+        if self._size >= _CHUNK:
+            await self._flush()
+
+    async def _flush(self) -> None:
+        buffer, self._gathered, self._size = b"".join(self._gathered), [], 0
+        timeout = self._write_timeout
         try:
             self._writer.write(buffer)
             async with asyncio.timeout(timeout):

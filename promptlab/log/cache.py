@@ -50,6 +50,12 @@ ORDER BY i.generation_id, i.position
 """
 
 
+_STANDING = """
+SELECT (SELECT owner FROM claims WHERE request_hash = ? AND draw = ? AND expires_at > ?),
+  EXISTS (SELECT 1 FROM generations WHERE request_hash = ? AND id <> ? AND status <> 'planned')
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A paid result that can be taken again: its generation and its images' files, in their order."""
@@ -117,6 +123,15 @@ class Cache(Connection):
             for image in read(IMAGES, self.rows(_IMAGES, (chunk,))):
                 found[image.generation_id].append(image)
         return found
+
+    def standing(self, request_hash: str, draw: int, generation_id: str) -> tuple[str | None, bool]:
+        """Who holds a live claim on this request, and whether any other generation was ever made of it.
+
+        One look-up for the common case, in which nobody and none stands in the way of sending.
+        """
+        now = utc_now()
+        owner, others = self.execute(_STANDING, (request_hash, draw, now, request_hash, generation_id)).fetchone()
+        return owner, bool(others)
 
     # --- claims: one request in two processes is sent by one of them ---
 

@@ -59,7 +59,9 @@ def check_axes(report: Report, templates: Sequence[Template], axes: Sequence[Axi
     for axis in axes:
         does_something = any(value.params or value.negative_prompt for value in axis.values)
         is_chain = axis.name == CHAIN_AXIS and experiment.image is not None and experiment.image.chain is not None
-        if axis.name in used or not visible(axis) or does_something or is_chain:
+        # A mistyped {{ axis }} was already reported, with this axis as the nearest name.
+        mistyped = any(p.code == "undefined-variable" and f"'{axis.name}'" in p.message for p in report.found.found)
+        if axis.name in used or not visible(axis) or does_something or is_chain or mistyped:
             continue
         wanted = {name for template in templates for name in template.names} - {a.name for a in axes}
         close = nearest(axis.name, wanted - set(experiment.vars))
@@ -177,9 +179,7 @@ def check_capabilities(report: Report, capabilities: Capabilities, provider: str
     seeded = experiment.seeds is not None or "seed" in experiment.params
     seeded = seeded or any(axis.name == "params.seed" for axis in experiment.axes)
     if seeded and capabilities.seed == "none":
-        message = (
-            f"{provider} takes no seed, so seeds are not sent and nothing repeats; `draws` asks several times{end}"
-        )
+        message = f"{provider} takes no seed, so none is sent and each seed is only another try{end}"
         report.add("dropped-seed", message, report.place("seeds"), warning=not strict)
     if not seeded and capabilities.seed != "none":
         message = "not repeatable: no seed is sent; write `seeds: 1`, or more to tell luck from style"

@@ -26,6 +26,7 @@ from .product import Cell, Choice, Space, Test, groups, matches
 __all__ = ["All", "Chosen", "OneFactor", "Rendezvous", "Smallest", "choose"]
 
 DEAR = 1e8  # weights: a few seconds, as long as walking through a million cells
+PATIENCE = 10_000  # draws in vain before a product too large to count is taken for nearly empty
 BLOCK = 64  # draws whose weights come out of one hash
 
 
@@ -151,7 +152,7 @@ class Rendezvous:
                 picked.add(rank)
             if len(picked) >= wanted:
                 break
-            if tried > 100 * wanted + 100_000:
+            if tried > 200 * len(picked) + PATIENCE:
                 raise InputError(_too_few(design, len(picked)))
         self._picked = array("Q", sorted(picked)) if space.size() < 1 << 64 else sorted(picked)
         self._known: set[int] | None = None

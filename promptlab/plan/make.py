@@ -58,8 +58,8 @@ def make_plan(
     layers = reader.layers(space, list(templates.values()))
     checks.check_capabilities(report, target.capabilities, target.provider, _has_negative(layers))
     recipes = [Recipe(template, space, report) for template in templates.values()]
-    image_of = _image_of(experiment, space, image_template, images, report)
     report.found.raise_errors()
+    image_of = _image_of(experiment, space, image_template, images, report)
     whole = _parts(experiment, space, target, recipes, layers, image_of, pattern)
     part = replace(whole, where=tuple(space.test(matcher) for matcher in where), limit=limit)
     streams = (Stream(experiment, target, part), Stream(experiment, target, whole))

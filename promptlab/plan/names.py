@@ -71,9 +71,12 @@ class Pattern:
 
     def separated(self) -> bool:
         """Whether the parts can be told apart in a name: between two placeholders is something no slug holds."""
-        placed = [None if isinstance(part, tuple) else part for part in self.parts]
+        parts = self.parts[:-2] if self.parts[-2:] == [".", ("ext",)] else self.parts  # no extension holds a dot
+        placed = [None if isinstance(part, tuple) else part for part in parts]
         adjacent = any(a is None and b is None for a, b in pairwise(placed))
-        inner = placed[placed.index(None) + 1 : len(placed) - placed[::-1].index(None)] if None in placed else []
+        inner = [
+            part for before, part, after in zip(placed, placed[1:], placed[2:], strict=False) if before is after is None
+        ]
         return not adjacent and all(part is None or re.search(r"[^\w.-]|_", part) for part in inner)
 
 

@@ -7,7 +7,7 @@ requests → --where → --limit. What the log and the money say comes after, in
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from promptlab.errors import Problem
 from promptlab.model import Experiment, Matcher, Request, RunTemplate, Variant
 
 from .counting import tally
-from .explain import Explanation, explain, find_cell
+from .explain import Explanation, Reason, explain, find_cell
 from .stream import Stream
 from .survey import Survey, Surveyor
 from .totals import Count, count_parts
@@ -126,7 +126,7 @@ class Plan:
         Stops after `at_most` requests with `complete` False.
         """
         if self._surveyed is None or (not self._surveyed.complete and self._surveyed_at < at_most):
-            self._surveyed = self._surveyor(self._stream, self.count().requests).run(at_most)
+            self._surveyed = self._surveyor(self._stream, min(at_most, self.count().requests)).run(at_most)
             self._surveyed_at = at_most
         return self._surveyed
 
@@ -170,7 +170,12 @@ class Plan:
         """Why a variant is in or out: `style=film,look=warm`, a map of axis to id, or the beginning of its id."""
         parts = self._whole.parts
         cell = find_cell(parts.space, variant)
-        return explain(self._report, parts.space, parts.chosen, self.where, cell)
+        found = explain(self._report, parts.space, parts.chosen, self.where, cell)
+        if self.limit is None or not found.included:
+            return found
+        kept = any(variant.id == found.id for variant in self.variants())
+        text = f"{'is' if kept else 'is not'} among the first {self.limit:,} requests"
+        return replace(found, reasons=(*found.reasons, Reason("--limit", kept, text)))
 
 
 def _number(number: int, noun: str) -> str:

@@ -198,7 +198,9 @@ class Stream:
         return self.parts.recipes[0 if self._template_at is None else cell[self._template_at].index]
 
     def _naming(self, error: InputError, cell: Cell) -> InputError:
-        """The error with the variant it happened to."""
+        """The error with the variant it happened to; a missing file is the same fault for every variant."""
+        if all(problem.code in ("missing-image", "bad-image") for problem in error.problems):
+            return error
         name = self.variant(cell).name
         suffix = f" (in {name})" if name else ""
         return InputError([replace(problem, message=problem.message + suffix) for problem in error.problems])

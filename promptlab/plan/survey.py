@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Duplicate", "PriceLine", "Survey", "Surveyor"]
 
 SAID = 10  # problems of one kind that are spelled out; the rest is counted
+FILES_SAID = 100  # missing files, which are put right together
+KNOWN = 20_000  # problems of one kind that are told apart
 NAMED = 5  # groups of equal requests that are named
 
 
@@ -52,7 +54,8 @@ class PriceLine:
 class Survey:
     """What a pass over the requests found. Cost counts each different request once; None is unknown.
 
-    `complete` is False where the plan was too large and the pass stopped after `requests` of them.
+    `complete` is False where the plan was too large and the pass stopped after `requests` of them: all figures are
+    then those of the part that was seen.
     """
 
     variants: int
@@ -104,13 +107,18 @@ class _Sum:
 class _Saying:
     """Problems of one kind: the first few spelled out, the rest counted."""
 
+    most: int = SAID
     first: list[Problem] = field(default_factory=list)
     more: int = 0
+    known: set[int] = field(default_factory=set)
 
     def add(self, problem: Problem) -> None:
-        if any(problem.message == other.message and problem.place == other.place for other in self.first):
+        key = hash((problem.message, problem.place))
+        if key in self.known:
             return
-        if len(self.first) < SAID:
+        if len(self.known) < KNOWN:
+            self.known.add(key)
+        if len(self.first) < self.most:
             self.first.append(problem)
         else:
             self.more += 1
@@ -239,7 +247,7 @@ class Surveyor:
             source = problem.source
             if source is None and problem.path and problem.line:
                 source = self._report.line(Place(problem.path, problem.line, problem.column or 1))
-            self._sayings.setdefault(problem.code, _Saying()).add(replace(problem, source=source))
+            self._saying(problem.code).add(replace(problem, source=source))
 
     # --- at the end -----------------------------------------------------------------------------------------------
 
@@ -306,7 +314,10 @@ class Surveyor:
         if place is not None:
             source = self._report.line(place)
             problem = replace(problem, path=place.path, line=place.line, column=place.column, source=source)
-        self._sayings.setdefault(code, _Saying()).add(problem)
+        self._saying(code).add(problem)
+
+    def _saying(self, code: str) -> _Saying:
+        return self._sayings.setdefault(code, _Saying(FILES_SAID if code == "missing-image" else SAID))
 
     def _named(self, cell: Cell) -> str:
         return self._stream.variant(cell).name or "the only variant"
@@ -337,4 +348,6 @@ def _lines(sums: Iterable[_Sum]) -> tuple[PriceLine, ...]:
 def _total(lines: Iterable[PriceLine], unit: Literal["credits", "usd"]) -> float | None:
     """The sum of all requests' prices; None as soon as one is unknown."""
     prices = [(getattr(line.price, unit), line.requests) for line in lines]
-    return None if any(price is None for price, _ in prices) else sum(price * number for price, number in prices)
+    if any(price is None for price, _ in prices):
+        return None
+    return float(round(sum(price * number for price, number in prices), 9))  # no dust of binary fractions in JSON

@@ -55,5 +55,5 @@ def _described(error: BaseException) -> tuple[str, str]:
     if isinstance(error, TypeError) and "not supported between" in message:
         return "template-error", f"{message}; values are text as written, so put `| int` or `| float` after them"
     if isinstance(error, TypeError):
-        message = re.sub(r"^(?:[\w.]*<lambda>|_*\w+|[\w.]+<locals>\.\w+)\(\)", "this filter, test or method", message)
+        message = re.sub(r"^[\w.<>]+\(\)", "this filter, test or method", message)
     return "template-error", message or type(error).__name__

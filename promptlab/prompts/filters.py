@@ -27,12 +27,15 @@ if TYPE_CHECKING:
 Function = Callable[..., Any]
 
 
-def _guarded(function: Function) -> Function:
-    """A filter whose work is charged by the size of what it gets, and whose result is checked."""
+def _guarded(function: Function, price: str = "charge") -> Function:
+    """A filter whose work is charged by the size of what it gets, and whose result is checked.
+
+    `price` names the method of the sandbox that charges: for a text as a whole, by its words, by items, or in full.
+    """
 
     @pass_environment
     def run(sandbox: Sandbox, value: Any, *arguments: Any, **named: Any) -> Any:
-        sandbox.charge(value)
+        getattr(sandbox, price)(value)
         for argument in arguments:
             sandbox.charge(argument)
         return sandbox.checked(function(sandbox, value, *arguments, **named))
@@ -40,13 +43,17 @@ def _guarded(function: Function) -> Function:
     return run
 
 
-def _text(function: Callable[[str], Any]) -> Function:
-    return _guarded(lambda _sandbox, value: function(as_text(value)))
+def _text(function: Callable[[str], Any], price: str = "charge") -> Function:
+    return _guarded(lambda _sandbox, value: function(as_text(value)), price)
+
+
+def _items_of(function: Function) -> Function:
+    return _guarded(function, "charge_items")
 
 
 def _stock(name: str) -> Function:
     """Jinja's own filter, of those that need the environment."""
-    return _guarded(STOCK[name])
+    return _items_of(STOCK[name])
 
 
 def _getter(sandbox: Sandbox, attribute: Any) -> Function:
@@ -250,41 +257,41 @@ FILTERS: Mapping[str, Function] = {
     "string": as_text,
     "upper": _text(str.upper),
     "lower": _text(str.lower),
-    "title": _text(STOCK["title"]),
-    "capitalize": _text(str.capitalize),
-    "wordcount": _text(STOCK["wordcount"]),
-    "urlencode": _text(STOCK["urlencode"]),
+    "title": _text(STOCK["title"], "charge_words"),
+    "capitalize": _text(str.capitalize, "charge_words"),
+    "wordcount": _text(STOCK["wordcount"], "charge_words"),
+    "urlencode": _text(STOCK["urlencode"], "charge_words"),
     "trim": _guarded(lambda _sandbox, value, chars=None: as_text(value).strip(chars)),
     "replace": _guarded(lambda _sandbox, value, old, new, count=None: replaced(value, old, new, _all(count))),
     "center": _guarded(lambda _sandbox, value, width=80: as_text(value).center(check_width(width))),
     "truncate": _guarded(_truncate),
-    "indent": _guarded(_indent),
-    "format": _guarded(_format),
-    "join": _guarded(_join),
-    "tojson": _guarded(_to_json),
+    "indent": _guarded(_indent, "charge_words"),
+    "format": _guarded(_format, "charge_words"),
+    "join": _items_of(_join),
+    "tojson": _guarded(_to_json, "charge_tree"),
     "int": _guarded(_int),
     "float": _guarded(_float),
     "round": _guarded(_round),
     "abs": abs,
-    "sum": _guarded(_sum),
+    "sum": _items_of(_sum),
     "min": _stock("min"),
     "max": _stock("max"),
     "sort": _stock("sort"),
     "first": pass_environment(_first),
     "last": pass_environment(_last),
-    "list": _guarded(lambda _sandbox, value: list(value)),
-    "reverse": _guarded(_reverse),
-    "unique": _guarded(_unique),
-    "map": _guarded(_map),
-    "select": _guarded(_selector(False, True)),
-    "reject": _guarded(_selector(False, False)),
-    "selectattr": _guarded(_selector(True, True)),
-    "rejectattr": _guarded(_selector(True, False)),
-    "groupby": _guarded(_groupby),
-    "items": _guarded(_pairs),
-    "dictsort": _guarded(_dictsort),
-    "batch": _guarded(_batch),
-    "slice": _guarded(_slice),
+    "list": _items_of(lambda _sandbox, value: list(value)),
+    "reverse": _items_of(_reverse),
+    "unique": _items_of(_unique),
+    "map": _items_of(_map),
+    "select": _items_of(_selector(False, True)),
+    "reject": _items_of(_selector(False, False)),
+    "selectattr": _items_of(_selector(True, True)),
+    "rejectattr": _items_of(_selector(True, False)),
+    "groupby": _items_of(_groupby),
+    "items": _items_of(_pairs),
+    "dictsort": _items_of(_dictsort),
+    "batch": _items_of(_batch),
+    "slice": _items_of(_slice),
 }
 
 

@@ -24,7 +24,7 @@ class Method:
 
     def call(self, sandbox: Sandbox, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Run it inside the budget, and check what it made."""
-        sandbox.charge(self.value)
+        (sandbox.charge_words if self.function in _SLOW else sandbox.charge)(self.value)
         return sandbox.checked(self.function(sandbox, self.value, *arguments, **named))
 
 
@@ -36,6 +36,7 @@ def _padded(method: Function) -> Function:
     return lambda _sandbox, value, width, *fill: method(value, check_width(width), *fill)
 
 
+_SLOW: set[Function] = set()  # filled below: those that work on each word or character
 _TEXT_METHODS = (
     "upper lower title capitalize casefold swapcase strip lstrip rstrip split rsplit splitlines partition rpartition "
     "startswith endswith removeprefix removesuffix find rfind index rindex count "
@@ -49,6 +50,8 @@ TEXT: Mapping[str, Function] = {
     "join": lambda _sandbox, value, items: joined(value, items),
     "format": lambda sandbox, value, *given, **named: format_text(sandbox.getattr, value, given, named),
 }
+
+_SLOW.update(TEXT[name] for name in ("title", "capitalize", "casefold", "swapcase", "split", "rsplit", "splitlines"))
 
 LIST: Mapping[str, Function] = {"index": _plain(list.index), "count": _plain(list.count)}
 

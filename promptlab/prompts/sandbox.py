@@ -102,18 +102,31 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def charge(self, value: Any) -> None:
         """Charge for walking a value once."""
         if isinstance(value, str):
-            self.tick(1 + (len(value) >> 8))
+            self.tick(1 + (len(value) >> 7))
         elif isinstance(value, (*_LISTS, range)):
-            self.tick(1 + (len(value) >> 1))
+            self.tick(1 + len(value))
         else:
             self.tick(1)
+
+    def charge_items(self, value: Any) -> None:
+        """Charge for taking a value apart, a text into its characters too."""
+        self.tick(1 + (len(value) if isinstance(value, (str, *_LISTS, range)) else 0))
+
+    def charge_words(self, value: Any) -> None:
+        """Charge for work on each word of a text."""
+        self.tick(1 + (len(value) >> 1 if isinstance(value, str) else 0))
+
+    def charge_tree(self, value: Any) -> None:
+        """Charge for writing out a value with all that is in it."""
+        length, items = size(value)
+        self.tick(1 + 2 * items + (length >> 5))
 
     def checked(self, value: Any) -> Any:
         """The same value, when it is not too large to be kept; charges for looking."""
         if isinstance(value, str):
             check_length(len(value))
         elif isinstance(value, _LISTS):
-            self.tick(1 + (size(value)[1] >> 3))
+            self.tick(1 + (size(value)[1] >> 2))
         return value
 
     def each(self, value: Any, weight: int) -> Iterable[Any]:
@@ -239,9 +252,10 @@ class Sandbox(ImmutableSandboxedEnvironment):
         named.pop("_loop_vars", None)
         named.pop("_block_vars", None)
         for value in (*arguments, *named.values()):
-            if type(value) not in _SIMPLE:
-                self.checked(value)
+            if isinstance(value, str):
                 self.charge(value)
+            elif type(value) not in _SIMPLE:
+                self.checked(value)
         if isinstance(obj, Method):
             return obj.call(self, arguments, named)
         if isinstance(obj, (Macro, BlockReference)):

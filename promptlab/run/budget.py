@@ -6,7 +6,7 @@ attempt that may have been billed goes on counting (`risk`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -21,13 +21,18 @@ Verdict = Literal["granted", "wait", "reached"]
 class Cap:
     """One ceiling: a run's `--budget`, or the studio's cap of a day or month.
 
-    `used` is what was spent before or by this run, the money at risk included; in the unit of `amount`.
+    `used` is what was spent before or by this run, the money at risk included; in the unit of `amount`. `count` reads
+    it again where other processes spend under the same cap: what is in flight counts there too.
     """
 
     name: str
     amount: Amount
     used: float = 0.0
     reserved: float = 0.0
+    count: Callable[[], float] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.amount}"
 
     @property
     def ceiling(self) -> float:
@@ -56,8 +61,8 @@ class Budget:
 
     caps: list[Cap] = field(default_factory=list)
 
-    def reserve(self, price: Amount) -> tuple[Verdict, Cap | None]:
-        """Reserve the price of one request under every cap, or under none; the cap that refused, if one did."""
+    def verdict(self, price: Amount) -> tuple[Verdict, Cap | None]:
+        """Whether one more request fits under every cap; the cap that refused, if one did."""
         worst: tuple[Verdict, Cap | None] = ("granted", None)
         for cap in self.caps:
             verdict = cap.verdict(cap.price(price))
@@ -65,10 +70,21 @@ class Budget:
                 return verdict, cap
             if verdict == "wait":
                 worst = (verdict, cap)
-        if worst[0] == "granted":
+        return worst
+
+    def reserve(self, price: Amount) -> tuple[Verdict, Cap | None]:
+        """Reserve the price of one request under every cap, or under none."""
+        found = self.verdict(price)
+        if found[0] == "granted":
             for cap in self.caps:
                 cap.reserved += cap.price(price)
-        return worst
+        return found
+
+    def refresh(self) -> None:
+        """Other processes wrote to the log: read again what was spent. What this one has in flight is reserved."""
+        for cap in self.caps:
+            if cap.count is not None:
+                cap.used = max(0.0, cap.count() - cap.reserved)
 
     def settle(self, reserved: Amount, spent: Iterable[Amount]) -> None:
         """Give a reservation back and count what was spent, or may have been billed, in its place."""

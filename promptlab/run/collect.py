@@ -106,10 +106,15 @@ class Collector:
         kept = Kept(
             stored.sha256, stored.bytes, inspection.width, inspection.height, inspection.format, decoded.perceptual_hash
         )
-        if wanted is not None and inspection.format != wanted:
-            message = f"asked for {wanted}, got {inspection.format}; the file is kept as it came"
-            return Missed("image_wrong_format", message, kept=kept)
-        return kept
+        return self.judged(kept, wanted)
+
+    @staticmethod
+    def judged(kept: Kept, wanted: str | None) -> Kept | Missed:
+        """The image, or what is wrong with it although it is one."""
+        if wanted is None or kept.format == wanted:
+            return kept
+        message = f"asked for {wanted}, got {kept.format}; the file is kept as it came"
+        return Missed("image_wrong_format", message, kept=kept)
 
     async def _decode(self, stored: Stored) -> Decoded | BadImage:
         """Look at every pixel. A server that answers faster than thumbnails are made leaves them to `browse`."""

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from promptlab.errors import GenerationError, PromptlabError, StoppedError
+from promptlab.errors import GenerationError, PromptlabError
 from promptlab.http import Decision
 from promptlab.model import Generation, Image, Request, new_id
-from promptlab.providers import ImageBytes, ImageFormat
+from promptlab.providers import ImageBytes, ImageFormat, Output
 from promptlab.run.collect import Collector, Kept, Missed
 from promptlab.run.events import Finished, Message
 from promptlab.run.exchange import Answered, Line, Task, exchange
-from promptlab.run.ledger import Blocked, Busy, Hit, Look
+from promptlab.run.ledger import Blocked, Busy, Hit
 from promptlab.run.names import Names
 from promptlab.run.rows import request_of
 from promptlab.store import Store
@@ -46,6 +46,7 @@ class Driver:
     stopped: PromptlabError | None = None
     interrupted: bool = False
     in_flight: int = 0
+    salvaging: asyncio.Future[Any] | None = None  # what a dead process left is being collected
     _collecting: set[asyncio.Task[None]] = field(default_factory=set)
     _workers: list[asyncio.Task[None]] = field(default_factory=list)
     _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PENDING))
@@ -70,6 +71,10 @@ class Driver:
 
     def interrupt(self) -> None:
         """Ctrl-C: the first lets what is in flight end; the second leaves at once, and what is in flight is unknown."""
+        if self.salvaging is not None:  # whatever is not settled yet can be settled next time
+            self.interrupted = True
+            self.salvaging.cancel()
+            return
         if self.interrupted:
             for task in [*self._workers, *self._collecting]:
                 task.cancel()
@@ -103,7 +108,7 @@ class Driver:
                 return
             try:
                 await self._one(generation)
-            except StoppedError as error:
+            except PromptlabError as error:  # no one generation's own: money, the key, the disk, the log
                 self._stop(error)
 
     async def _one(self, generation: Generation) -> None:
@@ -131,10 +136,10 @@ class Driver:
                     with self.line.waiting():
                         await asyncio.sleep(BUSY_S)
 
-    async def _exchange(self, task: Task) -> Answered | Look | None:
+    async def _exchange(self, task: Task) -> Answered | Hit | Busy | Blocked | None:
         await self._room.acquire()
         self.in_flight += 1
-        outcome: Answered | Look | None = None
+        outcome: Answered | Hit | Busy | Blocked | None = None
         try:
             outcome = await exchange(self.line, task)
         finally:
@@ -197,10 +202,14 @@ class Driver:
 
     async def collect(self, request: Request, answered: Answered) -> None:
         """Fetch every image of a result, then settle the generation: completed, or lost with the reason."""
-        outputs = answered.result.images
+        outputs, generation = answered.result.images, answered.generation
         wanted = request.param("output_format")
-        found = await asyncio.gather(*(self.collector.collect(output, wanted) for output in outputs))
-        generation = answered.generation
+        known = self._known(generation, wanted)
+
+        async def one(position: int, output: Output) -> Kept | Missed:
+            return known.get(position) or await self.collector.collect(output, wanted)
+
+        found = await asyncio.gather(*(one(position, output) for position, output in enumerate(outputs)))
         images = [
             self._image(generation, position, output.url, output.revised_prompt, one)
             for position, (output, one) in enumerate(zip(outputs, found, strict=True))
@@ -216,6 +225,20 @@ class Driver:
         else:
             row = ledger.completed(generation, images, answered.note)
         self.line.listener(Finished(row, tuple(images)))
+
+    def _known(self, generation: Generation, wanted: str | None) -> dict[int, Kept | Missed]:
+        """The images of a lost generation that are here all the same; its URLs may be dead by now."""
+        if generation.status != "lost":
+            return {}
+        found: dict[int, Kept | Missed] = {}
+        for image in self.line.ledger.log.images_of([generation.id])[generation.id]:
+            if image.status == "stored" and image.sha256 and self.store.path(image.sha256):
+                kept = Kept(
+                    image.sha256, image.bytes or 0, image.width or 0, image.height or 0, image.format or "bin",
+                    image.perceptual_hash,
+                )  # fmt: skip
+                found[image.position] = self.collector.judged(kept, wanted)
+        return found
 
     def _image(
         self, generation: Generation, position: int, url: str | None, revised: str | None, found: Kept | Missed

@@ -15,11 +15,11 @@ from promptlab.errors import AccountRefused, BudgetReached, QuotaReached
 from promptlab.http import Answer, Call, Client, Decision, Reply, SendError, Unreadable, decide, rate_headers
 from promptlab.model import Amount, Attempt, Generation, Request, new_id, utc_now
 from promptlab.pacing import Lease, Pacer
-from promptlab.providers import Endpoint, Result
+from promptlab.providers import Endpoint, Job, Result
 from promptlab.run.budget import Budget
 from promptlab.run.events import Listener, Waiting
 from promptlab.run.jobs import Jobs
-from promptlab.run.ledger import Ledger, Look
+from promptlab.run.ledger import Blocked, Busy, Full, Hit, Ledger
 
 __all__ = ["Answered", "Line", "Task", "exchange", "read_answer"]
 
@@ -78,7 +78,7 @@ class Line:
             self.idle.discard(me)
 
 
-async def exchange(line: Line, task: Task) -> Answered | Look | None:
+async def exchange(line: Line, task: Task) -> Answered | Hit | Busy | Blocked | None:
     """Send until settled: the result, what stands in the way instead, or None when it ended badly.
 
     Raises StoppedError where the run has to stop in order; the generation is then planned again.
@@ -88,14 +88,17 @@ async def exchange(line: Line, task: Task) -> Answered | Look | None:
     while True:
         attempt = _attempt(task)
         with line.waiting():
-            await _reserve(line, price)
-            lease = await _lease(line, price)
+            await _afford(line, price)
+            lease = await line.pacer.acquire() if line.pacer is not None else None
         try:
-            look = line.ledger.begin(task.generation, attempt)
+            look = line.ledger.begin(task.generation, attempt, line.budget, price)
             if look is not None:
-                _settle(line, price)
                 _release(line, lease, sent=False)
-                return look
+                if not isinstance(look, Full):
+                    return look
+                if look.reached:
+                    raise _over(look.cap)
+                continue
             task.number += 1
             event, result, latency_ms = await _send(line, task, attempt, price, lease)
         except BaseException:
@@ -141,31 +144,25 @@ def _attempt(task: Task) -> Attempt:
     )
 
 
-async def _lease(line: Line, price: Amount) -> Lease | None:
-    if line.pacer is None:
-        return None
-    try:
-        return await line.pacer.acquire()
-    except BaseException:
-        _settle(line, price)
-        raise
-
-
 def _release(line: Line, lease: Lease | None, *, sent: bool) -> None:
     if lease is not None and line.pacer is not None:
         line.pacer.release(lease, sent=sent)
 
 
-async def _reserve(line: Line, price: Amount) -> None:
-    """Wait until the price fits under every cap, or BudgetReached."""
+async def _afford(line: Line, price: Amount) -> None:
+    """Wait while what is in flight may still end for less; BudgetReached where one more can never fit."""
     while True:
-        verdict, cap = line.budget.reserve(price)
+        verdict, cap = line.budget.verdict(price)
         if verdict == "granted":
             return
         if verdict == "reached" and cap is not None:
-            raise BudgetReached(f"{cap.name} of {cap.amount} would be passed by the next request")
+            raise _over(str(cap))
         line.freed.clear()
         await line.freed.wait()
+
+
+def _over(cap: str) -> BudgetReached:
+    return BudgetReached(f"{cap} would be passed by the next request")
 
 
 def _settle(line: Line, price: Amount, *spent: Amount | None) -> None:
@@ -178,18 +175,22 @@ async def _send(
 ) -> tuple[Reply | SendError | Unreadable, Result | None, int]:
     """One POST, and for an asynchronous job its polling: what happened, the result if there is one, milliseconds."""
     started = line.clock()
+    job: Job | None = None
     try:
         answer = await line.client.send(task.call)
         _learn(line, answer, lease)
         event, result = read_answer(line.endpoint, answer, task.request)
         if result is None or result.job is None or result.images:
             return event, result, answer.elapsed_ms
-        line.ledger.submitted(task.generation, result.job.id)
+        line.ledger.submitted(task.generation, result, result.job)
+        job = result.job
         found, result = await line.jobs.follow(task.request, result.job, answer)
         return found, result, round((line.clock() - started) * 1000)
     except SendError as error:
         return error, None, 0
     except asyncio.CancelledError:
+        if job is not None:
+            raise  # its id is in the log: `resume` asks after it
         cut = SendError("interrupted while the request was in flight", sent=True)
         decision = decide(cut, 1, line.clock(), random=line.random)
         line.ledger.attempt_ended(task.generation, attempt, decision, cut, price)

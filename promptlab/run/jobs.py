@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from promptlab.errors import AccountRefused
 from promptlab.http import Answer, Client, Reply, SendError, Unreadable, parse_wait, rate_headers
 from promptlab.model import Request
 from promptlab.providers import Endpoint, Job, Result
@@ -104,8 +105,9 @@ class Jobs:
             error = provider.error(answer)
             return Unreadable(f"job {job.id} is gone ({answer.status}): {error.message}"), None
         if answer.status in (401, 403):
-            error = provider.error(answer)
-            return Reply(answer.status, answer.headers, error.code, error.type, error.message), None
+            # The job stays in flight in the log: with a key that is accepted, `resume` asks after it again.
+            message = provider.error(answer).message
+            raise AccountRefused(f"job {job.id} may not be asked after ({answer.status}): {message or 'no reason given'}")
         if not 200 <= answer.status < 300:
             return None
         try:

@@ -16,9 +16,10 @@ from promptlab.http import Decision, Reply
 from promptlab.log import Log
 from promptlab.model import Amount, Attempt, Generation, GenerationStatus, Image, new_id, utc_now
 from promptlab.pacing.owner import state_of
-from promptlab.providers import Cost, Result
+from promptlab.providers import Cost, Job, Result
+from promptlab.run.budget import Budget
 
-__all__ = ["Blocked", "Busy", "Hit", "Ledger", "Look"]
+__all__ = ["Blocked", "Busy", "Full", "Hit", "Ledger", "Look"]
 
 CLAIM_S = 90.0
 
@@ -45,7 +46,15 @@ class Blocked:
     earlier: Generation
 
 
-Look = Hit | Busy | Blocked
+@dataclass(frozen=True, slots=True)
+class Full:
+    """No money for it now: for good, or until something in flight ends for less."""
+
+    reached: bool
+    cap: str
+
+
+Look = Hit | Busy | Blocked | Full
 
 
 @dataclass(slots=True)
@@ -63,23 +72,24 @@ class Ledger:
     resend: frozenset[str] = frozenset()
     has_files: Callable[[Sequence[Image]], bool] = lambda images: True
     sending: dict[str, str] = field(default_factory=dict)  # request hash → the generation of this run that sends it
+    seen: int | None = None  # SQLite's data_version: it changes when another process writes
 
     # --- before a send ---
 
-    def look(self, generation: Generation) -> Look | None:
+    def look(self, generation: Generation) -> Hit | Busy | Blocked | None:
         """What stands in the way of sending this generation, if anything."""
         hash_ = generation.request_hash
-        found = self.log.cached(hash_)
+        claim, others = self.log.standing(hash_, generation.draw, generation.id)
+        found = self.log.cached(hash_) if others else None
         if found is not None and (not self.fresh or found[0].run_id == self.run_id) and self.has_files(found[1]):
             return Hit(found[0], tuple(found[1]))
         if self.sending.get(hash_, generation.id) != generation.id:
             return Busy(self.owner)
-        claim = self.log.claimed_by(hash_, generation.draw)
         if claim is not None and claim != self.owner:
             if state_of(claim.partition("#")[0]) != "dead":
                 return Busy(claim)
             self.log.release_claims(claim)
-        if self.fresh:
+        if self.fresh or not others:
             return None
         earlier = self.log.open_generation(hash_)
         if earlier is None or earlier.id == generation.id or earlier.status in ("failed", *self.resend):
@@ -106,9 +116,10 @@ class Ledger:
 
     # --- after an answer ---
 
-    def submitted(self, generation: Generation, job_id: str) -> None:
+    def submitted(self, generation: Generation, result: Result, job: Job) -> None:
         """The provider took the request as a job: from here on it can be collected, and is never sent again."""
-        self.log.update(Generation, generation.id, job_id=job_id)
+        response = json.dumps({**result.response, "poll_url": job.poll_url}, ensure_ascii=False)
+        self.log.update(Generation, generation.id, job_id=job.id, response=response)
 
     def answered(
         self, generation: Generation, attempt: Attempt, event: Reply, decision: Decision, result: Result, cost: Cost,

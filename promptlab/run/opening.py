@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import partial
 
 from promptlab import __version__
 from promptlab.errors import InputError
@@ -76,15 +77,17 @@ def caps(log: Log, settings: Settings, budget: Amount | None, totals: Totals) ->
     if budget is not None:
         used = totals.cost_usd_at_most if budget.usd is not None else totals.credits_at_most
         found.append(Cap("the budget", budget, used or 0.0))
-    now = datetime.now(UTC)
-    for name, since in (("day", now), ("month", now.replace(day=1))):
-        cap = getattr(settings.caps, name)
-        if cap is None:
-            continue
-        spent = log.spent(since=since.strftime("%Y-%m-%d"))
-        used = spent.cost_usd_at_most if cap.usd is not None else spent.credits_at_most
-        found.append(Cap(f"the studio's cap a {name}", cap, used or 0.0))
+    for name, since, cap in (("day", "%Y-%m-%d", settings.caps.day), ("month", "%Y-%m-01", settings.caps.month)):
+        if cap is not None:
+            count = partial(_spent, log, since, cap)
+            found.append(Cap(f"the studio's cap a {name}", cap, count(), count=count))
     return found
+
+
+def _spent(log: Log, since: str, cap: Amount) -> float:
+    """What all runs have spent, or may have been billed for, since this UTC day or month began."""
+    spent = log.spent(since=datetime.now(UTC).strftime(since))
+    return (spent.cost_usd_at_most if cap.usd is not None else spent.credits_at_most) or 0.0
 
 
 def check_budget(studio: Studio, endpoint: Endpoint, budget: Amount | None, requests: Iterable[Request]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from promptlab.errors import InputError, Problem
@@ -52,11 +52,15 @@ class Preview:
     seconds: float
     choices: tuple[PlanChoice, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    over_limits: tuple[Problem, ...] = ()  # what passes the experiment's own `limits`
     steps: tuple[tuple[str, int | None], ...] = ()
 
 
-def preview(job: Job, log: Log | None, *, fresh: bool = False) -> Preview:
-    """Plan an experiment against the log; InputError with every problem, the experiment's own limits included."""
+def preview(job: Job, log: Log | None, *, fresh: bool = False, enforce_limits: bool = True) -> Preview:
+    """Plan an experiment against the log; InputError with every problem.
+
+    The experiment's own limits are among them, unless they are only to be told (`over_limits`).
+    """
     survey = job.plan.survey().check()
     known = _known(job, log) if log is not None and not fresh else _Known()
     seconds = _seconds_each(job, log)
@@ -83,8 +87,10 @@ def preview(job: Job, log: Log | None, *, fresh: bool = False) -> Preview:
         warnings=_warnings(job, survey),
         steps=tuple((step.name, step.count) for step in job.plan.steps()),
     )
-    _check_limits(job, result)
-    return result
+    over = _over_limits(job, result)
+    if over and enforce_limits:
+        raise InputError(over)
+    return replace(result, over_limits=tuple(over))
 
 
 def _warnings(job: Job, survey: Survey) -> tuple[Problem, ...]:
@@ -168,29 +174,28 @@ def _choices(job: Job, requests: int, credits: float | None, seconds: float) -> 
     return tuple(choices)
 
 
-def _check_limits(job: Job, found: Preview) -> None:
-    """`limits` of the experiment, checked against the estimate: InputError, nothing sent."""
+def _over_limits(job: Job, found: Preview) -> list[Problem]:
+    """`limits` of the experiment against the estimate: one problem for each that is passed, at its line."""
     limits = job.experiment.limits
-    over = []
+    over: list[tuple[str, str]] = []
     if limits.images is not None and found.images_to_make > limits.images:
-        over.append(f"{found.images_to_make:,} images, and limits.images is {limits.images:,}")
+        over.append(("images", f"{found.images_to_make:,} images, and limits.images is {limits.images:,}"))
     if limits.requests is not None and found.to_send > limits.requests:
-        over.append(f"{found.to_send:,} requests, and limits.requests is {limits.requests:,}")
+        over.append(("requests", f"{found.to_send:,} requests, and limits.requests is {limits.requests:,}"))
     if limits.cost is not None:
         cost = found.cost_usd if limits.cost.usd is not None else found.credits
         ceiling = limits.cost.usd if limits.cost.usd is not None else limits.cost.credits or 0.0
         if cost is not None and cost > ceiling + 1e-9:
-            over.append(
-                f"about {Amount(usd=cost) if limits.cost.usd is not None else Amount(credits=cost)}, and limits.cost is {limits.cost}"
-            )
-    place = limits.place
-    if over:
-        raise InputError(
-            Problem(
-                "limits",
-                f"this would make {'; '.join(over)}; raise the limit or make the experiment smaller",
-                place.path if place else None,
-                place.line if place else None,
-                place.column if place else None,
-            )  # fmt: skip
-        )
+            about = Amount(usd=cost) if limits.cost.usd is not None else Amount(credits=cost)
+            over.append(("cost", f"a cost of about {about}, and limits.cost is {limits.cost}"))
+    return [_limit_problem(job, name, text) for name, text in over]
+
+
+def _limit_problem(job: Job, name: str, text: str) -> Problem:
+    message = f"this would make {text}; raise the limit or make the experiment smaller"
+    place = job.experiment.places.get(("limits", name)) or job.experiment.limits.place
+    if place is None:
+        return Problem("over-limit", message)
+    lines = job.experiment.text.splitlines()
+    own = place.path.endswith(job.experiment.path.name) and 0 < place.line <= len(lines)
+    return Problem("over-limit", message, place.path, place.line, place.column, lines[place.line - 1] if own else None)

@@ -17,14 +17,17 @@ Action = Literal["fetch", "poll", "unknown", "keep"]
 
 
 def after_interruption(generation: Generation) -> Action:
-    """How to settle a generation whose process died: fetch its files, poll its job, or call it unknown."""
-    if generation.status != "in_flight":
+    """How to settle a generation that has no end, or a bad one that may be mended for nothing.
+
+    A stored result's files are fetched; a job is asked after; what was in flight without either is unknown.
+    """
+    if generation.status not in ("in_flight", "lost", "unknown"):
         return "keep"
-    if generation.response is not None:
-        return "fetch"
+    if generation.response is not None and generation.latency_ms is not None:  # a result, not a job's acceptance
+        return "keep" if generation.status == "unknown" else "fetch"
     if generation.job_id is not None:
         return "poll"
-    return "unknown"
+    return "unknown" if generation.status == "in_flight" else "keep"
 
 
 def may_resend(generation: Generation, last_outcome: str | None, *, unknown: bool = False, lost: bool = False) -> bool:

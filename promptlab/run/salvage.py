@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 
 from promptlab.http import Answer, Decision, Reply, SendError, decide
-from promptlab.model import Amount, Attempt, Generation
+from promptlab.model import Amount, Attempt, Generation, Image, new_id
 from promptlab.providers import Job
 from promptlab.run.driver import Driver
 from promptlab.run.events import Finished
@@ -27,7 +28,12 @@ async def salvage(driver: Driver, rows: Sequence[Generation]) -> None:
         async with gate:
             await _one(driver, row)
 
-    await asyncio.gather(*(one(row) for row in rows))
+    driver.salvaging = asyncio.gather(*(one(row) for row in rows))
+    try:
+        await driver.salvaging
+    except asyncio.CancelledError:
+        if not driver.interrupted:
+            raise
 
 
 async def _one(driver: Driver, row: Generation) -> None:
@@ -46,9 +52,12 @@ async def _fetch(driver: Driver, row: Generation) -> None:
     """The response is in the log: its images are fetched while their URLs live."""
     answer = Answer(200, {}, (row.response or "").encode())
     request = request_of(row)
-    event, result = read_answer(driver.line.endpoint, answer, request)
-    if result is None or not isinstance(event, Reply):
-        _unknown(driver, row, "the stored response can't be read")
+    _, result = read_answer(driver.line.endpoint, answer, request)
+    if result is None or not result.images:
+        if row.status != "lost":  # its pixels came inside the answer, and the log keeps none
+            images = [Image(id=new_id(), generation_id=row.id, position=at, status="lost") for at in range(row.n)]
+            why = "the image came inside the answer, and the process was killed before it was on disk"
+            driver.line.listener(Finished(driver.line.ledger.lost(row, images, "pixels_lost", why), tuple(images)))
         return
     await driver.collect(request, Answered(row, result))
 
@@ -58,7 +67,7 @@ async def _poll(driver: Driver, row: Generation) -> None:
     line, request = driver.line, request_of(row)
     attempt = _last_attempt(driver, row)
     started = line.clock()
-    event, result = await line.jobs.follow(request, Job(str(row.job_id)))
+    event, result = await line.jobs.follow(request, _job(row))
     decision = decide(event, 1, line.clock(), random=line.random)
     if result is None or not isinstance(event, Reply):
         price = line.price(request)
@@ -71,6 +80,12 @@ async def _poll(driver: Driver, row: Generation) -> None:
         ms = round((line.clock() - started) * 1000)
         row = line.ledger.answered(row, attempt, event, decision, result, cost, risk=None, latency_ms=ms)
     await driver.collect(request, Answered(row, result, decision.message if decision.outcome == "short" else None))
+
+
+def _job(row: Generation) -> Job:
+    """The job as it was accepted: its id, and where the server said to ask after it."""
+    accepted = json.loads(row.response or "{}")
+    return Job(str(row.job_id), poll_url=accepted.get("poll_url"))
 
 
 def _unknown(driver: Driver, row: Generation, why: str) -> None:

@@ -81,6 +81,13 @@ def test_a_default_written_out_changes_no_hash(plan):
     assert plain == written
 
 
+def test_ids_and_hashes_are_these_for_ever(plan):
+    """They are the cache of every log there is: a change here would make people pay again for everything."""
+    request = next(iter(plan(negative_prompt=("blurry",), params={"aspect_ratio": "16:9"}).requests()))
+    assert request.variant.id == "6ecb8b272f490ca7"
+    assert request.request_hash == "1649c39bc0394cbe0b5ff28c45843d6fe624a9e1391dd1aee864310ff144ac57"
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 import tracemalloc
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from promptlab.errors import InputError
+from promptlab.prompts.filters import FILTERS, TESTS
+from promptlab.prompts.methods import LIST, MAP, TEXT
 
 DOUBLED = "{% set x = 'aaaaaaaaaa' %}" + "{% set x = x ~ x %}" * 40
 NESTED = "".join("{% set x = [x, x] %}{% set y = [y, y] %}" for _ in range(40))
@@ -157,3 +160,28 @@ def test_a_bomb_takes_little_memory(inline: Any, name: str) -> None:
         assert tracemalloc.get_traced_memory()[1] < 20_000_000
     finally:
         tracemalloc.stop()
+
+
+LARGE = {
+    "text": "{% set x = 'éß ' * 33333 %}",
+    "words": "{% set x = ('ab ' * 33333).split() %}",
+    "map": "{% set x = {'a': 'b' * 50000, 'c': range(5000) | list} %}",
+}
+CALLS = [
+    *(f"x | {name}{rest}" for name in sorted(FILTERS) for rest in ("", "(2)", "('a', x)", "(attribute='0')")),
+    *(f"x is {name} {rest}" for name in sorted(TESTS) if name.isidentifier() for rest in ("", "x")),
+    *(f"x.{name}({rest})" for name in sorted({*TEXT, *LIST, *MAP}) for rest in ("", "'a', x")),
+]
+
+
+@pytest.mark.parametrize("large", LARGE)
+def test_no_filter_test_or_method_is_too_cheap_in_a_loop(inline: Any, large: str) -> None:
+    """Each, on something large and ten thousand times: its price stops it in time (0.3 s on a machine that is busy)."""
+    slow = {}
+    for call in CALLS:
+        began = time.process_time()
+        with suppress(InputError):
+            inline(LARGE[large] + "{% for i in range(9999) %}{% set y = " + call + " %}{% endfor %}").render({})
+        if (took := time.process_time() - began) > 0.3:
+            slow[call] = took
+    assert slow == {}

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from promptlab.errors import InputError
 from promptlab.model import Source
-from promptlab.prompts import Fields, Library, clean, expression
+from promptlab.prompts import CODES, Fields, Library, clean, expression
 from promptlab.prompts.filters import FILTERS, TESTS
 from promptlab.prompts.frontmatter import split
 from promptlab.prompts.limits import MAX_TEXT
 from promptlab.prompts.methods import TEXT
+from promptlab.spec import CODES as SPEC_CODES
 
 LIBRARY = Library(Path("/nowhere/templates"))
 CONTEXT: dict[str, Any] = {
@@ -100,6 +101,7 @@ soup = st.lists(
     max_size=30,
 ).map(" ".join)
 
+DOCUMENTED = CODES.keys() | SPEC_CODES.keys()
 QUICK = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -112,6 +114,7 @@ def attempt(text: str, context: dict[str, Any]) -> str | list[str]:
     except InputError as error:
         found = error.problems
     assert all(problem.line is not None for problem in found)
+    assert {problem.code for problem in found} <= DOCUMENTED
     return [problem.code for problem in found]
 
 

@@ -1,0 +1,96 @@
+"""How what went wrong is told: one complete sentence on stderr, an exit code, with --json a document on stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Sequence
+
+import click
+
+from promptlab.errors import InputError, Problem, PromptlabError
+
+__all__ = ["failed", "problem_document"]
+
+SHOWN = 40  # problems that are printed; the rest is counted
+ISSUES = "please report it, with the line above, where you got promptlab from"
+_SECRET_NAMES = re.compile(r"(?i)(key|token|secret|password)$")
+_SECRET_VALUES = re.compile(r"\b(kv_|sk-)[\w-]{4,}")
+
+
+def failed(error: BaseException, words: Sequence[str]) -> int:
+    """Tell an error and give its exit code. `words` are the command line, which says whether --json was asked for."""
+    code, lines, problems = _told(error)
+    for line in lines:
+        click.echo(line, err=True)
+    if _wants_json(words):
+        document = {"error": _first_line(lines), "exit_code": code, "problems": [problem_document(p) for p in problems]}
+        click.echo(json.dumps(document, indent=1, ensure_ascii=False))
+    if os.environ.get("PROMPTLAB_DEBUG") and not isinstance(error, (click.ClickException, click.Abort)):
+        import traceback
+
+        click.echo(_without_secrets("".join(traceback.format_exception(error))), err=True)
+    return code
+
+
+def problem_document(problem: Problem) -> dict[str, object]:
+    """A problem as --json prints it: every field under its own name."""
+    names = ("code", "severity", "message", "path", "line", "column", "source")
+    return {name: getattr(problem, name) for name in names}
+
+
+def _told(error: BaseException) -> tuple[int, list[str], Sequence[Problem]]:
+    """Exit code, what to print, and the problems in it."""
+    if isinstance(error, InputError):
+        return error.exit_code, _problem_lines(error.problems), error.problems
+    if isinstance(error, PromptlabError):
+        return error.exit_code, [f"promptlab: {_without_secrets(str(error))}"], ()
+    if isinstance(error, click.ClickException):
+        return 2, [_usage(error)], ()
+    if isinstance(error, (click.Abort, KeyboardInterrupt)):
+        return 130, ["interrupted"], ()
+    if isinstance(error, OSError) and error.strerror:
+        named = f": {error.filename}" if error.filename else ""
+        return 1, [f"promptlab: {error.strerror}{named}"], ()
+    said = " ".join(_without_secrets(str(error)).split())[:400]
+    return 1, [
+        f"promptlab: a fault of promptlab itself: {type(error).__name__}{f': {said}' if said else ''}",
+        f"  {ISSUES}; PROMPTLAB_DEBUG=1 shows the traceback",
+    ], ()  # fmt: skip
+
+
+def _problem_lines(problems: Sequence[Problem]) -> list[str]:
+    lines = [_without_secrets(str(problem)) for problem in problems[:SHOWN]]
+    if len(problems) > 1:
+        more = len(problems) - SHOWN
+        lines.append(
+            f"{len(problems)} problems" + (f" ({more} more not shown)" if more > 0 else "") + "; nothing was sent"
+        )
+    return lines
+
+
+def _usage(error: click.ClickException) -> str:
+    """A wrong flag or argument in one line, with where to read on."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    path = context.command_path if context else "promptlab"
+    message = " ".join(error.format_message().split()).rstrip(".")
+    return f"{path}: {message[:1].lower()}{message[1:]} (`{path} --help` says more)"
+
+
+def _wants_json(words: Sequence[str]) -> bool:
+    before = list(words)[: list(words).index("--")] if "--" in words else words
+    return "--json" in before
+
+
+def _first_line(lines: Sequence[str]) -> str:
+    return lines[0].splitlines()[0] if lines and lines[0] else ""
+
+
+def _without_secrets(text: str) -> str:
+    """The text with every key of the environment, and what looks like one, starred out."""
+    for name, value in os.environ.items():
+        if _SECRET_NAMES.search(name) and len(value) >= 6:
+            text = text.replace(value, "***")
+    return _SECRET_VALUES.sub(r"\1***", text)
+

@@ -1,0 +1,113 @@
+"""The public API as somebody else's typed code uses it: checked with `mypy --strict`, never run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import assert_type
+
+import promptlab
+from promptlab import (
+    Amount,
+    Answer,
+    Call,
+    Capabilities,
+    Cost,
+    Experiment,
+    Finished,
+    Generation,
+    Image,
+    Job,
+    Log,
+    Message,
+    Options,
+    Parameter,
+    Planned,
+    Preview,
+    Problem,
+    Provider,
+    Request,
+    Result,
+    Setup,
+    SimulatorSettings,
+    Studio,
+    Summary,
+    Unreadable,
+    Variant,
+    Waiting,
+    Wire,
+)
+
+
+def load_and_plan(path: Path) -> None:
+    assert_type(promptlab.load(path), Experiment)
+    assert_type(promptlab.load("experiments/a.yaml"), Experiment)
+    job = promptlab.prepare(path, limit=4, where=[promptlab.parse_matcher("look=neon")], key_needed=False)
+    assert_type(job, Job)
+    assert_type(job.plan.requests(), Iterator[Request])
+    assert_type(job.plan.variants(), Iterator[Variant])
+    log = job.studio.existing_log()
+    assert_type(log, Log | None)
+    found = promptlab.preview(job, log)
+    assert_type(found, Preview)
+    assert_type(found.warnings, tuple[Problem, ...])
+    assert_type(found.cost_usd, float | None)
+
+
+def run_and_look(job: Job) -> None:
+    def listen(event: Planned | Finished | Waiting | Message) -> None:
+        if isinstance(event, Finished):
+            assert_type(event.generation, Generation)
+            assert_type(event.images, tuple[Image, ...])
+
+    summary = promptlab.run_experiment(job, Options(budget=Amount.parse("20usd"), jobs=4), listen)
+    assert_type(summary, Summary)
+    assert_type(summary.credits, float | None)
+    studio = Studio.open(Path.cwd())
+    assert_type(promptlab.resume(studio, summary.run_id, confirm=lambda ahead: print(ahead.to_send)), Summary)
+    with studio.log(create=False) as log:
+        assert_type(list(log.images(summary.run_id)), list[Image])
+
+
+def errors() -> None:
+    try:
+        promptlab.load("missing.yaml")
+    except promptlab.InputError as error:
+        assert_type(error.problems[0].line, int | None)
+    except promptlab.QuotaReached as error:
+        assert_type(error.until, float | None)
+    except promptlab.PromptlabError as error:
+        assert_type(error.exit_code, int)
+
+
+def simulate() -> None:
+    app = promptlab.create_app(SimulatorSettings(plan="pro", fast=True))
+    with promptlab.running(app) as url:
+        assert_type(url, str)
+    assert_type(app.counters.images, int)
+
+
+class Mine(Provider):
+    """A provider of somebody else."""
+
+    name = "mine"
+    capabilities = Capabilities(parameters=(Parameter("model", "string", "the model"),), key_variable="MINE_API_KEY")
+
+    def __init__(self, setup: Setup) -> None:
+        self.base_url = setup.base_url
+
+    def encode(
+        self,
+        request: Request,
+        *,
+        image: object = None,
+        asynchronous: bool = False,
+        webhook_url: str | None = None,
+    ) -> Wire:
+        return Wire(Call("POST", "/paint", json={"text": request.prompt}))
+
+    def decode(self, answer: Answer, request: Request) -> Result:
+        raise Unreadable("nothing was painted")
+
+    def cost(self, request: Request, result: Result, images: int) -> Cost:
+        return Cost(usd=0.02, source="table")
