@@ -47,6 +47,7 @@ def measure(command: Sequence[str], *, cwd: Path | None = None, env: Mapping[str
 
     with tempfile.NamedTemporaryFile() as report:
         environ = {**os.environ, **(env or {}), "BENCHMARK_REPORT": report.name}
+        environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program has its bytecode
         start = time.time()
         done = subprocess.run(
             [sys.executable, "-c", REPORT, *command], cwd=cwd, env=environ, capture_output=True, text=True, check=False

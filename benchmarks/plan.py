@@ -1,4 +1,8 @@
-"""Plan one experiment of N variants and print variants a second (counted in the process that plans them)."""
+"""Plan one experiment of N variants and print variants a second, in CPU time of the process that plans them.
+
+Two figures: with ids (variant ids, request hashes, names, one Request each), and the survey that `plan` shows (render,
+hash, equal requests found, price). Loading the file and templates is counted, importing libraries is not.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +34,14 @@ if __name__ == "__main__":
     count, folder = int(sys.argv[1]), Path(sys.argv[2])
     path = folder / f"plan_{count}.yaml"
     path.write_text(spec(count))
+    warm = folder / "warm.yaml"
+    warm.write_text(spec(10_000).replace("number 1,", "numero 1,"))
+    sum(1 for _ in zip(prepare(warm, provider="simulator").plan.requests(), range(1), strict=False))
     start = time.process_time()
+    plan = prepare(path, provider="simulator").plan
+    ids = sum(request.variant.id != "" for request in plan.requests())
+    middle = time.process_time()
     survey = prepare(path, provider="simulator").plan.survey().check()
-    seconds = time.process_time() - start
-    assert survey.distinct == count
-    print(f"{count / seconds:.0f} {seconds:.3f}")
+    end = time.process_time()
+    assert ids == survey.distinct == count
+    print(f"{count / (middle - start):.0f} {count / (end - middle):.0f}")

@@ -6,7 +6,7 @@ What the command line does can be done from Python::
     import promptlab
 
     job = promptlab.prepare(Path("experiments/shelf_photos.yaml"), limit=4)   # every problem at once, nothing sent
-    summary = promptlab.run_experiment(job, promptlab.Options(budget=promptlab.Amount.parse("20usd")))
+    summary = promptlab.run_experiment(job, promptlab.Options(budget=promptlab.Amount.parse("400cr")))
     with job.studio.log() as log:
         for image in log.images(summary.run_id):
             print(image.path, image.revised_prompt)

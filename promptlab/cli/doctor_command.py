@@ -37,8 +37,8 @@ def _install() -> list[tuple[str, str]]:
     import promptlab
 
     found = [("✓", f"promptlab {promptlab.__version__} on Python {sys.version.split()[0]}")]
-    owners = metadata.packages_distributions().get("promptlab", [])
-    if "promptlab" in owners:
+    installed = {str(dist.metadata["Name"]).lower().replace("_", "-") for dist in metadata.distributions()}
+    if "promptlab" in installed:
         found.append(
             (
                 "✗",
@@ -46,7 +46,7 @@ def _install() -> list[tuple[str, str]]:
                 "`pip uninstall promptlab`, then `pip install --force-reinstall promptlab-images`",
             )
         )
-    elif "promptlab-images" not in owners:
+    elif "promptlab-images" not in installed:
         found.append(("!", "not installed as promptlab-images: running from a source folder"))
     return found
 

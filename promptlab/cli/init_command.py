@@ -15,7 +15,7 @@ SETTINGS = """\
 
 provider: simulator          # free and offline; kairval or openai when you mean it (or: promptlab run --provider kairval)
 # plan: starter              # free, starter, pro, enterprise: prices and limits (or KAIRVAL_PLAN)
-# confirm_above: 5 USD       # a run estimated above this asks first
+# confirm_above_usd: 5       # a run estimated above this asks first
 # caps: {day: 50 USD, month: 400 USD}
 # alerts: {cost: 100 USD}
 """

@@ -43,7 +43,7 @@ def command(
       promptlab mark shelf_photos --reject --where look=neon
     """
     if mark is None:
-        raise InputError("say --keep, --reject or --clear")
+        raise InputError("say what to mark them as: --keep, --reject or --clear")
     here = options.Here(db)
     with here.log(readonly=False) as log:
         found = log.find_run(run)
@@ -55,11 +55,20 @@ def command(
             raise InputError("say which images: names, --where or --from")
         who = by or here.studio.settings.user or getpass.getuser()
         done = log.set_marks(list(chosen), None if mark == "clear" else mark, by=who, tags=tags or None, note=note)
-    click.echo(f"{words.count(done, 'image')}: {mark} by {who}")
+    click.echo(f"{words.count(done, 'image')}: {'no mark' if mark == 'clear' else mark} by {who}")
 
 
 def _chosen(log: Log, run_id: str, where: tuple[str, ...]) -> list[str]:
     from promptlab.spec import matches
 
     matchers = options.matchers(where)
-    return [id_ for id_, axes in log.image_axes(run_id) if all(matches(matcher, axes) for matcher in matchers)]
+    images = list(log.image_axes(run_id))
+    chosen = [id_ for id_, axes in images if all(matches(matcher, axes) for matcher in matchers)]
+    if not chosen:
+        ids: dict[str, set[str]] = {}
+        for _, axes in images:
+            for axis, id_ in axes.items():
+                ids.setdefault(axis, set()).add(id_)
+        known = "; ".join(f"{axis}: {', '.join(sorted(values)[:8])}" for axis, values in ids.items())
+        raise InputError(f"--where matches no image of run {run_id}; its axes are {known or 'none'}", code="no-such-image")
+    return chosen

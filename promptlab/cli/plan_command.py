@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from promptlab.cli import options, words
+from promptlab.cli.failing import problem_document
 from promptlab.errors import InputError, Problem
 
 if TYPE_CHECKING:
-    from promptlab.run import Job, Preview
+    from promptlab.plan import Explanation
+    from promptlab.run import Job, Preview, RevisionChanges
 
-__all__ = ["command", "describe", "look_ahead"]
+__all__ = ["command", "describe", "look_ahead", "report"]
 
 
 @click.command("plan", short_help="Show what would run and what it would cost; send nothing.")
@@ -28,7 +32,8 @@ __all__ = ["command", "describe", "look_ahead"]
 @click.option("--explain", is_flag=True, help="The count after each step; with --variant, why that one is in or out.")
 @click.option("--variant", metavar="AXIS=ID,…|ID", help="With --explain: this variant.")
 @click.option("--against", metavar="REV", help="Compare with the experiment and templates of a git revision.")
-@click.option("--format", "style", type=click.Choice(["text", "github", "json"]), default="text", help="Of problems.")
+@click.option("--format", "style", type=click.Choice(["text", "github", "json"]), default="text",
+              help="How problems are told; github and json print nothing else.")  # fmt: skip
 @options.json_flag
 def command(
     paths: tuple[Path, ...], provider: str | None, db: Path | None, where: tuple[str, ...], limit: int | None,
@@ -45,36 +50,90 @@ def command(
       promptlab plan experiments/shelf_photos.yaml --against HEAD~1
       promptlab plan experiments/*.yaml --format github
     """
-    previews: list[Preview] = []
-    problems: list[Problem] = []
-    for path in paths:
-        try:
-            job, found = look_ahead(path, provider=provider, db=db, where=where, limit=limit, fresh=fresh)
-        except InputError as error:
-            problems += error.problems
-            continue
-        problems += found.warnings
-        previews.append(found)
-        if as_json:
-            continue
-        click.echo(describe(found))
-        if explain:
-            _explain(job, found, variant)
-        if against:
-            _against(job, against)
-    report(problems, style)
+    looks = [_look(path, provider, db, where, limit, fresh, explain, variant, against) for path in paths]
+    problems = [problem for look in looks for problem in look.problems]
     if as_json:
-        documents = [asdict(found) for found in previews]
-        click.echo(
-            json.dumps(documents[0] if len(paths) == 1 and documents else documents, indent=1, ensure_ascii=False)
-        )
-    if any(problem.severity == "error" for problem in problems):
+        documents = [look.document() for look in looks]
+        click.echo(json.dumps(documents[0] if len(paths) == 1 else documents, indent=1, ensure_ascii=False))
+    elif style == "text":
+        for look in looks:
+            for text in look.texts():
+                click.echo(text)
+    if not as_json or style == "text":
+        report(problems, style, looks)
+    if errors := sum(problem.severity == "error" for problem in problems):
+        if style == "text" and len(problems) > 1:
+            click.echo(f"{words.count(errors, 'error')}, {words.count(len(problems) - errors, 'warning')}", err=True)
         raise click.exceptions.Exit(2)
+
+
+@dataclass(slots=True)
+class _Look:
+    """What `plan` found out about one file."""
+
+    path: Path
+    problems: list[Problem]
+    preview: Preview | None = None
+    explained: Explanation | None = None
+    changes: RevisionChanges | None = None
+    against: str | None = None
+
+    def document(self) -> dict[str, object]:
+        """The file as --json prints it (docs/cli.md)."""
+        found: dict[str, object] = {"file": str(self.path), "ok": all(p.severity != "error" for p in self.problems)}
+        if self.preview is not None:
+            found |= asdict(self.preview)
+            for name in ("warnings", "over_limits"):
+                del found[name]
+            if not self.preview.steps:
+                del found["steps"]
+        found["problems"] = [problem_document(problem) for problem in self.problems]
+        if self.explained is not None:
+            found["explained"] = asdict(self.explained) | {"included": self.explained.included}
+        if self.changes is not None:
+            found["against"] = {"revision": self.against, **asdict(self.changes)}
+        return found
+
+    def texts(self) -> Iterator[str]:
+        """The file as a person reads it."""
+        if self.preview is None:
+            return
+        yield describe(self.preview)
+        if self.explained is not None:
+            yield _why(self.explained)
+        elif self.preview.steps:
+            yield _steps(self.preview)
+        if self.changes is not None:
+            yield _changes(self.changes, self.against or "")
+
+
+def _look(
+    path: Path, provider: str | None, db: Path | None, where: tuple[str, ...], limit: int | None, fresh: bool,
+    explain: bool, variant: str | None, against: str | None,
+) -> _Look:  # fmt: skip
+    """Everything asked about one file; its problems are kept, so that the other files are looked at too."""
+    from promptlab.run import compare_revision
+
+    look = _Look(path, [], against=against)
+    try:
+        job, found = look_ahead(
+            path, provider=provider, db=db, where=where, limit=limit, fresh=fresh,
+            enforce_limits=False, steps=explain and variant is None,
+        )  # fmt: skip
+        look.preview = found
+        look.problems += [*found.over_limits, *found.warnings]
+        if variant is not None:
+            look.explained = job.plan.explain(variant)
+        if against is not None:
+            look.changes = compare_revision(job, against)
+    except InputError as error:
+        look.problems = [*error.problems, *look.problems]
+    return look
 
 
 def look_ahead(
     path: Path, *, provider: str | None, db: Path | None, where: tuple[str, ...] = (), limit: int | None = None,
-    fresh: bool = False, key_needed: bool = False,
+    fresh: bool = False, key_needed: bool = False, enforce_limits: bool = True, steps: bool = False,
 ) -> tuple[Job, Preview]:  # fmt: skip
     """Prepare and preview an experiment against its studio's log."""
     from promptlab.run import prepare, preview
@@ -82,38 +141,53 @@ def look_ahead(
     job = prepare(path, provider=provider, db=db, where=options.matchers(where), limit=limit, key_needed=key_needed)
     log = job.studio.existing_log()
     try:
-        return job, preview(job, log, fresh=fresh)
+        return job, preview(job, log, fresh=fresh, enforce_limits=enforce_limits, steps=steps)
     finally:
         if log is not None:
             log.close()
 
 
-def report(problems: list[Problem], style: str) -> None:
-    """Problems on stderr, as text, as GitHub annotations, or as JSON."""
+def report(problems: Sequence[Problem], style: str = "text", looks: Sequence[_Look] = ()) -> None:
+    """Problems as text on stderr; as GitHub annotations or JSON, which programs read, on stdout."""
     if style == "json":
-        click.echo(json.dumps([asdict(problem) for problem in problems], indent=1, ensure_ascii=False), err=True)
+        click.echo(json.dumps([problem_document(problem) for problem in problems], indent=1, ensure_ascii=False))
+        return
+    if style == "github":
+        for look in looks:
+            for problem in look.problems:
+                click.echo(_annotation(problem, look.path))
         return
     for problem in problems:
-        if style == "github":
-            where = f"file={problem.path or ''},line={problem.line or 1},col={problem.column or 1},title={problem.code}"
-            click.echo(f"::{problem.severity} {where}::{problem.message}", err=True)
-        else:
-            click.echo(str(problem), err=True)
+        click.echo(str(problem), err=True)
+
+
+def _annotation(problem: Problem, path: Path) -> str:
+    """A workflow command of GitHub Actions: its file is relative to where the command runs, not to the studio."""
+    from promptlab.spec import find_studio
+
+    file = Path(os.path.relpath(find_studio(path) / problem.path)) if problem.path else path
+    where = f"file={_escaped(file.as_posix(), name=True)},line={problem.line or 1},col={problem.column or 1}"
+    return f"::{problem.severity} {where},title={problem.code}::{_escaped(problem.message)}"
+
+
+def _escaped(text: str, *, name: bool = False) -> str:
+    """Percent-encoded as workflow commands want it (actions/toolkit, command.ts)."""
+    text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return text.replace(":", "%3A").replace(",", "%2C") if name else text
 
 
 def describe(found: Preview) -> str:
     """The plan as a person reads it."""
     simulated = "  SIMULATED: free, offline" if found.simulated else ""
-    per = found.requests // found.variants if found.variants else 0
-    repeats = (
-        f" × {per} = {words.count(found.requests, 'request')}"
-        if per > 1
-        else f", {words.count(found.requests, 'request')}"
-    )
+    per, rest = divmod(found.requests, found.variants) if found.variants else (0, 0)
+    sign = f" × {per} = " if per > 1 and not rest else ", "
     lines = [
         f"{found.experiment} on {found.provider}{simulated}",
-        f"  {words.count(found.variants, 'variant')}{repeats}, {words.count(found.images, 'image')}",
+        f"  {words.count(found.variants, 'variant')}{sign}{words.count(found.requests, 'request')}, "
+        f"{words.count(found.images, 'image')}",
     ]
+    if not found.complete:
+        lines.append("  too many to look at each: no equal ones and none of the log are taken off, the cost is scaled up")
     if found.equal:
         lines.append(f"  {words.count(found.equal, 'request')} equal to another: sent once, each gets its rows")
     if found.cached:
@@ -121,8 +195,7 @@ def describe(found: Preview) -> str:
     if found.blocked:
         lines.append(f"  {words.count(found.blocked, 'request')} of unknown outcome or lost: not sent again unasked")
     lines.append(f"  to send: {words.count(found.to_send, 'call')}, {words.count(found.images_to_make, 'image')}")
-    lines += _money(found)
-    return "\n".join(lines)
+    return "\n".join(lines + _money(found))
 
 
 def _money(found: Preview) -> list[str]:
@@ -135,6 +208,7 @@ def _money(found: Preview) -> list[str]:
             + f", {words.duration(choice.seconds)}"
             for choice in found.choices
         )
+        offers += f" at {words.duration(found.seconds_each)} an image"
         return [
             f"  cost: {words.credits(found.credits)}: {offers}",
             "  no plan is named, so dollars are unknown: KAIRVAL_PLAN=starter, or `plan:` in promptlab.yaml",
@@ -147,34 +221,32 @@ def _money(found: Preview) -> list[str]:
     ]
 
 
-def _explain(job: Job, found: Preview, variant: str | None) -> None:
-    if variant is not None:
-        why = job.plan.explain(variant)
-        click.echo(f"  {why.id}  {','.join(f'{axis}={value}' for axis, value in why.axes.items())}: "
-                   f"{'in' if why.included else 'out'}")  # fmt: skip
-        for reason in why.reasons:
-            place = f"  ({reason.place.path}:{reason.place.line})" if reason.place else ""
-            click.echo(f"    {'✓' if reason.kept else '✗'} {reason.step}: {reason.text}{place}")
-        return
-    rows = [(step.name, "–" if step.count is None else f"{'' if step.exact else '≤ '}{step.count:,}", step.unit, step.note)
-            for step in job.plan.steps()]  # fmt: skip
-    rows.append(("cache", f"{found.cached:,}", "requests", "answered by the log"))
-    rows.append(("cost", words.money(found.credits, found.cost_usd), "", ""))
-    rows.append(("limits", "kept", "", ""))
-    click.echo(words.table(rows, ("step", "left", "", ""), right=(1,)))
+def _steps(found: Preview) -> str:
+    """SPEC.md's steps, with what is left after each."""
+    rows = []
+    for step in found.steps:
+        left = "" if step.count is None else f"{'' if step.exact else '≤ '}{step.count:,}"
+        note = words.money(found.credits, found.cost_usd) if step.name == "cost" else step.note
+        rows.append((step.name, left, step.unit, note))
+    return words.table(rows, ("step", "left", "", ""), right=(1,))
 
 
-def _against(job: Job, revision: str) -> None:
-    from promptlab.run import compare_revision
+def _why(why: Explanation) -> str:
+    name = ",".join(f"{axis}={value}" for axis, value in why.axes.items()) or "the only variant"
+    lines = [f"  {why.id}  {name}: {'in' if why.included else 'out'}"]
+    for reason in why.reasons:
+        place = f"  ({reason.place.path}:{reason.place.line})" if reason.place else ""
+        lines.append(f"    {'✓' if reason.kept else '✗'} {reason.step}: {reason.text}{place}")
+    return "\n".join(lines)
 
-    found = compare_revision(job, revision)
-    click.echo(f"  against {revision}: {len(found.added):,} added, {len(found.removed):,} removed, "
-               f"{len(found.changed):,} changed, {found.same:,} the same")  # fmt: skip
+
+def _changes(found: RevisionChanges, revision: str) -> str:
+    lines = [f"  against {revision}: {len(found.added):,} added, {len(found.removed):,} removed, "
+             f"{len(found.changed):,} changed, {found.same:,} the same"]  # fmt: skip
     for sign, names in (("+", found.added), ("-", found.removed), ("~", found.changed)):
-        for name in names[:20]:
-            click.echo(f"    {sign} {name}")
+        lines += [f"    {sign} {name}" for name in names[:20]]
         if len(names) > 20:
-            click.echo(f"    {sign} … {len(names) - 20:,} more")
-    click.echo(
-        f"  to bring the log up to date: {words.count(found.to_send, 'call')}, {words.money(found.credits, found.cost_usd)}"
-    )
+            lines.append(f"    {sign} … {len(names) - 20:,} more")
+    cost = words.money(found.credits, found.cost_usd) if found.to_send else "nothing"
+    lines.append(f"  to bring the log up to date: {words.count(found.to_send, 'call')}, {cost}")
+    return "\n".join(lines)

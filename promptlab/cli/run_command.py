@@ -80,7 +80,7 @@ def start(job: Job, found: Preview, chosen: Options, *, yes: bool, as_json: bool
     """Show the plan, ask where it costs, run, and say how it ended."""
     from promptlab.run import Ahead, run
 
-    report(list(found.warnings), "text")
+    report(found.warnings)
     if not as_json:
         click.echo(describe(found), err=True)
     ahead = Ahead(found.to_send, found.provider, found.simulated, found.credits, found.cost_usd)
@@ -104,7 +104,7 @@ def confirm(ahead: Ahead, above: float, budget: Amount | None, *, yes: bool) -> 
     if not options.can_ask():
         raise ConfirmationNeeded(
             f"not confirmed: {question} Nothing was sent; say --yes to go ahead (asked above {words.dollars(above)}, "
-            "`confirm_above` in promptlab.yaml)",
+            "`confirm_above_usd` in promptlab.yaml)",
             code="not-confirmed",
         )
     if not click.confirm(question, default=False, err=True):

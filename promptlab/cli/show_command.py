@@ -118,7 +118,7 @@ def _generation(log: Log, row: Generation) -> Iterator[str]:
 
 def _curl(studio: Studio, row: Generation) -> str:
     """The request as a shell command, with the key as a variable and an image's bytes as a file."""
-    from promptlab.http import IN_PROCESS
+    from promptlab.http.messages import IN_PROCESS
     from promptlab.providers import ImageBytes
     from promptlab.run import request_of
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Literal
 
@@ -49,4 +50,15 @@ def command(
         settings.limits  # noqa: B018  a wrong plan's name is said before the server starts
     except ValueError as error:
         raise InputError(str(error)) from error
-    serve(create_app(settings), "127.0.0.1", port)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            serve(create_app(settings), "127.0.0.1", port, ready=_ready)
+    except OSError as error:
+        message = f"port {port} can't be opened: {error.strerror}; --port 0 picks a free one"
+        raise InputError(message, code="port") from error
+
+
+def _ready(url: str) -> None:
+    """How to reach it, as soon as it may be asked."""
+    click.echo(url)
+    click.echo(f"  KAIRVAL_BASE_URL={url} KAIRVAL_API_KEY=kv_test promptlab run … --provider kairval   (Ctrl-C ends it)")

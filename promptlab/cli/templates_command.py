@@ -181,8 +181,10 @@ def diff(template: str, old: str, new: str | None, experiment: Path | None, db: 
 
     found = template_diff(options.Here(db).studio, template, old, new, experiment)
     click.echo(f"{template}: {old} → {new or 'working copy'}")
-    for before, after in found.sources:
-        click.echo(_coloured(word_diff(before, after)))
+    for path, before, after in found.sources:
+        click.echo(f"\n{path}")
+        for line in _line_diff(before, after):
+            click.echo(line)
     for pair in found.prompts[:20]:
         click.echo(f"\n{pair.variant}")
         click.echo("  " + _coloured(word_diff(pair.before, pair.after)))
@@ -192,13 +194,28 @@ def diff(template: str, old: str, new: str | None, experiment: Path | None, db: 
         click.echo(f"… {len(found.prompts) - 20:,} more variants")
 
 
+def _line_diff(before: str, after: str) -> Iterator[str]:
+    """The lines that changed, word by word, each with its number in the new text (in the old, where it is gone)."""
+    from difflib import SequenceMatcher
+
+    from promptlab.compare import word_diff
+
+    old, new = before.splitlines(), after.splitlines()
+    for op, start, end, first, last in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if op == "equal":
+            continue
+        number = first + 1 if last > first else start + 1
+        parts = word_diff("\n".join(old[start:end]), "\n".join(new[first:last]))
+        yield f"{number:>5}  {_coloured(parts)}"
+
+
 def _coloured(parts: Sequence[tuple[str, str]]) -> str:
     marks = {"removed": ("[-", "-]", "red"), "added": ("{+", "+}", "green")}
     texts = []
     for op, text in parts:
         if op in marks:
             before, after, colour = marks[op]
-            text = click.style(f"{before}{text.rstrip()}{after} ", fg=colour)
+            text = click.style(f"{before}{text.rstrip()}{after}", fg=colour) + " "
         texts.append(text)
     return "".join(texts).rstrip()
 
@@ -227,7 +244,7 @@ def _blame_rows(studio: Studio, log: Log, image: str, template_blame: object) ->
         yield (
             _cut(part.text, 60),
             f"{part.path}:{part.line}",
-            (part.commit or "not versioned")[:12],
+            part.commit[:12] if part.commit else part.note,
             part.author or "",
             part.value or "",
         )

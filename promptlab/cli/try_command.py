@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import click
@@ -34,19 +35,44 @@ def command(
     Example:
       promptlab try "a ceramic teapot on linen, soft light" "a ceramic teapot, hard flash" --repeats 4
     """
+    from promptlab.errors import InputError
     from promptlab.run import Options
     from promptlab.spec import find_studio
 
     text, default_name = spec_of(prompts, repeats, negatives, params)
-    folder = find_studio(Path.cwd()) / "experiments"
-    path = folder / f"{name or default_name}.yaml"
-    folder.mkdir(parents=True, exist_ok=True)
-    if not path.exists() or name:
-        path.write_text(text, encoding="utf-8")
-    click.echo(f"{path} written", err=True)
-    job, found = look_ahead(path, provider=provider, db=db, key_needed=True)
+    path = find_studio(Path.cwd()) / "experiments" / f"{_checked(name or default_name)}.yaml"
+    made = _write(path, text)
+    try:
+        job, found = look_ahead(path, provider=provider, db=db, key_needed=True)
+    except InputError:
+        if made:
+            path.unlink()  # a question that cannot be asked leaves nothing behind
+        raise
+    if made:
+        click.echo(f"{path} written", err=True)
     chosen = Options(budget=budget, jobs=jobs, thumbnails=False if no_thumbnails else None, settings={"mode": "auto"})
     start(job, found, chosen, yes=yes, as_json=as_json)
+
+
+def _checked(name: str) -> str:
+    """The name of a file in experiments/, and of nothing else."""
+    if not re.fullmatch(r"\w[\w .-]{0,80}", name):
+        raise click.BadParameter(f"{name!r} is no name; letters, digits, -, _ and . make one", param_hint="--name")
+    return name
+
+
+def _write(path: Path, text: str) -> bool:
+    """Write the experiment where it is not there yet; a file that says something else is never overwritten."""
+    from promptlab.errors import InputError
+
+    if path.exists():
+        if path.read_text(encoding="utf-8") != text:
+            message = f"{path} is there already and asks something else; run it with `promptlab run`, or give another --name"
+            raise InputError(message, code="experiment-exists")
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline="\n")
+    return True
 
 
 def spec_of(
@@ -78,5 +104,9 @@ def spec_of(
 
 
 def _raw(prompt: str) -> str:
-    marked = any(sign in prompt for sign in ("{{", "{%", "{#"))
-    return f"{{% raw %}}{prompt}{{% endraw %}}" if marked and "endraw" not in prompt else prompt
+    """The prompt as a template that renders to it."""
+    if not any(sign in prompt for sign in ("{{", "{%", "{#")):
+        return prompt
+    if "endraw" not in prompt:
+        return f"{{% raw %}}{prompt}{{% endraw %}}"
+    return re.sub(r"\{(?=[{%#])", "{{ '{' }}", prompt)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -17,10 +18,10 @@ GROUPS = ["day", "experiment", "template", "model", "user", "project"]
 
 @click.command("usage", short_help="Credits and money by day, experiment, template, model, user or project.")
 @click.option("--by", type=click.Choice(GROUPS), default="day", show_default=True, help="What to sum by.")
-@click.option("--since", default="", metavar="YYYY-MM-DD", help="From this UTC day on.")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="From this UTC day on.")
 @options.json_flag
 @options.db
-def command(by: str, since: str, as_json: bool, db: Path | None) -> None:
+def command(by: str, since: datetime | None, as_json: bool, db: Path | None) -> None:
     """What was spent: the cost of results, and the most the provider can have billed. Simulated runs don't count.
 
     \b
@@ -31,16 +32,17 @@ def command(by: str, since: str, as_json: bool, db: Path | None) -> None:
     from promptlab.run import alerts_of
 
     here = options.Here(db)
+    from_day = f"{since:%Y-%m-%d}" if since else ""
     with here.log() as log:
-        rows = log.usage(by, since=since)
-        total = log.spent(since=since)
+        rows = log.usage(by, since=from_day)
+        total = log.spent(since=from_day)
         alerts = alerts_of(log, here.studio.settings)
     if as_json:
         document = {"by": by, "rows": [asdict(row) for row in rows], "total": asdict(total), "alerts": list(alerts)}
         click.echo(json.dumps(document, indent=1, ensure_ascii=False))
         return
     if not rows:
-        click.echo("nothing was spent" + (f" since {since}" if since else ""))
+        click.echo("nothing was spent" + (f" since {from_day}" if since else "") + "; simulated runs do not count")
         return
     cells = [
         (row.key or "–", f"{row.generations:,}", f"{row.images:,}", _number(row.credits), words.dollars(row.cost_usd),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-__all__ = ["count", "credits", "dollars", "duration", "money", "table"]
+__all__ = ["count", "credits", "dollars", "duration", "figure", "money", "table"]
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:
@@ -14,14 +15,19 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
 
 def credits(number: float | None) -> str:
     """`50 credits`; a dash where unknown."""
-    return "–" if number is None else f"{number:,.10g} credits"
+    return "–" if number is None else f"{figure(number)} credits"
+
+
+def figure(number: float) -> str:
+    """`1,234.5`: grouped, without needless digits."""
+    return f"{number:,.0f}" if abs(number) >= 1e6 else f"{number:,.10g}"
 
 
 def dollars(usd: float | None) -> str:
     """`~$12.50`: every figure from a price table is an estimate; a dash where unknown."""
     if usd is None:
         return "–"
-    return f"~${usd:,.2f}" if usd >= 0.1 or usd == 0 else f"~${usd:,.4f}"
+    return f"~${usd:,.2f}".removesuffix(".00") if usd >= 0.1 or usd == 0 else f"~${usd:,.4f}"
 
 
 def money(credits_: float | None, usd: float | None) -> str:
@@ -37,13 +43,12 @@ def duration(seconds: float | None) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s" if seconds >= 1 or seconds == 0 else "under 1 s"
     minutes = round(seconds / 60)
-    if minutes < 120:
+    if minutes < 90:
         return f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
     if hours < 48:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    days, hours = divmod(hours, 24)
-    return f"{days} days {hours} h" if hours and days < 10 else f"{days} days"
+    return f"{math.ceil(seconds / 86400):,} days"
 
 
 def table(rows: Sequence[Sequence[str]], headers: Sequence[str], *, right: Sequence[int] = ()) -> str:

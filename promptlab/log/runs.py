@@ -142,7 +142,7 @@ class Runs(Connection):
         if not recent:
             return f"there is no run {text!r}: {self.path} holds no run yet; `promptlab run EXPERIMENT` makes one"
         near = difflib.get_close_matches(text, recent, n=1)
-        advice = f"did you mean {near[0]!r}?" if near else f"experiments that ran: {', '.join(recent[:5])}"
+        advice = f"did you mean {near[0]!r}?" if near else f"experiments that ran: {', '.join(recent[:5])}."
         return f"there is no run {text!r}; {advice} A run is an id, the start of one, an experiment's name or `last`"
 
     def generations(self, run_id: str, *, statuses: Collection[str] = ()) -> Iterator[Generation]:

@@ -29,6 +29,7 @@ class Report:
 
     experiment: Experiment
     found: Problems = field(default_factory=Problems)
+    texts: dict[str, str] = field(default_factory=dict)  # of templates, by the path that places name
 
     def add(self, code: str, message: str, place: Place | None = None, *, warning: bool = False) -> None:
         """Keep one problem; as a warning it does not stop a run."""
@@ -44,7 +45,7 @@ class Report:
         texts = {item.path: item.content for item in self.experiment.inputs if item.role in ("spec", "base", "rows")}
         if place.path.endswith(self.experiment.path.name):
             texts[place.path] = self.experiment.text
-        text = texts.get(place.path)
+        text = texts.get(place.path, self.texts.get(place.path))
         if text is None:
             return None
         lines = text.splitlines()
@@ -103,6 +104,11 @@ class Reader:
 
     def _template(self, template: Template) -> Layer:
         places = template.param_places
+        for path in {place.path for place in places.values()}:
+            name = path.partition("@")[0]
+            source = next((file.source for file in template.files if name.endswith(file.path)), None)
+            if source is not None:
+                self._report.texts[path] = source
         read = {name: self.read(name, value, places.get(name)) for name, value in template.params.items()}
         return Layer({name: value for name, value in read.items() if value is not None}, template.negative_prompt)
 

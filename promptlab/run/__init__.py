@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from .alerts import alerts_of, deliver
     from .events import Finished, Listener, Message, Planned, RunEvent, Summary, Waiting
     from .previewing import PlanChoice, Preview, preview
+    from .rows import request_of
     from .runner import Ahead, Options, resume, run
     from .studio import Job, Studio, prepare
-    from .rows import request_of
     from .summary import summarise
     from .versions import template_blame, template_diff, template_log, template_uses
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from promptlab.errors import InputError
+from promptlab.errors import GitError, InputError
 from promptlab.git import Repository
 from promptlab.model import Axis, Experiment, Source
 from promptlab.plan import Plan, make_plan
@@ -62,11 +62,14 @@ def plan_at(job: Job, revision: str) -> Plan:
     repository = Repository.find(path.parent)
     if repository is None:
         raise InputError(f"{path} is not in a git repository, so there is no {revision} to compare with", code="no-git")
-    commit = repository.resolve(revision)
+    try:
+        commit = repository.resolve(revision)
+    except GitError as error:
+        raise InputError(str(error), code="bad-revision") from None
     inside = path.resolve().relative_to(repository.root.resolve()).as_posix()
     text = repository.read(commit, inside)
     if text is None:
-        raise InputError(f"{inside} does not exist at {revision}", code="no-git")
+        raise InputError(f"{inside} does not exist at {revision}", code="bad-revision")
 
     def read(file: Path) -> bytes:
         """Rows and bases as they were then; a file outside the repository has no then."""

@@ -12,6 +12,7 @@ import os
 import shlex
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import median
 from urllib.parse import urlsplit, urlunsplit
@@ -19,9 +20,10 @@ from urllib.parse import urlsplit, urlunsplit
 from promptlab.http import Call, Client, SendError
 from promptlab.log import Log
 from promptlab.model import Amount
+from promptlab.run.events import Finished, Listener, Message, RunEvent
 from promptlab.spec import Settings
 
-__all__ = ["alerts_of", "deliver", "passed", "unusual"]
+__all__ = ["Alarm", "alerts_of", "deliver", "passed", "unusual"]
 
 CUTOFF = 3.5
 ENOUGH_DAYS = 7
@@ -36,6 +38,34 @@ def passed(thresholds: Sequence[Amount], credits: float | None, usd: float | Non
         if spent is not None and spent >= ceiling:
             shown = Amount(usd=spent) if amount.usd is not None else Amount(credits=spent)
             yield f"{what} has cost {shown}, past the alert at {amount}"
+
+
+@dataclass(slots=True)
+class Alarm:
+    """A listener in front of another that says once, as a run goes, that its cost has passed the experiment's alert.
+
+    `credits` and `usd` are what the run has cost so far.
+    """
+
+    threshold: Amount
+    listener: Listener
+    credits: float = 0.0
+    usd: float = 0.0
+    said: bool = False
+
+    def __post_init__(self) -> None:
+        self.said = any(passed([self.threshold], self.credits, self.usd, "this run"))
+
+    def __call__(self, event: RunEvent) -> None:
+        """Pass the event on, and count it."""
+        self.listener(event)
+        if self.said or not isinstance(event, Finished):
+            return
+        self.credits += event.generation.credits or 0.0
+        self.usd += event.generation.cost_usd or 0.0
+        for text in passed([self.threshold], self.credits, self.usd, "this run"):
+            self.said = True
+            self.listener(Message(text, "warning"))
 
 
 def unusual(today: float, past: Sequence[float]) -> float | None:
@@ -88,8 +118,15 @@ def deliver(messages: Sequence[str], settings: Settings) -> Iterator[str]:
     if command:
         words = shlex.split(command) if isinstance(command, str) else list(command)
         try:
-            subprocess.run(words, input="\n".join(messages) + "\n", text=True, timeout=30, check=True,
-                           capture_output=True, env=_without_keys())  # noqa: S603  # fmt: skip
+            subprocess.run(  # noqa: S603  the studio's own command
+                words,
+                input="\n".join(messages) + "\n",
+                text=True,
+                timeout=30,
+                check=True,
+                capture_output=True,
+                env=_without_keys(),
+            )
         except (OSError, subprocess.SubprocessError) as error:
             yield f"the alert command {words[0]!r} failed: {type(error).__name__}"
     if settings.alerts.webhook:

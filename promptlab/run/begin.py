@@ -10,7 +10,7 @@ import getpass
 import hashlib
 import json
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -42,13 +42,20 @@ class Begun:
     cached: int
 
 
-def begin(job: Job, log: Log, store: Store, names: Names, *, fresh: bool, settings: dict[str, object]) -> Begun:
-    """Write the run and every planned request. Raises InputError where two files share an experiment's name."""
+def begin(
+    job: Job, log: Log, store: Store, names: Names, *, fresh: bool, settings: dict[str, object],
+    own: Callable[[Run], None],
+) -> Begun:  # fmt: skip
+    """Write the run and every planned request. Raises InputError where two files share an experiment's name.
+
+    `own` is told the run in the commit that makes it, and again as planning goes on: it is this process' own.
+    """
     run = _run(job, settings)
     experiment = job.experiment
     with log.transaction():
         log.use_experiment(experiment.name, experiment.path, experiment.description, job.studio.folder)
         log.insert(run)
+        own(run)
         log.add_inputs(run.id, [*experiment.inputs, *_settings_file(job)])
         log.add_templates(
             run.id, zip(job.plan.run_templates, [each.files for each in job.plan.templates.values()], strict=True)
@@ -60,6 +67,7 @@ def begin(job: Job, log: Log, store: Store, names: Names, *, fresh: bool, settin
         sources = _keep_sources(chunk, store, kept, job.studio.folder)
         rows, images = _rows(chunk, run.id, log, store, names, fresh)
         with log.transaction():
+            own(run)
             log.add_inputs(run.id, sources)
             log.add_variants(experiment.name, _variants(chunk))
             log.insert_many([*rows, *images])

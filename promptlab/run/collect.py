@@ -10,10 +10,11 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from promptlab.http import Client, DownloadError, DownloadLimits, Retries, decide
 from promptlab.providers import Output
-from promptlab.store import BadImage, Decoded, Decoder, PartFile, Store, Stored, inspect
+from promptlab.store import BadImage, Decoder, PartFile, Store, inspect
 
 __all__ = ["Collector", "Kept", "Missed"]
 
@@ -57,7 +58,7 @@ class Collector:
     limits: DownloadLimits
     random: Callable[[], float]
     thumbnails: bool = True
-    decoding: set[asyncio.Future[Decoded | BadImage]] = field(default_factory=set)
+    keeping: set[PartFile] = field(default_factory=set)
 
     async def collect(self, output: Output, wanted: str | None) -> Kept | Missed:
         """One image, kept or missed; a full disk raises StoreError, since nothing after it could be kept either."""
@@ -97,11 +98,14 @@ class Collector:
             inspection = inspect(part.content())
         except BadImage as bad:
             return Missed(f"image_{bad.kind}", bad.message)
-        # fsync waits for the disk: in a thread, so that nobody else waits with it.
-        stored = await asyncio.to_thread(part.keep, inspection.format)
-        decoded = await self._decode(stored)
+        thumbnail = self._thumbnail(part.sha256)
+        self.keeping.add(part)
+        try:
+            stored, decoded = await self.decoder.keep(part, inspection.format, thumbnail)
+        finally:
+            self.keeping.discard(part)
         if isinstance(decoded, BadImage):
-            await asyncio.to_thread(self.store.remove, stored.sha256)
+            self.store.remove(stored.sha256)
             return Missed(f"image_{decoded.kind}", decoded.message)
         kept = Kept(
             stored.sha256, stored.bytes, inspection.width, inspection.height, inspection.format, decoded.perceptual_hash
@@ -116,13 +120,7 @@ class Collector:
         message = f"asked for {wanted}, got {kept.format}; the file is kept as it came"
         return Missed("image_wrong_format", message, kept=kept)
 
-    async def _decode(self, stored: Stored) -> Decoded | BadImage:
-        """Look at every pixel. A server that answers faster than thumbnails are made leaves them to `browse`."""
-        path = self.store.thumbnail_path(stored.sha256)
-        wanted = self.thumbnails and len(self.decoding) < BACKLOG and not path.is_file()
-        job = self.decoder.submit(stored.path, path if wanted else None)
-        self.decoding.add(job)
-        try:
-            return await job
-        finally:
-            self.decoding.discard(job)
+    def _thumbnail(self, sha256: str) -> Path | None:
+        """Where the thumbnail goes. A server that answers faster than they are made leaves them to `browse`."""
+        path = self.store.thumbnail_path(sha256)
+        return path if self.thumbnails and len(self.keeping) < BACKLOG and not path.is_file() else None

@@ -22,6 +22,7 @@ from promptlab.run.exchange import Answered, Line, Task, exchange
 from promptlab.run.ledger import Blocked, Busy, Hit
 from promptlab.run.names import Names
 from promptlab.run.rows import request_of
+from promptlab.run.sources import Sources
 from promptlab.store import Store
 
 __all__ = ["Driver"]
@@ -39,6 +40,7 @@ class Driver:
     collector: Collector
     store: Store
     names: Names
+    sources: Sources
     planned: Iterator[Generation]
     workers: int
     asynchronous: bool = False
@@ -117,7 +119,7 @@ class Driver:
             look = self.line.ledger.look(generation)
             if look is None:
                 try:
-                    task = task or self._task(generation)
+                    task = task or await self._task(generation)
                 except GenerationError as error:
                     self._failed(generation, error)
                     return
@@ -152,21 +154,28 @@ class Driver:
             self._tell(task.generation.id)
         return outcome
 
-    def _task(self, generation: Generation) -> Task:
+    async def _task(self, generation: Generation) -> Task:
         """The call of a planned row; the idempotency key of its earlier attempts, where there are any."""
-        image, request = None, request_of(generation)
-        if (source := request.image_sha256) is not None:
-            path = self.store.path(source)
-            if path is None:
-                raise GenerationError(f"the source image {source[:12]}… is no longer in the store", code="no_source")
-            image = ImageBytes(path.read_bytes(), _format(path))
+        request = request_of(generation)
         wire = self.line.endpoint.provider.encode(
-            request, image=image, asynchronous=self.asynchronous, webhook_url=self.webhook_url
+            request, image=await self._source(request), asynchronous=self.asynchronous, webhook_url=self.webhook_url
         )
         earlier = self.line.ledger.log.attempts(generation.id) if generation.attempts else []
         key = earlier[-1].idempotency_key if earlier else new_id()
         call = replace(wire.call, headers={**wire.call.headers, "Idempotency-Key": key})
         return Task(generation, request, call, key, number=len(earlier))
+
+    async def _source(self, request: Request) -> ImageBytes | None:
+        """The bytes of an edit's source image; None for a URL that the API fetches by itself."""
+        sha256 = request.image_sha256
+        if sha256 is None and request.image is not None and not self.line.endpoint.provider.capabilities.image_urls:
+            sha256 = await self.sources.get(request.image)
+        if sha256 is None:
+            return None
+        path = self.store.path(sha256)
+        if path is None:
+            raise GenerationError(f"the source image {sha256[:12]}… is no longer in the store", code="no_source")
+        return ImageBytes(path.read_bytes(), _format(path))
 
     def _failed(self, generation: Generation, error: GenerationError) -> None:
         decision = Decision("fatal", code=error.code, type=error.type, message=str(error))

@@ -58,7 +58,8 @@ class Summary:
     """How a run ended, read from the log: summary and database are the same figures.
 
     `credits` and `cost_usd` are the cost of results; the provider billed at least that, and at most `credits_at_most`
-    / `cost_usd_at_most`, the attempts that may have been billed included. None is unknown.
+    / `cost_usd_at_most`, the attempts that may have been billed included. None is unknown. `unsent` were not sent, or
+    are answered and still to be fetched: `resume` goes on with them.
     """
 
     run_id: str

@@ -54,12 +54,16 @@ class Jobs:
     async def follow(
         self, request: Request, job: Job, submitted: Answer | None = None
     ) -> tuple[Reply | SendError | Unreadable, Result | None]:
-        """Poll until the job is terminal or its time is up; the policy's event, and the result if there is one."""
+        """Poll until the job is terminal or its time is up; the policy's event, and the result if there is one.
+
+        `submitted` is the answer that accepted it; without one it is an earlier process' job, and asked after at once.
+        AccountRefused where the key may not ask: the job stays what it is.
+        """
         deadline = job.expires_at or self.clock() + DEADLINE_S
         told = parse_wait(submitted.headers, None, self.clock()) if submitted else None
-        pause = (
-            told.seconds if told and told.source.startswith("retry-after") else first_poll(self.past_ms(request.model))
-        )
+        pause = first_poll(self.past_ms(request.model)) if submitted else 0.0
+        if told and told.source.startswith("retry-after"):
+            pause = told.seconds
         wake = self.hints.setdefault(job.id, asyncio.Event())
         number = 0
         last_left: int | None = None
@@ -107,7 +111,9 @@ class Jobs:
         if answer.status in (401, 403):
             # The job stays in flight in the log: with a key that is accepted, `resume` asks after it again.
             message = provider.error(answer).message
-            raise AccountRefused(f"job {job.id} may not be asked after ({answer.status}): {message or 'no reason given'}")
+            raise AccountRefused(
+                f"job {job.id} may not be asked after ({answer.status}): {message or 'no reason given'}"
+            )
         if not 200 <= answer.status < 300:
             return None
         try:

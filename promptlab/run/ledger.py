@@ -89,18 +89,29 @@ class Ledger:
             if state_of(claim.partition("#")[0]) != "dead":
                 return Busy(claim)
             self.log.release_claims(claim)
-        if self.fresh or not others:
-            return None
-        earlier = self.log.open_generation(hash_)
+        earlier = self.log.open_generation(hash_) if others else None
         if earlier is None or earlier.id == generation.id or earlier.status in ("failed", *self.resend):
+            return None
+        if self.fresh and earlier.run_id != self.run_id:
             return None
         return Blocked(earlier)
 
-    def begin(self, generation: Generation, attempt: Attempt) -> Look | None:
-        """Claim the request and write the attempt, in one commit before its send; or say what stands in the way."""
+    def begin(self, generation: Generation, attempt: Attempt, budget: Budget, price: Amount) -> Look | None:
+        """Reserve, claim and write the attempt, in one commit before its send; or say what stands in the way.
+
+        Until its end is known an attempt may be billed, and says so: a killed process leaves a bound that holds, and
+        the caps of other processes count it.
+        """
+        attempt = replace(attempt, may_be_billed=True, credits_at_risk=price.credits, cost_usd_at_risk=price.usd)
         with self.log.transaction():
             if (look := self.look(generation)) is not None:
                 return look
+            if budget.caps and (version := self.log.value("PRAGMA data_version")) != self.seen:
+                self.seen = version
+                budget.refresh()
+            verdict, cap = budget.reserve(price)
+            if verdict != "granted":
+                return Full(verdict == "reached", str(cap))
             self.log.claim(generation.request_hash, generation.draw, self.owner, CLAIM_S)
             self.log.update(
                 Generation, generation.id, status="in_flight", started_at=generation.started_at or attempt.started_at,

@@ -40,7 +40,7 @@ def known_limits(studio: Studio, endpoint: Endpoint) -> dict[str, RateLimits]:
 
 
 def may_raise(endpoint: Endpoint) -> bool:
-    """Whether `--jobs` may raise concurrency: under enterprise, whose figure is negotiated, and without a plan's limit."""
+    """Whether `--jobs` may raise concurrency: under enterprise, whose figure is negotiated, or without any limit."""
     return (
         endpoint.simulated
         or endpoint.limits.concurrent is None

@@ -10,7 +10,8 @@ from promptlab.errors import InputError, Problem
 from promptlab.log import Log
 from promptlab.model import Amount
 from promptlab.pacing import forecast
-from promptlab.plan import Survey
+from promptlab.plan import Count, Step, Survey
+from promptlab.plan.plan import AT_MOST
 from promptlab.providers import RateLimits, plans
 from promptlab.run.opening import limits_of
 from promptlab.run.studio import Job
@@ -18,6 +19,7 @@ from promptlab.run.studio import Job
 __all__ = ["PlanChoice", "Preview", "preview"]
 
 CHUNK = 5000
+LOOKED_AT = 10_000  # requests of a plan that is too large to look at each
 SECONDS_EACH = 30.0  # a generation's time where the log has no past (PROVIDERS.md: 30 s an image)
 
 
@@ -50,47 +52,117 @@ class Preview:
     credits: float | None
     cost_usd: float | None
     seconds: float
+    seconds_each: float = SECONDS_EACH  # that one request is thought to take
+    complete: bool = (
+        True  # False: too many to look at each; cache and equal requests are not counted, cost is scaled up
+    )
     choices: tuple[PlanChoice, ...] = ()
     warnings: tuple[Problem, ...] = ()
     over_limits: tuple[Problem, ...] = ()  # what passes the experiment's own `limits`
-    steps: tuple[tuple[str, int | None], ...] = ()
+    steps: tuple[Step, ...] = ()  # where asked for
 
 
-def preview(job: Job, log: Log | None, *, fresh: bool = False, enforce_limits: bool = True) -> Preview:
+def preview(
+    job: Job, log: Log | None, *, fresh: bool = False, enforce_limits: bool = True, steps: bool = False
+) -> Preview:
     """Plan an experiment against the log; InputError with every problem.
 
-    The experiment's own limits are among them, unless they are only to be told (`over_limits`).
+    The experiment's own limits are among them, unless they are only to be told (`over_limits`). `steps` asks for the
+    count after each step too.
     """
-    survey = job.plan.survey().check()
-    known = _known(job, log) if log is not None and not fresh else _Known()
+    count = job.plan.count()
+    complete = count.requests <= AT_MOST
+    survey = job.plan.survey(AT_MOST if complete else LOOKED_AT).check()
+    if not complete and enforce_limits:
+        raise InputError(_too_many(count.requests), code="too-many-requests")
+    figures = _Figures.of(survey) if complete else _Figures.scaled(survey, count)
+    known = _known(job, log) if log is not None and not fresh and complete else _Known()
     seconds = _seconds_each(job, log)
-    to_send = survey.distinct - known.cached - known.blocked
-    credits, usd = _less(survey.credits, known.credits), _less(survey.usd, known.usd)
+    to_send = figures.distinct - known.cached - known.blocked
+    credits, usd = _less(figures.credits, known.credits), _less(figures.usd, known.usd)
     plan = job.endpoint.plan
     result = Preview(
         experiment=job.experiment.name,
         provider=job.endpoint.provider.name,
         simulated=job.endpoint.simulated,
         plan=plan.name if plan else None,
-        variants=survey.variants,
-        requests=survey.requests,
-        images=survey.images,
-        equal=survey.repeats,
+        variants=figures.variants,
+        requests=figures.requests,
+        images=figures.images,
+        equal=figures.requests - figures.distinct,
         cached=known.cached,
         blocked=known.blocked,
         to_send=to_send,
-        images_to_make=survey.distinct_images - known.images,
+        images_to_make=figures.distinct_images - known.images,
         credits=credits,
         cost_usd=usd,
         seconds=_forecast(job, job.endpoint.limits, to_send, seconds),
+        seconds_each=seconds,
+        complete=complete,
         choices=_choices(job, to_send, credits, seconds),
         warnings=_warnings(job, survey),
-        steps=tuple((step.name, step.count) for step in job.plan.steps()),
     )
     over = _over_limits(job, result)
     if over and enforce_limits:
         raise InputError(over)
-    return replace(result, over_limits=tuple(over))
+    result = replace(result, over_limits=tuple(over))
+    return replace(result, steps=_steps(job, result)) if steps else result
+
+
+def _too_many(requests: int) -> str:
+    return (
+        f"{requests:,} requests are more than one run takes ({AT_MOST:,}); write `design: {{sample: 200}}`, or say "
+        "--where or --limit"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    """The figures of all requests."""
+
+    variants: int
+    requests: int
+    images: int
+    distinct: int
+    distinct_images: int
+    credits: float | None
+    usd: float | None
+
+    @classmethod
+    def of(cls, survey: Survey) -> _Figures:
+        """As a pass over all of them found."""
+        return cls(
+            survey.variants,
+            survey.requests,
+            survey.images,
+            survey.distinct,
+            survey.distinct_images,
+            survey.credits,
+            survey.usd,
+        )
+
+    @classmethod
+    def scaled(cls, survey: Survey, count: Count) -> _Figures:
+        """Counted without a pass; the cost is that of the requests that were looked at, scaled up."""
+        times = count.images / max(survey.images, 1)
+        credits = None if survey.credits is None else survey.credits * times
+        usd = None if survey.usd is None else survey.usd * times
+        return cls(count.variants, count.requests, count.images, count.requests, count.images, credits, usd)
+
+
+def _steps(job: Job, found: Preview) -> tuple[Step, ...]:
+    """SPEC.md's steps up to the last: what is left after each. The cost is the preview's own figure."""
+    answered = f"{found.cached:,} answered by the log" if found.complete else "not looked up: too many"
+    if found.blocked:
+        answered += f", {found.blocked:,} of unknown outcome or lost"
+    limits = job.experiment.limits
+    named = any(limit is not None for limit in (limits.images, limits.requests, limits.cost))
+    return (
+        *job.plan.steps(),
+        Step("cache", found.to_send, "requests", answered),
+        Step("cost", None, ""),
+        Step("limits", None, "", "passed" if found.over_limits else "kept" if named else "none"),
+    )
 
 
 def _warnings(job: Job, survey: Survey) -> tuple[Problem, ...]:

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 
 from promptlab.errors import InputError, PromptlabError
 from promptlab.http import DownloadLimits
-from promptlab.log import Log
+from promptlab.log import Log, Totals
 from promptlab.model import Amount, Generation, Mode, Run, RunStatus, utc_now
 from promptlab.pacing.owner import owner, state_of
 from promptlab.providers import Endpoint
+from promptlab.run.alerts import Alarm, alerts_of, deliver, passed
 from promptlab.run.begin import begin
 from promptlab.run.budget import Budget
 from promptlab.run.collect import Collector
@@ -27,9 +28,10 @@ from promptlab.run.jobs import Jobs
 from promptlab.run.ledger import CLAIM_S, Ledger
 from promptlab.run.names import Names
 from promptlab.run.opening import caps, check_budget, known_limits, may_raise, open_client, open_pacer
-from promptlab.run.recover import may_resend
+from promptlab.run.recover import after_interruption, may_resend
 from promptlab.run.rows import request_of
 from promptlab.run.salvage import salvage
+from promptlab.run.sources import Sources
 from promptlab.run.studio import Job, Studio
 from promptlab.run.summary import summarise
 from promptlab.run.webhook import receiver
@@ -69,12 +71,15 @@ def run(job: Job, options: Options | None = None, listener: Listener = ignore) -
     studio, store = job.studio, job.studio.store()
     check_budget(studio, job.endpoint, options.budget, job.plan.requests())
     with studio.log() as log:
-        work = _Work(studio, job.endpoint, log, store, options, listener)
+        alert = job.experiment.alert_cost
+        work = _Work(studio, job.endpoint, log, store, options, listener, alert, options.fresh)
         work.settle_the_dead(job.experiment.name)
-        begun = begin(job, log, store, work.names, fresh=options.fresh, settings=options.settings)
-        work.own(begun.run)
-        listener(Planned(begun.run.id, begun.planned, begun.cached))
-        return work.drive(begun.run, job.experiment.mode, begun.planned - begun.cached)
+        settings = {"fresh": options.fresh, "mode": job.experiment.mode} | options.settings
+        settings["alert_cost"] = None if alert is None else str(alert)
+        with work.closing():
+            begun = begin(job, log, store, work.names, fresh=options.fresh, settings=settings, own=work.own)
+            listener(Planned(begun.run.id, begun.planned, begun.cached))
+            return work.drive(begun.run, job.experiment.mode, begun.planned - begun.cached)
 
 
 def resume(
@@ -103,24 +108,27 @@ def resume(
                 "set the address back, or run the experiment again",
                 code="other-address",
             )
-        work = _Work(studio, endpoint, log, studio.store(), options, listener)
+        said = json.loads(earlier.settings or "{}")
+        alert = Amount.parse(said["alert_cost"]) if said.get("alert_cost") else None
+        fresh = options.fresh or bool(said.get("fresh"))
+        work = _Work(studio, endpoint, log, studio.store(), options, listener, alert, fresh)
         work.settle_the_dead(earlier.experiment)
-        if log.claimed_by(*_run_claim(earlier.id)) is not None:
+        if work.is_live(earlier):
             raise InputError(f"run {earlier.id} is still going; wait for it, or end it first", code="still-running")
-        work.own(earlier)
-        work.fetch_lost(earlier)
-        again = work.to_send(earlier.id)
-        check_budget(studio, endpoint, options.budget, map(request_of, again))
-        confirm(work.ahead(again))
-        work.plan_again(earlier, again)
-        total = log.totals(earlier.id).generations
-        listener(Planned(earlier.id, total, total - len(again)))
-        return work.drive(earlier, _mode(earlier), len(again))
+        with work.closing():
+            work.own(earlier)
+            work.mend(earlier)
+            again = work.to_send(earlier.id)
+            check_budget(studio, endpoint, options.budget, map(request_of, again))
+            confirm(work.ahead(again))
+            work.plan_again(earlier, again)
+            total = log.totals(earlier.id).generations
+            listener(Planned(earlier.id, total, total - len(again)))
+            return work.drive(earlier, _mode(said.get("mode")), len(again))
 
 
-def _mode(run: Run) -> Mode:
-    mode = json.loads(run.settings or "{}").get("mode", "auto")
-    return "async" if mode == "async" else "sync" if mode == "sync" else "auto"
+def _mode(text: object) -> Mode:
+    return "async" if text == "async" else "sync" if text == "sync" else "auto"
 
 
 def _run_claim(run_id: str) -> tuple[str, int]:
@@ -149,6 +157,9 @@ class _Work:
     store: Store
     options: Options
     listener: Listener
+    alert: Amount | None = None  # of the experiment: said as the run goes
+    fresh: bool = False
+    current: Run | None = None
     names: Names = field(init=False)
     started: float = field(default_factory=time.monotonic)
 
@@ -157,34 +168,55 @@ class _Work:
 
     def own(self, run: Run) -> None:
         """Say that this process runs it."""
+        self.current = run
         self.log.claim(*_run_claim(run.id), _owner(run.id), CLAIM_S)
 
+    @contextmanager
+    def closing(self) -> Iterator[None]:
+        """Whatever happens inside, the run does not stay `running`, and its claims don't outlive it."""
+        try:
+            yield
+        except BaseException:
+            if self.current is not None and (run := self.log.run(self.current.id)) is not None:
+                self._end(run, "interrupted" if run.status == "running" else run.status)
+            raise
+
+    def is_live(self, run: Run) -> bool:
+        """Whether a process is running it now."""
+        claim = self.log.claimed_by(*_run_claim(run.id))
+        return claim is not None and state_of(claim.partition("#")[0]) != "dead"
+
     def settle_the_dead(self, experiment: str) -> None:
-        """Runs of this experiment whose process died: collect what can be had, call the rest unknown."""
+        """Runs of this experiment that were cut off: collect what can be had, call the rest unknown."""
+        here = (self.endpoint.provider.name, self.endpoint.base_url)
         for run in self.log.runs(experiment=experiment):
-            if run.status != "running" or (run.provider, run.base_url) != (
-                self.endpoint.provider.name,
-                self.endpoint.base_url,
-            ):
+            if run.status in ("completed", "failed") or (run.provider, run.base_url) != here or self.is_live(run):
                 continue
-            claim = self.log.claimed_by(*_run_claim(run.id))
-            if claim is not None and state_of(claim.partition("#")[0]) != "dead":
-                continue
-            if claim is not None:
-                self.log.release_claims(claim)
             rows = list(self.log.generations(run.id, statuses=("in_flight",)))
-            self.listener(Message(f"run {run.id} was cut off with {len(rows)} in flight; collecting what can be had"))
+            if run.status != "running" and not rows:
+                continue
+            if (claim := self.log.claimed_by(*_run_claim(run.id))) is not None:
+                self.log.release_claims(claim)
+            if rows:
+                text = f"run {run.id} was cut off with {len(rows)} in flight; collecting what can be had"
+                self.listener(Message(text))
             self._salvage(run, rows)
             self._end(run, "interrupted")
 
-    def fetch_lost(self, run: Run) -> None:
-        """Try the URLs of lost images once more: it costs nothing while they live."""
-        rows = [row for row in self.log.generations(run.id, statuses=("lost",)) if row.response is not None]
-        self._salvage(run, rows)
+    def mend(self, run: Run) -> None:
+        """Try the URLs of lost images once more, and ask after jobs of unknown outcome: it costs nothing."""
+        rows = [row for row in self.log.generations(run.id, statuses=("lost", "unknown"))
+                if after_interruption(row) != "keep"]  # fmt: skip
+        images = self.log.images_of([row.id for row in rows if row.status == "lost"])
+        self._salvage(
+            run, [row for row in rows if row.status != "lost" or any(i.status == "lost" for i in images[row.id])]
+        )
 
     def _salvage(self, run: Run, rows: Sequence[Generation]) -> None:
         if rows:
-            asyncio.run(self._with_driver(run, iter(()), "auto", 0, lambda driver: salvage(driver, rows)))
+            driver = asyncio.run(self._with_driver(run, iter(()), "auto", 0, lambda driver: salvage(driver, rows)))
+            if driver.interrupted:
+                raise KeyboardInterrupt
 
     def to_send(self, run_id: str) -> list[Generation]:
         """What a resume may send: never sent, rejected or failed; unknown and lost ones only as the person said."""
@@ -222,25 +254,21 @@ class _Work:
         interrupted = False
         if to_send:
             planned = self.log.generations(run.id, statuses=("planned",))
-            try:
-                driver = asyncio.run(self._with_driver(run, planned, mode, to_send, _run_driver))
-            except BaseException:
-                self._end(run, "interrupted")
-                raise
+            driver = asyncio.run(self._with_driver(run, planned, mode, to_send, _run_driver))
             stopped, interrupted = driver.stopped, driver.interrupted
-        totals = self.log.totals(run.id)
-        bad = totals.failed + totals.unknown + totals.lost + totals.skipped
-        status: RunStatus = (
-            "stopped"
-            if stopped
-            else "interrupted"
-            if interrupted and totals.planned
-            else "failed"
-            if bad
-            else "completed"
-        )
-        ended = self._end(run, status)
-        return summarise(self.log, ended, self.studio, stopped, time.monotonic() - self.started)
+        ended = self._end(run, _status(self.log.totals(run.id), stopped, interrupted))
+        summary = summarise(self.log, ended, self.studio, stopped, time.monotonic() - self.started)
+        if to_send and not self.endpoint.simulated:
+            self._raise_alerts(summary)
+        return summary
+
+    def _raise_alerts(self, summary: Summary) -> None:
+        """At the end of a run that sent: to the terminal, and to the studio's command and webhook, once."""
+        found = alerts_of(self.log, self.studio.settings)
+        if self.alert is not None:
+            found += tuple(passed([self.alert], summary.credits_at_most, summary.cost_usd_at_most, "this run"))
+        for text in (*found, *deliver(found, self.studio.settings)):
+            self.listener(Message(text, "warning"))
 
     def _end(self, run: Run, status: RunStatus) -> Run:
         """Close a run's row with the figures of its rows, so that summary and database agree."""
@@ -272,29 +300,36 @@ class _Work:
             pacer = (
                 stack.enter_context(open_pacer(self.studio, endpoint, options.jobs)) if not endpoint.simulated else None
             )
-            decoder = Decoder()
-            stack.callback(decoder.close)
+            decoder = await stack.enter_async_context(Decoder())
             jobs = Jobs(endpoint, client, time.time, lambda model: self.log.latencies(endpoint.provider.name, model))
             budget = Budget(caps(self.log, settings, options.budget, self.log.totals(run.id)))
             ledger = Ledger(
-                self.log, run.id, _owner(run.id), fresh=options.fresh, resend=_consent(options),
+                self.log, run.id, _owner(run.id), fresh=self.fresh, resend=_consent(options),
                 has_files=lambda images: not self.store.missing(image.sha256 for image in images if image.sha256),
             )  # fmt: skip
-            line = Line(endpoint, client, pacer, budget, ledger, jobs, self.listener, random.random, time.time)
+            listener = self._listener(run)
+            line = Line(endpoint, client, pacer, budget, ledger, jobs, listener, random.random, time.time)
             collector = Collector(
                 client, self.store, decoder, asyncio.Semaphore(DOWNLOADS), DownloadLimits(), random.random, thumbnails
             )
             webhook_url = await stack.enter_async_context(
                 receiver(options.webhook_url, options.webhook_port, jobs, self.studio.environ, self.listener)
             )
+            sources = Sources(self.log, run.id, collector)
             driver = Driver(
-                line, collector, self.store, self.names, planned, workers=self._workers(to_send),
+                line, collector, self.store, self.names, sources, planned, workers=self._workers(to_send),
                 asynchronous=mode == "async" or (mode == "auto" and webhook_url is not None),
                 webhook_url=webhook_url,
             )  # fmt: skip
             with _signals(driver):
                 await use(driver)
         return driver
+
+    def _listener(self, run: Run) -> Listener:
+        if self.alert is None or self.endpoint.simulated:
+            return self.listener
+        totals = self.log.totals(run.id)
+        return Alarm(self.alert, self.listener, totals.credits or 0.0, totals.cost_usd or 0.0)
 
     def _workers(self, to_send: int) -> int:
         """Enough to fill what the key allows; an unnamed plan may turn out to allow more than it starts with."""
@@ -306,6 +341,14 @@ class _Work:
         if jobs is not None:
             most = jobs if may_raise(self.endpoint) else min(jobs, most)
         return max(1, min(most, to_send))
+
+
+def _status(totals: Totals, stopped: PromptlabError | None, interrupted: bool) -> RunStatus:
+    if stopped is not None:
+        return "stopped"
+    if totals.in_flight or (interrupted and totals.planned):
+        return "interrupted"
+    return "failed" if totals.failed + totals.unknown + totals.lost + totals.skipped else "completed"
 
 
 async def _run_driver(driver: Driver) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 
-from promptlab.http import Answer, Decision, Reply, SendError, decide
+from promptlab.http import Answer, Decision, Event, Reply, SendError, decide
 from promptlab.model import Amount, Attempt, Generation, Image, new_id
 from promptlab.providers import Job
 from promptlab.run.driver import Driver
@@ -28,12 +28,16 @@ async def salvage(driver: Driver, rows: Sequence[Generation]) -> None:
         async with gate:
             await _one(driver, row)
 
-    driver.salvaging = asyncio.gather(*(one(row) for row in rows))
+    tasks = [asyncio.create_task(one(row)) for row in rows]
+    driver.salvaging = asyncio.gather(*tasks, return_exceptions=True)
     try:
         await driver.salvaging
     except asyncio.CancelledError:
         if not driver.interrupted:
             raise
+    for found in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(found, Exception):  # the disk, the key: said once all others are settled
+            raise found
 
 
 async def _one(driver: Driver, row: Generation) -> None:
@@ -52,14 +56,14 @@ async def _fetch(driver: Driver, row: Generation) -> None:
     """The response is in the log: its images are fetched while their URLs live."""
     answer = Answer(200, {}, (row.response or "").encode())
     request = request_of(row)
-    _, result = read_answer(driver.line.endpoint, answer, request)
+    event, result = read_answer(driver.line.endpoint, answer, request)
     if result is None or not result.images:
         if row.status != "lost":  # its pixels came inside the answer, and the log keeps none
             images = [Image(id=new_id(), generation_id=row.id, position=at, status="lost") for at in range(row.n)]
             why = "the image came inside the answer, and the process was killed before it was on disk"
             driver.line.listener(Finished(driver.line.ledger.lost(row, images, "pixels_lost", why), tuple(images)))
         return
-    await driver.collect(request, Answered(row, result))
+    await driver.collect(request, Answered(row, result, _note(driver, event)))
 
 
 async def _poll(driver: Driver, row: Generation) -> None:
@@ -79,7 +83,13 @@ async def _poll(driver: Driver, row: Generation) -> None:
     if attempt is not None:
         ms = round((line.clock() - started) * 1000)
         row = line.ledger.answered(row, attempt, event, decision, result, cost, risk=None, latency_ms=ms)
-    await driver.collect(request, Answered(row, result, decision.message if decision.outcome == "short" else None))
+    await driver.collect(request, Answered(row, result, _note(driver, event)))
+
+
+def _note(driver: Driver, event: Event) -> str | None:
+    """What was short about an answer."""
+    decision = decide(event, 1, driver.line.clock(), random=driver.line.random)
+    return decision.message if decision.outcome == "short" else None
 
 
 def _job(row: Generation) -> Job:

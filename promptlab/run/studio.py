@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from promptlab.errors import InputError, Problem
 from promptlab.model import Experiment, Matcher
 from promptlab.spec import Settings, find_studio, load_settings
 
@@ -111,16 +112,48 @@ def prepare(
     from promptlab.plan import Target, make_plan
     from promptlab.prompts import expression
     from promptlab.providers import parameters
+    from promptlab.run.chain import chain_of
     from promptlab.spec import load_experiment
 
     studio = studio or Studio.open(path, db=db, environ=environ)
-    experiment = load_experiment(path, parameters=parameters(), row_filter=expression)
-    endpoint = studio.endpoint(provider or experiment.provider, key_needed=key_needed)
-    target = Target(
-        provider=endpoint.provider.name,
-        base_url=endpoint.base_url,
-        capabilities=endpoint.provider.capabilities,
-        price=endpoint.price,
-    )
-    plan = make_plan(experiment, studio.library(), target, where=where, limit=limit)
+
+    def planned(experiment: Experiment, *, key_needed: bool) -> tuple[Endpoint, Plan]:
+        endpoint = studio.endpoint(provider or experiment.provider, key_needed=key_needed)
+        target = Target(
+            provider=endpoint.provider.name,
+            base_url=endpoint.base_url,
+            capabilities=endpoint.provider.capabilities,
+            price=endpoint.price,
+        )
+        chain = chain_of(studio)
+        return endpoint, make_plan(experiment, studio.library(), target, where=where, limit=limit, chain=chain)
+
+    def further(experiment: Experiment, missing: frozenset[str]) -> list[Problem]:
+        """What templates and provider would say of what is right of a file, so that all faults are told at once."""
+        try:
+            _, plan = planned(experiment, key_needed=False)
+        except InputError as error:
+            return still_true(error.problems, missing)
+        return still_true(plan.problems, missing)
+
+    experiment = load_experiment(path, parameters=parameters(), row_filter=expression, further=further)
+    endpoint, plan = planned(experiment, key_needed=key_needed)
     return Job(studio, experiment, endpoint, plan)
+
+
+#: Faults of templates and parameters, which are so whatever else of the file is missing.
+_ALWAYS = ("template-", "bad-parameter", "unknown-parameter", "computed-include", "front-matter", "unknown-filter",
+           "unknown-test", "undefined-macro", "variable-type", "missing-image", "no-edit", "no-async")  # fmt: skip
+
+
+def still_true(problems: Sequence[Problem], missing: frozenset[str]) -> list[Problem]:
+    """The errors that do not come from the parts that are missing."""
+    whole = not missing & {"vars", "axes", "axes.*", "prompts", "templates", "extends"}
+    names = [f"'{part.removeprefix('axes.')}'" for part in missing if part.startswith("axes.")]
+    return [
+        problem
+        for problem in problems
+        if problem.severity == "error"
+        and (problem.code.startswith(_ALWAYS) or (whole and problem.code in ("undefined-variable", "undefined-field")))
+        and not (problem.code.startswith("undefined-") and any(name in problem.message for name in names))
+    ]

@@ -30,7 +30,7 @@ def summarise(log: Log, run: Run, studio: Studio, stopped: PromptlabError | None
         unknown=totals.unknown,
         lost=totals.lost,
         skipped=totals.skipped,
-        unsent=totals.planned,
+        unsent=totals.planned + totals.in_flight,
         images=totals.images,
         credits=totals.credits,
         cost_usd=totals.cost_usd,
@@ -69,7 +69,7 @@ def next_commands(log: Log, run: Run, totals: Totals) -> tuple[str, ...]:
     """The exact commands that would finish the run, each with its worst price where sending again may pay twice."""
     commands = []
     short = run.id
-    if totals.planned or totals.failed:
+    if totals.planned or totals.in_flight or totals.failed:
         commands.append(f"promptlab resume {short}")
     blocked = list(log.generations(run.id, statuses=("skipped",))) if totals.skipped else []
     unknown = totals.unknown + sum(row.error_code == "unknown_before" for row in blocked)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from promptlab.errors import InputError, PromptlabError
 from promptlab.git import BlameLine, Commit, Repository
 from promptlab.log import Log, UsedTemplate
-from promptlab.model import Generation, Source
+from promptlab.model import Experiment, Generation, Image, Place, Run, Source
 from promptlab.plan import Plan
 from promptlab.prompts import Fields, Library, Segment, Template
 from promptlab.run.studio import Studio, prepare
@@ -48,7 +49,10 @@ class TemplateVersion:
 
 @dataclass(frozen=True, slots=True)
 class PromptPair:
-    """One variant's prompt by two versions, and its image pairs: seed, old file, new file."""
+    """One variant's prompt by two versions, and its image pairs: seed, old file, new file.
+
+    The files are those of images/, by content: a later run takes over a readable name under results/.
+    """
 
     variant: str
     before: str
@@ -60,13 +64,16 @@ class PromptPair:
 class TemplateDiff:
     """What changed: the source texts, file by file, and the prompts that are no longer the same."""
 
-    sources: tuple[tuple[str, str], ...]
+    sources: tuple[tuple[str, str, str], ...]  # path, before, after
     prompts: tuple[PromptPair, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class BlamedPart:
-    """A part of a prompt: the file, line and commit that wrote it, and the axis value that filled it."""
+    """A part of a prompt: the file, line and commit that wrote it, and the axis value that filled it.
+
+    `note` says why there is no commit: `uncommitted`, or `not versioned`.
+    """
 
     text: str
     path: str
@@ -74,6 +81,7 @@ class BlamedPart:
     commit: str | None
     author: str | None
     value: str | None
+    note: str = ""
 
 
 # --- log ---
@@ -175,7 +183,7 @@ def template_diff(studio: Studio, name: str, old: str, new: str | None, experime
     new_files = {file.path: file.source for file in after.files}
     paths = dict.fromkeys([*new_files, *old_files])
     sources = tuple(
-        (old_files.get(path, ""), new_files.get(path, ""))
+        (path, old_files.get(path, ""), new_files.get(path, ""))
         for path in paths
         if old_files.get(path) != new_files.get(path)
     )
@@ -193,7 +201,7 @@ def _prompt_pairs(studio: Studio, name: str, old: str, new: str | None, experime
         for id_, (variant, text, hashes) in after.items():
             if id_ not in before or before[id_][1] == text:
                 continue
-            images = () if log is None else tuple(_image_pairs(log, before[id_][2], hashes))
+            images = () if log is None else tuple(_image_pairs(studio, log, before[id_][2], hashes))
             yield PromptPair(variant, before[id_][1], text, images)
     finally:
         if log is not None:
@@ -210,7 +218,7 @@ def _by_variant(plan: Plan) -> dict[str, tuple[str, str, dict[tuple[int | None, 
 
 
 def _image_pairs(
-    log: Log, before: Mapping[tuple[int | None, int], str], after: Mapping[tuple[int | None, int], str]
+    studio: Studio, log: Log, before: Mapping[tuple[int | None, int], str], after: Mapping[tuple[int | None, int], str]
 ) -> Iterator[tuple[int | None, str, str]]:
     """Images of equal values and seed, made by both versions."""
     for key, hash_ in after.items():
@@ -219,7 +227,15 @@ def _image_pairs(
         old, new = log.cached(before[key]), log.cached(hash_)
         if old is not None and new is not None:
             for left, right in zip(old[1], new[1], strict=False):
-                yield key[0], left.path or str(left.sha256), right.path or str(right.sha256)
+                yield key[0], _file(studio, left), _file(studio, right)
+
+
+def _file(studio: Studio, image: Image) -> str:
+    """The file of an image by its content, relative to the studio where it is inside it."""
+    path = studio.store().path(image.sha256) if image.sha256 else None
+    if path is None:
+        return "gone from the store"
+    return path.relative_to(studio.folder).as_posix() if path.is_relative_to(studio.folder) else str(path)
 
 
 # --- blame ---
@@ -233,10 +249,12 @@ def template_blame(studio: Studio, log: Log, image: str) -> list[BlamedPart]:
         raise InputError(message, code="no-such-image")
     used = log.template_of(generation)
     variant = log.axes_of(generation)
+    run = log.run(generation.run_id)
+    experiment = None if run is None else _experiment_then(studio, log, generation, run)
     with TemporaryDirectory() as folder:
         template = _logged_template(Path(folder), used)
-        segments = template.trace(_context(studio, log, generation, template, variant))
-    lines = _Lines(studio, used)
+        segments = template.trace(_context(experiment, generation, template, variant))
+    lines = _Lines(studio, used, run, experiment)
     return [lines.part(segment, variant) for segment in segments if segment.text.strip()]
 
 
@@ -253,27 +271,30 @@ def _logged_template(folder: Path, used: UsedTemplate) -> Template:
     return library.get(used.path)
 
 
-def _context(
-    studio: Studio, log: Log, generation: Generation, template: Template, variant: Mapping[str, str]
-) -> dict[str, object]:
-    """The values of the variables then: the run's own constants, and the axis values of the generation."""
+def _experiment_then(studio: Studio, log: Log, generation: Generation, run: Run) -> Experiment | None:
+    """The experiment as the run read it; None where the log does not have its text."""
     from promptlab.prompts import expression
     from promptlab.providers import parameters
     from promptlab.spec import load_text
 
-    run = log.run(generation.run_id)
-    constants: Mapping[str, object] = {}
-    if run is not None and run.spec_text is not None:
-        path = log.spec_path(generation.experiment) or "experiments/experiment.yaml"
-        experiment = load_text(
-            run.spec_text,
-            studio.folder / path,
-            studio=studio.folder,
-            parameters=parameters(),
-            row_filter=expression,
-            read=_inputs(studio, log, run.id),
-        )
-        constants = experiment.vars
+    if run.spec_text is None:
+        return None
+    path = log.spec_path(generation.experiment) or "experiments/experiment.yaml"
+    return load_text(
+        run.spec_text,
+        studio.folder / path,
+        studio=studio.folder,
+        parameters=parameters(),
+        row_filter=expression,
+        read=_inputs(studio, log, run.id),
+    )
+
+
+def _context(
+    experiment: Experiment | None, generation: Generation, template: Template, variant: Mapping[str, str]
+) -> dict[str, object]:
+    """The values of the variables then: the run's own constants, and the axis values of the generation."""
+    constants: Mapping[str, object] = {} if experiment is None else experiment.vars
     context: dict[str, object] = {name: template.coerce(name, value, None) for name, value in constants.items()}
     for name, value in json.loads(generation.axis_values or "{}").items():
         if isinstance(value, Mapping):
@@ -297,40 +318,78 @@ def _inputs(studio: Studio, log: Log, run_id: str) -> Callable[[Path], bytes]:
 
 
 class _Lines:
-    """Blames lines of template files at the commit a run used, each file once."""
+    """Blames lines of template files, and of inline prompts, at the commit a run used; each file once."""
 
-    def __init__(self, studio: Studio, used: UsedTemplate) -> None:
+    def __init__(self, studio: Studio, used: UsedTemplate, run: Run | None, experiment: Experiment | None) -> None:
         self._studio = studio
         self._used = used
+        self._run = run
+        self._experiment = experiment
         self._repository = Repository.find(studio.folder)
-        self._known: dict[str, list[BlameLine]] = {}
+        self._known: dict[str, Mapping[int, BlameLine] | None] = {}
 
     def part(self, segment: Segment, variant: Mapping[str, str]) -> BlamedPart:
         """A traced part with its author and its axis value."""
-        who = self._who(segment.path, segment.line)
+        line = self._line(segment)
+        if segment.path not in self._known:
+            self._known[segment.path] = self._blame(segment.path)
+        known = self._known[segment.path]
+        who = None if known is None else known.get(line)
+        note = "not versioned" if known is None else "uncommitted" if who is None else ""
         root = segment.variable.partition(".")[0] if segment.variable else ""
         value = f"{segment.variable} of {root}={variant[root]}" if root in variant else segment.variable
         author, commit = (who.author, who.commit) if who else (None, None)
-        return BlamedPart(segment.text, segment.path, segment.line, commit, author, value)
+        return BlamedPart(segment.text, segment.path, line, commit, author, value, note)
 
-    def _who(self, path: str, line: int) -> BlameLine | None:
-        if path not in self._known:
-            self._known[path] = self._blame(path)
-        lines = self._known[path]
-        return lines[line - 1] if 0 < line <= len(lines) else None
+    def _is_inline(self, path: str) -> bool:
+        return self._used.inline and path == self._used.path
 
-    def _blame(self, path: str) -> list[BlameLine]:
-        """Only where git has exactly the text that ran: otherwise its lines would be somebody else's."""
-        source = next((file.source for file in self._used.files if file.path == path), None)
-        if self._repository is None or self._used.commit is None or source is None or self._used.inline:
-            return []
-        inside = self._repository.relative(self._studio.folder / "templates" / path)
-        if inside is None:
-            return []
-        at_commit = self._repository.read(self._used.commit, inside)
-        if at_commit is None or at_commit.decode("utf-8", "replace").replace("\r\n", "\n") != source:
-            return []
-        return self._repository.blame(inside, self._used.commit)
+    def _line(self, segment: Segment) -> int:
+        """The line in its file; an inline prompt's own lines are looked for in the experiment, from its key on."""
+        if not self._is_inline(segment.path) or self._experiment is None:
+            return segment.line
+        text = self._used.files[0].source
+        place = _place_of(self._experiment, text)
+        if place is None:
+            return segment.line
+        own = text.split("\n")[segment.line - 1].strip()
+        lines = self._experiment.text.splitlines()
+        last = min(place.line + segment.line, len(lines))
+        return next((row for row in range(place.line, last + 1) if own and own in lines[row - 1]), place.line)
+
+    def _blame(self, path: str) -> Mapping[int, BlameLine] | None:
+        """Line → who wrote it, of the text that ran; a line that the commit does not have is uncommitted.
+
+        None where there is no commit to ask: outside git, or a file that was in none.
+        """
+        if self._is_inline(path):
+            commit, inside = (self._run.git_commit if self._run else None), Path(path)
+            source = self._experiment.text if self._experiment else None
+        else:
+            commit, inside = self._used.commit, Path("templates", path)
+            source = next((file.source for file in self._used.files if file.path == path), None)
+        if self._repository is None or commit is None or source is None:
+            return None
+        name = self._repository.relative(self._studio.folder / inside)
+        committed = None if name is None else self._repository.read(commit, name)
+        if name is None or committed is None:
+            return None
+        blamed = self._repository.blame(name, commit)
+        then = committed.decode("utf-8", "replace").replace("\r\n", "\n").split("\n")
+        matcher = SequenceMatcher(None, then, source.replace("\r\n", "\n").split("\n"), autojunk=False)
+        return {
+            block.b + offset + 1: blamed[block.a + offset]
+            for block in matcher.get_matching_blocks()
+            for offset in range(block.size)
+            if block.a + offset < len(blamed)
+        }
+
+
+def _place_of(experiment: Experiment, text: str) -> Place | None:
+    """Where an inline prompt stands in its experiment."""
+    sources = [experiment.source] if experiment.source else []
+    values = [value for axis in experiment.axes if axis.kind == "prompt" for value in axis.values]
+    return next((each.place for each in (*sources, *values) if each.text.replace("\r\n", "\n") == text), None)
 
 
 # --- uses ---

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from promptlab.errors import Problem
 from promptlab.model import (
     Axis,
     Design,
@@ -32,7 +33,11 @@ from .studio import find_studio, shown
 from .tree import MAX_BYTES, Map, Places, parse
 from .validate import validate
 
-__all__ = ["RowFilter", "load_experiment", "load_text"]
+__all__ = ["Further", "RowFilter", "load_experiment", "load_text"]
+
+#: Checks of other rooms, for a file that is wrong already: what is right of it, and which of its parts are missing
+#: (`vars`, `axes.style`) → further problems. So all of a file's faults are told at once.
+Further = Callable[[Experiment, frozenset[str]], Iterable[Problem]]
 
 
 def load_experiment(
@@ -42,11 +47,13 @@ def load_experiment(
     row_filter: RowFilter | None = None,
     studio: Path | None = None,
     read: Reader = read_bytes,
+    further: Further | None = None,
 ) -> Experiment:
     """The experiment of a file. InputError holds every problem, each with path:line:column and source line.
 
     `parameters` are those that any installed provider declares; `row_filter` evaluates an axis' `where:`; `read` gives
-    the bytes of a file (a git revision brings its own). Paths in messages are relative to the studio.
+    the bytes of a file (a git revision brings its own). `further` is asked where there are problems. Paths in messages
+    are relative to the studio.
     """
     path = Path(os.path.abspath(path))  # noqa: PTH100 (a link stays the name it has)
     studio = find_studio(path) if studio is None else Path(os.path.abspath(studio))  # noqa: PTH100
@@ -56,7 +63,7 @@ def load_experiment(
     if text is None:
         report.raise_errors()
     assert text is not None
-    return _load(text, path, files, report, parameters, row_filter)
+    return _load(text, path, files, report, parameters, row_filter, further)
 
 
 def load_text(
@@ -91,6 +98,7 @@ def _load(
     report: Report,
     parameters: Mapping[str, Parameter],
     row_filter: RowFilter | None,
+    further: Further | None = None,
 ) -> Experiment:
     root = _tree(text, shown(path, files.studio), report)
     root = with_bases(root, path, files, report)
@@ -98,6 +106,10 @@ def _load(
     form, valid = validate(ExperimentForm, root, context)
     axes = AxisBuilder(files, report, parameters, row_filter).all(form, valid)
     check(root, valid, form, axes, report)
+    if report.count and further is not None:
+        missing = {f"axes.{name}" for name in report.failed_axes} | {str(key) for key in root.keys() - valid.keys()}
+        for problem in further(_experiment(text, path, files, valid, form, axes), frozenset(missing)):
+            report.problems.add(problem)
     report.raise_errors()
     return _experiment(text, path, files, root, form, axes)
 

@@ -63,7 +63,7 @@ class PlanFigures(Form):
     concurrent: Limit = Field(None, description="Jobs at once.")
     daily: Limit = Field(None, description="Requests a day.")
     window_s: Limit = Field(None, description="The window of the request rate, in seconds.")
-    credits: Limit = Field(None, description="Credits in a package.")
+    package_credits: Limit = Field(None, description="Credits in a package.")
     usd_per_credit: Limit = Field(None, description="Dollars a credit.")
 
 

@@ -151,14 +151,14 @@ class PartFile:
     """A file on its way into the store; `write` hashes as it goes. Leaving its `with` block unkept discards it."""
 
     def __init__(self, store: Store, path: Path, file: BinaryIO) -> None:
-        self._store, self._path, self._file = store, path, file
+        self._store, self.path, self._file = store, path, file
         self._hash = hashlib.sha256()
         self._head = b""
         self.bytes = 0
 
     def write(self, data: bytes) -> None:
         """Append."""
-        with explained("write an image", self._path):
+        with explained("write an image", self.path):
             self._file.write(data)
         self._hash.update(data)
         self.bytes += len(data)
@@ -170,26 +170,27 @@ class PartFile:
 
     def content(self) -> bytes:
         """What was written so far, for `inspect` before it is kept."""
-        with explained("read the image", self._path):
+        with explained("read the image", self.path):
             self._file.flush()
-            return self._path.read_bytes()
+            return self.path.read_bytes()
 
     def keep(self, format: str) -> Stored:
         """Put the file under its hash, durably: fsync, rename, fsync of the folder. A content that is here stays."""
+        try:
+            stored = self.settled(format)
+            put_in_place(self.path, stored.path)
+            return stored
+        finally:
+            self.discard()
+
+    def settled(self, format: str) -> Stored:
+        """Hand the last buffer to the system and say where the file will be; a Decoder puts it there."""
         if format not in _EXTENSIONS:
             raise StoreError(f"{format!r} is no format of the store; it keeps {', '.join(_EXTENSIONS)}")
         sha256 = self.sha256
         target = self._store.folder / sha256[:2] / f"{sha256}.{format}"
-        try:
-            with explained("keep the image", target):
-                self._file.flush()
-                if not _is_whole(target, self.bytes):
-                    os.fsync(self._file.fileno())
-                    _make_folder(target.parent)
-                    self._path.replace(target)
-                    _sync_folder(target.parent)
-        finally:
-            self.discard()
+        with explained("keep the image", target):
+            self._file.flush()
         return Stored(sha256, self.bytes, target)
 
     def discard(self) -> None:
@@ -198,8 +199,8 @@ class PartFile:
             return
         with suppress(OSError):  # a full disk refuses the last buffer, but the file is closed and about to go
             self._file.close()
-        with explained("remove a part", self._path):
-            self._path.unlink(missing_ok=True)
+        with explained("remove a part", self.path):
+            self.path.unlink(missing_ok=True)
 
     def __enter__(self) -> PartFile:
         return self
@@ -208,6 +209,18 @@ class PartFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.discard()
+
+
+def put_in_place(part: Path, target: Path) -> None:
+    """Move a whole file under its final name, durably; one of the same size that is there stays, being the same."""
+    with explained("keep the image", target):
+        if _is_whole(target, part.stat().st_size):
+            return
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        _make_folder(target.parent)
+        part.replace(target)
+        _sync_folder(target.parent)
 
 
 def _checked(sha256: str) -> str:

@@ -93,6 +93,7 @@ class Api:
         self.polls: list[Call] = []
         self.images: dict[str, tuple[str, bytes]] = {}
         self.downloads: Counter[str] = Counter()
+        self.hold_files = False  # no download is answered
         self.made = 0  # images made, which is what is billed
         self.answered: list[str] = []  # bodies whose result was delivered whole
         self.asked_again: list[str] = []  # bodies posted after that
@@ -191,6 +192,8 @@ class Api:
     async def _file(self, name: str, writer: asyncio.StreamWriter) -> None:
         how, data = self.images[name]
         first = self.downloads[name] == 1
+        while self.hold_files:
+            await asyncio.sleep(0.01)
         if how == "cut" or (how == "cut_once" and first):
             writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data[: len(data) // 2])
             await writer.drain()
@@ -249,6 +252,7 @@ class Lab:
         self.state = folder / "state"
         self.output: list[str] = []  # everything that was printed
         self.events: list[RunEvent] = []
+        self.started: list[subprocess.Popen[str]] = []
         self.environ = {name: value for name, value in os.environ.items() if not name.startswith(("KAIRVAL", "OPENAI"))}
         self.environ |= {
             "KAIRVAL_BASE_URL": api.url, "KAIRVAL_API_KEY": KEY, "KAIRVAL_PLAN": "enterprise",
@@ -299,10 +303,12 @@ class Lab:
 
     def start(self, *words: str, **environ: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "promptlab", *words]
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command, cwd=self.folder, env=self.environ | environ, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
+        self.started.append(process)
+        return process
 
     def end(self, process: subprocess.Popen[str], seconds: float = 60) -> tuple[int, str, str]:
         """Wait for it: exit code, stdout, stderr. A traceback is a failure wherever it is."""
@@ -317,14 +323,15 @@ class Lab:
     def wait_for(self, condition: Callable[[], object], seconds: float = 30) -> None:
         """Poll until it holds; what is waited for is an event of another process, which nothing announces."""
         end = time.monotonic() + seconds
-        while not condition():
+        while not _holds(condition):
             assert time.monotonic() < end, "it did not happen"
             time.sleep(0.005)
 
     # --- what the log says ---
 
     def rows(self, sql: str, *values: Any) -> list[Any]:
-        with contextlib.closing(sqlite3.connect(self.folder / "promptlab.db")) as db:
+        uri = (self.folder / "promptlab.db").as_uri() + "?mode=ro"
+        with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=10)) as db:
             found = db.execute(sql, values).fetchall()
         return [row[0] for row in found] if found and len(found[0]) == 1 else found
 
@@ -376,6 +383,13 @@ class Lab:
         assert all(KEY not in text for text in self.output)
 
 
+def _holds(condition: Callable[[], object]) -> bool:
+    try:
+        return bool(condition())
+    except sqlite3.OperationalError:  # no database yet, or no table
+        return False
+
+
 @pytest.fixture
 def api() -> Iterator[Api]:
     server = Api().start()
@@ -387,5 +401,9 @@ def api() -> Iterator[Api]:
 def lab(tmp_path: Path, api: Api) -> Iterator[Lab]:
     made = Lab(tmp_path, api)
     yield made
+    for process in made.started:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
     made.no_leak()
     assert not list(made.folder.rglob("?*.part")), "partial files are never left"

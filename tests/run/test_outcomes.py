@@ -5,8 +5,6 @@ from __future__ import annotations
 import random
 from typing import Any
 
-import pytest
-
 
 def test_a_plain_run_sends_each_request_once_and_a_second_one_sends_nothing(lab: Any, api: Any) -> None:
     """What is known is never asked for again, and a cached run costs nothing."""
@@ -51,7 +49,3 @@ def test_a_fault_storm_leaves_every_request_with_an_end_and_a_bound_that_holds(l
     assert all(len({call.headers["idempotency-key"] for call in api.posts(f"picture {i}")}) == 1 for i in range(500))
     lab.holds()
     print(summary.seconds, lab.statuses(), lab.bound(), api.made)
-
-
-if False:
-    pytest

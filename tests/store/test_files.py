@@ -115,7 +115,7 @@ def test_disk_refuses(store, kept, monkeypatch, number, words, step):
 def test_really_full(store):
     """A disk that is full when the buffer is written out is reported by write or keep, and the part goes."""
     with store.part() as part:
-        path = part._path
+        path = part.path
         part._file.close()
         part._file = open("/dev/full", "wb", buffering=1024)  # noqa: SIM115 - the part closes it
         with pytest.raises(StoreError, match="free some space"):
@@ -150,7 +150,7 @@ def test_leftovers_are_swept(store):
         assert len(everything(store.folder)) == 2
         with Store(store.folder).part():
             assert len(everything(store.folder)) == 2
-            assert mine._path.exists()
+            assert mine.path.exists()
 
 
 def test_link(store, kept, picture):

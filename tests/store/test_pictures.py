@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from promptlab.errors import StoreError
-from promptlab.store import BadImage, Decoded, Decoder, decode_and_thumbnail
+from promptlab.store import BadImage, Decoded, Decoder, Store, decode_and_thumbnail
 
 
 def distance(one: str, two: str) -> int:
@@ -133,35 +133,80 @@ def test_decoder(picture, write, tmp_path):
     """A decoder answers as the function does: images, bad images, and errors of the disk, in order."""
     good, bad = Path(write(picture("png"), "good")), Path(write(b"<html>", "bäd"))
 
-    async def main(decoder):
-        first = decoder.submit(good, tmp_path / "t.webp")
-        second = decoder.submit(bad, None)
-        third = decoder.submit(tmp_path / "nowhere", None)
-        return await asyncio.gather(first, second, third, return_exceptions=True)
+    async def main():
+        async with Decoder() as decoder:
+            first = decoder.decode(good, tmp_path / "t.webp")
+            second = decoder.decode(bad, None)
+            third = decoder.decode(tmp_path / "nowhere", None)
+            return await asyncio.gather(first, second, third, return_exceptions=True)
 
-    with Decoder() as decoder:
-        first, second, third = asyncio.run(main(decoder))
+    first, second, third = asyncio.run(main())
     assert first == decode_and_thumbnail(str(good), None)
     assert (second.kind, type(third)) == ("not_an_image", StoreError)
     assert (tmp_path / "t.webp").exists()
 
 
-def test_decoder_survives_its_worker(picture, write, monkeypatch):
-    """A worker that is killed is started again; an image that kills it each time is a bad image."""
+def test_decoder_keeps(picture, tmp_path):
+    """A part that a decoder keeps is in the store under its hash, with its thumbnail, and is no part any more."""
+    store = Store(tmp_path / "images")
+    data = picture("png")
+
+    async def main():
+        async with Decoder() as decoder:
+            part = store.part()
+            part.write(data)
+            return await decoder.keep(part, "png", store.thumbnail_path(part.sha256))
+
+    stored, decoded = asyncio.run(main())
+    assert store.read(stored.sha256) == data
+    assert store.thumbnail(stored.sha256) is not None
+    assert isinstance(decoded, Decoded)
+    assert list((tmp_path / "images" / ".part").iterdir()) == []
+
+
+def test_decoder_survives_its_worker(picture, write):
+    """A worker that is killed is started again, and the images that waited for it are decoded."""
     good = Path(write(picture("png")))
 
-    async def main(decoder):
-        await decoder.submit(good, None)
-        decoder._process.kill()
-        again = await decoder.submit(good, None)
-        monkeypatch.setattr(sys, "executable", "/bin/false")
-        decoder._process.kill()
-        return again, await decoder.submit(good, None)
+    async def main():
+        async with Decoder() as decoder:
+            await decoder.decode(good, None)
+            os.kill(decoder.pid, signal.SIGKILL)
+            return await asyncio.gather(*(decoder.decode(good, None) for _ in range(5)))
 
-    with Decoder() as decoder:
-        again, crashed = asyncio.run(main(decoder))
-    assert isinstance(again, Decoded)
-    assert "crashes" in crashed.message
+    assert all(isinstance(found, Decoded) for found in asyncio.run(main()))
+
+
+def test_an_image_that_kills_the_worker(picture, write, tmp_path, monkeypatch):
+    """An image that kills the worker each time is a bad image; those that waited behind it are not."""
+    good, deadly = Path(write(picture("png"), "good")), tmp_path / "deadly"
+    script = tmp_path / "python"
+    script.write_text(
+        "#!/bin/sh\necho ready\nwhile read line; do\n"
+        'case $line in *deadly*) exit 9;; esac\necho \'["decoded", "0", 1, 1]\'\ndone\n'
+    )
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(script))
+
+    async def main():
+        async with Decoder() as decoder:
+            return await asyncio.gather(*(decoder.decode(path, None) for path in (good, deadly, good, good)))
+
+    first, second, *rest = asyncio.run(main())
+    assert "crashes" in second.message
+    assert [type(found) for found in (first, *rest)] == [Decoded] * 3
+
+
+def test_a_decoder_that_cannot_start(picture, write, monkeypatch):
+    """Where no worker can be started the disk's owner is told, and no image is called bad."""
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+
+    async def main():
+        async with Decoder() as decoder:
+            await decoder.decode(Path(write(picture("png"))), None)
+
+    with pytest.raises(StoreError, match="cannot be started"):
+        asyncio.run(main())
 
 
 RUN = """
@@ -170,8 +215,8 @@ print("main runs", flush=True)
 from promptlab.store import Decoder
 async def main(path, mode):
     decoder = Decoder()
-    await decoder.submit(path, None)
-    print(decoder._process.pid, flush=True)
+    await decoder.decode(path, None)
+    print(decoder.pid, flush=True)
     if mode == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     os.killpg(0, signal.SIGINT)  # what Ctrl-C does
@@ -219,16 +264,15 @@ def runs(pid: int) -> bool:
     return True
 
 
-def test_worker_sees_no_keys(picture, write, tmp_path, monkeypatch):
+def test_worker_sees_no_keys(picture, write, monkeypatch):
     """The worker, which reads untrusted bytes, is started without the keys of the environment."""
     monkeypatch.setenv("KAIRVAL_API_KEY", "kv_secret")
-    with Decoder() as decoder:
-        asyncio.run(_one(decoder, Path(write(picture("png")))))
-        environment = Path(f"/proc/{decoder._process.pid}/environ")
-        if not environment.exists():
-            pytest.skip("needs /proc")
-        assert b"kv_secret" not in environment.read_bytes()
+    if not Path("/proc/self/environ").exists():
+        pytest.skip("needs /proc")
 
+    async def main():
+        async with Decoder() as decoder:
+            await decoder.decode(Path(write(picture("png"))), None)
+            return Path(f"/proc/{decoder.pid}/environ").read_bytes()
 
-async def _one(decoder, path):
-    return await decoder.submit(path, None)
+    assert b"kv_secret" not in asyncio.run(main())

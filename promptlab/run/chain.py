@@ -1,0 +1,52 @@
+"""Chains: an experiment that edits the images of an earlier one, looked up in the log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from promptlab.model import ImageSource
+from promptlab.plan import Chain, ChainImage
+from promptlab.spec import matches
+from promptlab.store import Store
+
+if TYPE_CHECKING:
+    from promptlab.run.studio import Studio
+
+__all__ = ["chain_of"]
+
+ID_LENGTH = 12
+_IMAGES = (
+    "SELECT sha256, axes, mark FROM gallery WHERE run_id = ? AND status = 'stored' ORDER BY generation_rowid, position"
+)
+
+
+def chain_of(studio: Studio) -> Chain:
+    """The look-up that a plan asks: the images of an experiment's latest run that has any.
+
+    An image's id is the start of its sha256, so that a run whose images are the same (one from the cache, say) makes
+    the same variants, and `source_image` of an edit is the `sha256` of what it came from.
+    """
+
+    def look(source: ImageSource) -> list[ChainImage]:
+        log = studio.existing_log()
+        if log is None or source.chain is None:
+            return []
+        with log:
+            for run in log.runs(experiment=source.chain):
+                rows = list(log.rows(_IMAGES, (run.id,)))
+                if rows and run.kind != "verify":
+                    return list(_picked(source, rows, studio.store()))
+        return []
+
+    return look
+
+
+def _picked(source: ImageSource, rows: list[tuple[str, str | None, str | None]], store: Store) -> Iterator[ChainImage]:
+    for sha256, axes_text, mark in rows:
+        axes = json.loads(axes_text or "{}")
+        if (source.pick == "kept" and mark != "keep") or not matches(source.where, axes):
+            continue
+        if (path := store.path(sha256)) is not None:
+            yield ChainImage(sha256[:ID_LENGTH], path, sha256, axes)

@@ -1,0 +1,51 @@
+"""Source images that are a URL, for a provider that wants their bytes: fetched once a run, under the guard."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from promptlab.errors import GenerationError
+from promptlab.log import Log
+from promptlab.model import InputFile
+from promptlab.providers import Output
+from promptlab.run.begin import LARGEST_SOURCE
+from promptlab.run.collect import Collector, Kept, Missed
+
+__all__ = ["Sources"]
+
+
+@dataclass(slots=True)
+class Sources:
+    """Fetches a URL for the first edit that needs it; the others, and a resumed run, take the same bytes.
+
+    The request hash of such an edit holds the URL's text. What was behind it is among the run's `inputs`.
+    """
+
+    log: Log
+    run_id: str
+    collector: Collector
+    found: dict[str, asyncio.Task[str]] = field(default_factory=dict)
+
+    async def get(self, url: str) -> str:
+        """The sha256 of the image, which is then in the store; GenerationError where it can't be had."""
+        task = self.found.get(url)
+        if task is None or task.cancelled():
+            task = self.found[url] = asyncio.create_task(self._get(url))
+        return await asyncio.shield(task)
+
+    async def _get(self, url: str) -> str:
+        for known in self.log.inputs(self.run_id):
+            if known.path == url and known.role == "image" and self.collector.store.path(known.sha256):
+                return known.sha256
+        kept = await self.collector.collect(Output(url=url), None)
+        if isinstance(kept, Missed):
+            raise GenerationError(f"the source image can't be fetched: {kept.message}", code=f"source_{kept.code}")
+        return self._keep(url, kept)
+
+    def _keep(self, url: str, kept: Kept) -> str:
+        if kept.bytes > LARGEST_SOURCE:
+            message = f"the source image has {kept.bytes:,} bytes; at most {LARGEST_SOURCE:,} are sent"
+            raise GenerationError(message, code="source_too_large")
+        self.log.add_inputs(self.run_id, [InputFile(url, "image", kept.sha256, None)])
+        return kept.sha256
