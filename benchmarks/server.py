@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import struct
@@ -95,7 +96,5 @@ if __name__ == "__main__":
     parser.add_argument("--size", type=int, default=60_000)
     parser.add_argument("--limit", type=int, default=0)
     arguments = parser.parse_args()
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(main(arguments.latency, arguments.size, arguments.limit))
-    except KeyboardInterrupt:
-        pass

@@ -56,6 +56,31 @@ def test_walls(path: Path) -> None:
         assert rooms is None or room(path) in rooms, f"{path}:{line} imports {name}"
 
 
+def test_no_circles() -> None:
+    """No module imports itself by way of others, not even for its types."""
+    names = {".".join(path.relative_to(ROOT.parent).with_suffix("").parts): path for path in MODULES}
+    edges = {}
+    for name, path in names.items():
+        package = name.rpartition(".")[0]
+        found = {f"{package}.{target}" if level else target for target, level in _modules(path)}
+        edges[name] = {target for target in found if target in names and target != name}
+    while leaves := {name for name, targets in edges.items() if not targets & edges.keys()}:
+        edges = {name: targets for name, targets in edges.items() if name not in leaves}
+    assert not edges
+
+
+def _modules(path: Path) -> set[tuple[str, int]]:
+    """Every module that a file names in an import, and whether relative; a package's face stands for no module."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found.add((node.module, node.level))
+            found |= {(f"{node.module}.{alias.name}", node.level) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {(alias.name, node.level) for alias in node.names}
+    return found
+
+
 def test_every_room_has_a_floor() -> None:
     """Each folder and module of the package is on the map."""
     assert {room(path) for path in MODULES} == set(FLOORS)

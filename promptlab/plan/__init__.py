@@ -6,10 +6,11 @@ from .codes import CODES
 from .explain import Explanation, Reason
 from .identity import payload, request_hash, variant_id
 from .make import make_plan
-from .plan import Plan, Step, Target
+from .plan import Plan, Step
 from .seeds import derive_seeds
 from .sources import Chain, ChainImage
 from .survey import Duplicate, PriceLine, Survey
+from .target import Target
 from .totals import Count
 
 __all__ = [

@@ -15,12 +15,13 @@ from .designs import choose
 from .images import ImageOf
 from .merging import Layers, Shaper
 from .names import Namer, Pattern
-from .plan import Plan, Target
+from .plan import Plan
 from .product import Space
 from .reading import Reader, Report
 from .recipes import Recipe
 from .seeds import seeds_of
 from .stream import Parts, Stream
+from .target import Target
 
 __all__ = ["make_plan"]
 

@@ -6,7 +6,7 @@ requests → --where → --limit. What the log and the money say comes after, in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -22,24 +22,14 @@ from .totals import Count, count_parts
 
 if TYPE_CHECKING:
     from promptlab.prompts import Template
-    from promptlab.providers import Capabilities, Price
 
     from .reading import Report
+    from .target import Target
 
-__all__ = ["Plan", "Step", "Target"]
+__all__ = ["Plan", "Step"]
 
 #: A survey stops here unless told otherwise: half a minute, and 16 MB of hashes.
 AT_MOST = 1_500_000
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Who will get the requests. `base_url` is normalised (`simulator:` in-process); `price` is one request's."""
-
-    provider: str
-    base_url: str
-    capabilities: Capabilities
-    price: Callable[[Request], Price]
 
 
 @dataclass(frozen=True, slots=True)

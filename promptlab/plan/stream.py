@@ -25,7 +25,7 @@ from .product import Cell, Space, Test, matches
 from .recipes import Recipe
 
 if TYPE_CHECKING:
-    from .plan import Target
+    from .target import Target
 
 __all__ = ["Parts", "Rendered", "Stream"]
 

@@ -22,8 +22,8 @@ from .stream import Rendered, Stream
 if TYPE_CHECKING:
     from promptlab.providers import Price
 
-    from .plan import Target
     from .reading import Report
+    from .target import Target
 
 __all__ = ["Duplicate", "PriceLine", "Survey", "Surveyor"]
 

@@ -22,7 +22,7 @@ from promptlab.prompts.operators import check_width, joined, printf, replaced
 from promptlab.prompts.values import Fields, as_text
 
 if TYPE_CHECKING:
-    from promptlab.prompts.sandbox import Sandbox
+    from promptlab.prompts.guard import Guard
 
 Function = Callable[..., Any]
 
@@ -34,7 +34,7 @@ def _guarded(function: Function, price: str = "charge") -> Function:
     """
 
     @pass_environment
-    def run(sandbox: Sandbox, value: Any, *arguments: Any, **named: Any) -> Any:
+    def run(sandbox: Guard, value: Any, *arguments: Any, **named: Any) -> Any:
         getattr(sandbox, price)(value)
         for argument in arguments:
             sandbox.charge(argument)
@@ -56,7 +56,7 @@ def _stock(name: str) -> Function:
     return _items_of(STOCK[name])
 
 
-def _getter(sandbox: Sandbox, attribute: Any) -> Function:
+def _getter(sandbox: Guard, attribute: Any) -> Function:
     """`'a.b.0'` → a function that looks it up, with the sandbox's rules."""
     if attribute is None:
         return lambda item: item
@@ -77,27 +77,27 @@ def _folded(value: Any) -> Any:
 # --- text ---------------------------------------------------------------------------------------------------------
 
 
-def _truncate(sandbox: Sandbox, value: Any, length: int = 255, *rest: Any, **named: Any) -> Any:
+def _truncate(sandbox: Guard, value: Any, length: int = 255, *rest: Any, **named: Any) -> Any:
     return STOCK["truncate"](sandbox, as_text(value), length, *rest, **named)
 
 
-def _indent(_sandbox: Sandbox, value: Any, width: int = 4, first: bool = False, blank: bool = False) -> Any:
+def _indent(_sandbox: Guard, value: Any, width: int = 4, first: bool = False, blank: bool = False) -> Any:
     text = as_text(value)
     check_length(len(text) + check_width(width) * (text.count("\n") + 2))
     return STOCK["indent"](text, width, first, blank)
 
 
-def _format(_sandbox: Sandbox, value: Any, *given: Any, **named: Any) -> str:
+def _format(_sandbox: Guard, value: Any, *given: Any, **named: Any) -> str:
     if given and named:
         raise FilterArgumentError("give format either values or names, not both")
     return printf(as_text(value), named or given)
 
 
-def _join(sandbox: Sandbox, value: Any, separator: Any = "", attribute: Any = None) -> str:
+def _join(sandbox: Guard, value: Any, separator: Any = "", attribute: Any = None) -> str:
     return joined(separator, map(_getter(sandbox, attribute), value))
 
 
-def _to_json(_sandbox: Sandbox, value: Any, indent: int | None = None) -> str:
+def _to_json(_sandbox: Guard, value: Any, indent: int | None = None) -> str:
     """JSON as a prompt wants it: keys in order, no escapes for HTML."""
     width = None if indent is None else min(check_width(indent), 8)
     return json.dumps(value, sort_keys=True, ensure_ascii=False, indent=width, allow_nan=False)
@@ -106,11 +106,11 @@ def _to_json(_sandbox: Sandbox, value: Any, indent: int | None = None) -> str:
 # --- numbers ------------------------------------------------------------------------------------------------------
 
 
-def _int(_sandbox: Sandbox, value: Any, default: Any = 0, base: int = 10) -> Any:
+def _int(_sandbox: Guard, value: Any, default: Any = 0, base: int = 10) -> Any:
     return STOCK["int"](_short_number(value), default, base)
 
 
-def _float(_sandbox: Sandbox, value: Any, default: Any = 0.0) -> Any:
+def _float(_sandbox: Guard, value: Any, default: Any = 0.0) -> Any:
     return STOCK["float"](_short_number(value), default)
 
 
@@ -120,13 +120,13 @@ def _short_number(value: Any) -> Any:
     return value
 
 
-def _round(_sandbox: Sandbox, value: Any, precision: int = 0, method: str = "common") -> Any:
+def _round(_sandbox: Guard, value: Any, precision: int = 0, method: str = "common") -> Any:
     if not isinstance(precision, int) or abs(precision) > 30:
         raise LimitReached("a number rounded to more than 30 places")
     return STOCK["round"](value, precision, method)
 
 
-def _sum(sandbox: Sandbox, value: Iterable[Any], attribute: Any = None, start: float = 0) -> Any:
+def _sum(sandbox: Guard, value: Iterable[Any], attribute: Any = None, start: float = 0) -> Any:
     look = _getter(sandbox, attribute)
     numbers = [look(item) for item in value]
     for number in (start, *numbers):
@@ -138,19 +138,19 @@ def _sum(sandbox: Sandbox, value: Iterable[Any], attribute: Any = None, start: f
 # --- lists --------------------------------------------------------------------------------------------------------
 
 
-def _first(sandbox: Sandbox, value: Iterable[Any]) -> Any:
+def _first(sandbox: Guard, value: Iterable[Any]) -> Any:
     return next(iter(value), sandbox.undefined("the list is empty, so it has no first item"))
 
 
-def _last(sandbox: Sandbox, value: Any) -> Any:
+def _last(sandbox: Guard, value: Any) -> Any:
     return next(iter(reversed(value)), sandbox.undefined("the list is empty, so it has no last item"))
 
 
-def _reverse(_sandbox: Sandbox, value: Any) -> Any:
+def _reverse(_sandbox: Guard, value: Any) -> Any:
     return value[::-1] if isinstance(value, str) else list(value)[::-1]
 
 
-def _unique(sandbox: Sandbox, value: Any, case_sensitive: bool = False, attribute: Any = None) -> list[Any]:
+def _unique(sandbox: Guard, value: Any, case_sensitive: bool = False, attribute: Any = None) -> list[Any]:
     look = _getter(sandbox, attribute)
     found: dict[Any, Any] = {}
     for item in value:
@@ -159,7 +159,7 @@ def _unique(sandbox: Sandbox, value: Any, case_sensitive: bool = False, attribut
     return list(found.values())
 
 
-def _map(sandbox: Sandbox, value: Any, *arguments: Any, **named: Any) -> list[Any]:
+def _map(sandbox: Guard, value: Any, *arguments: Any, **named: Any) -> list[Any]:
     if arguments:
         name, *rest = arguments
         return [sandbox.call_filter(name, item, rest, named) for item in _items(sandbox, value)]
@@ -172,13 +172,13 @@ def _map(sandbox: Sandbox, value: Any, *arguments: Any, **named: Any) -> list[An
     return found
 
 
-def _items(sandbox: Sandbox, value: Any) -> list[Any]:
+def _items(sandbox: Guard, value: Any) -> list[Any]:
     """The items of a list, each charged as a step of a loop."""
     return list(sandbox.each(value, 1))
 
 
 def _selector(by_attribute: bool, wanted: bool) -> Function:
-    def select(sandbox: Sandbox, value: Any, *arguments: Any, **named: Any) -> list[Any]:
+    def select(sandbox: Guard, value: Any, *arguments: Any, **named: Any) -> list[Any]:
         if by_attribute and not arguments:
             raise FilterArgumentError("name the attribute to select by, as in selectattr('stock')")
         look = _getter(sandbox, arguments[0] if by_attribute else None)
@@ -200,7 +200,7 @@ class Group(tuple[Any, Any]):
 
 
 def _groupby(
-    sandbox: Sandbox, value: Any, attribute: Any, default: Any = None, case_sensitive: bool = False
+    sandbox: Guard, value: Any, attribute: Any, default: Any = None, case_sensitive: bool = False
 ) -> list[Group]:
     look = _getter(sandbox, attribute)
 
@@ -215,7 +215,7 @@ def _groupby(
     return [Group((key(items[0]), items)) for items in groups]
 
 
-def _pairs(_sandbox: Sandbox, value: Any) -> list[tuple[Any, Any]]:
+def _pairs(_sandbox: Guard, value: Any) -> list[tuple[Any, Any]]:
     if isinstance(value, Fields):
         return list(value.fields.items())
     if not isinstance(value, dict):
@@ -223,11 +223,11 @@ def _pairs(_sandbox: Sandbox, value: Any) -> list[tuple[Any, Any]]:
     return list(value.items())
 
 
-def _dictsort(sandbox: Sandbox, value: Any, *arguments: Any, **named: Any) -> Any:
+def _dictsort(sandbox: Guard, value: Any, *arguments: Any, **named: Any) -> Any:
     return STOCK["dictsort"](dict(_pairs(sandbox, value)), *arguments, **named)
 
 
-def _batch(_sandbox: Sandbox, value: Any, count: int, fill_with: Any = None) -> list[Any]:
+def _batch(_sandbox: Guard, value: Any, count: int, fill_with: Any = None) -> list[Any]:
     return list(_batches(list(value), check_width(count), fill_with))
 
 
@@ -239,7 +239,7 @@ def _batches(items: list[Any], count: int, fill: Any) -> Iterator[list[Any]]:
         yield part if fill is None else part + [fill] * (count - len(part))
 
 
-def _slice(_sandbox: Sandbox, value: Any, slices: int, fill_with: Any = None) -> list[Any]:
+def _slice(_sandbox: Guard, value: Any, slices: int, fill_with: Any = None) -> list[Any]:
     if check_width(slices) < 1:
         raise FilterArgumentError("there is at least one slice")
     items = list(value)
@@ -308,13 +308,13 @@ def _divides(value: Any, number: Any) -> bool:
     return value % number == 0
 
 
-def _contained(sandbox: Sandbox, value: Any, inside: Any) -> bool:
+def _contained(sandbox: Guard, value: Any, inside: Any) -> bool:
     return bool(sandbox.compare(value, "in", inside))
 
 
 def _compared(name: str) -> Function:
     @pass_environment
-    def test(sandbox: Sandbox, value: Any, other: Any) -> bool:
+    def test(sandbox: Guard, value: Any, other: Any) -> bool:
         return bool(sandbox.compare(value, name, other))
 
     return test

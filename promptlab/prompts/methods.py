@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from promptlab.prompts.operators import check_width, format_text, joined, replaced
 
 if TYPE_CHECKING:
-    from promptlab.prompts.sandbox import Sandbox
+    from promptlab.prompts.guard import Guard
 
 Function = Callable[..., Any]
 
@@ -22,7 +22,7 @@ class Method:
         self.function = function
         self.value = value
 
-    def call(self, sandbox: Sandbox, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    def call(self, sandbox: Guard, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Run it inside the budget, and check what it made."""
         (sandbox.charge_words if self.function in _SLOW else sandbox.charge)(self.value)
         return sandbox.checked(self.function(sandbox, self.value, *arguments, **named))

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from promptlab.http import Answer, Call, Unreadable
 from promptlab.model import CostSource, Operation, Parameter, Request
+from promptlab.providers.reading import read_error
+from promptlab.providers.results import ApiError, Job, JobStatus, Output, Result
 
 __all__ = [
     "ApiError",
@@ -30,7 +32,6 @@ __all__ = [
     "Wire",
 ]
 
-JobStatus = Literal["waiting", "running", "done", "failed", "cancelled", "expired", "unknown"]
 ImageFormat = Literal["png", "jpg", "webp"]
 
 
@@ -98,46 +99,6 @@ class Wire:
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
-    """One image of a result: a URL to fetch, or its bytes; neither where the server named none that can be read."""
-
-    url: str | None = None
-    data: bytes | None = field(default=None, repr=False)
-    revised_prompt: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """An asynchronous job as an answer describes it. `expires_at` is epoch seconds; `status` unknown is not an end."""
-
-    id: str
-    status: JobStatus = "waiting"
-    poll_url: str | None = None
-    expires_at: float | None = None
-    code: str | None = None
-    message: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A read answer: images, or a job that will have them.
-
-    `created` is epoch seconds. `credits` and `cost_usd` are what the response itself says; `usage` its token counts.
-    `response` is the body as received with pixels replaced by `<n bytes>`: what the log keeps.
-    """
-
-    id: str | None
-    model: str | None
-    created: float | None
-    images: tuple[Output, ...]
-    job: Job | None = None
-    usage: Mapping[str, Any] | None = None
-    credits: float | None = None
-    cost_usd: float | None = None
-    response: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Price:
     """What one call will cost by a table, all its images together; None is unknown, never 0.
 
@@ -158,14 +119,6 @@ class Cost:
     credits: float | None = None
     usd: float | None = None
     source: CostSource | None = None
-
-
-class ApiError(NamedTuple):
-    """An error envelope; each None where the answer doesn't say."""
-
-    code: str | None
-    type: str | None
-    message: str | None
 
 
 class Provider(Protocol):
@@ -215,8 +168,6 @@ class Provider(Protocol):
 
     def error(self, answer: Answer) -> ApiError:
         """Read an error's envelope; never fails."""
-        from promptlab.providers.reading import read_error
-
         return read_error(answer)
 
     def poll(self, job: Job) -> Call:

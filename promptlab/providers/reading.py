@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from promptlab.http import Answer, DownloadError, Unreadable, decode_data_url, join, parse_url
-from promptlab.providers.base import ApiError, Output
+from promptlab.providers.results import ApiError, Output
 
 __all__ = [
     "number",

@@ -163,7 +163,7 @@ class Driver:
         earlier = self.line.ledger.log.attempts(generation.id) if generation.attempts else []
         key = earlier[-1].idempotency_key if earlier else new_id()
         call = replace(wire.call, headers={**wire.call.headers, "Idempotency-Key": key})
-        return Task(generation, request, call, key, number=len(earlier))
+        return Task(generation, request, call, key, wire.dropped, wire.emulated, number=len(earlier))
 
     async def _source(self, request: Request) -> ImageBytes | None:
         """The bytes of an edit's source image; None for a URL that the API fetches by itself."""

@@ -32,6 +32,8 @@ class Task:
     request: Request
     call: Call  # with the idempotency key
     idempotency_key: str
+    dropped: tuple[str, ...] = ()  # what the provider leaves out of the call,
+    emulated: tuple[str, ...] = ()  # or says in another form
     number: int = 0  # of attempts so far, earlier runs included
 
 
@@ -91,7 +93,9 @@ async def exchange(line: Line, task: Task) -> Answered | Hit | Busy | Blocked | 
             await _afford(line, price)
             lease = await line.pacer.acquire() if line.pacer is not None else None
         try:
-            look = line.ledger.begin(task.generation, attempt, line.budget, price)
+            look = line.ledger.begin(
+                task.generation, attempt, line.budget, price, dropped=task.dropped, emulated=task.emulated
+            )
             if look is not None:
                 _release(line, lease, sent=False)
                 if not isinstance(look, Full):
@@ -176,6 +180,8 @@ async def _send(
     """One POST, and for an asynchronous job its polling: what happened, the result if there is one, milliseconds."""
     started = line.clock()
     job: Job | None = None
+    if line.pacer is not None and lease is not None:
+        line.pacer.arrived(lease)  # the log may have been busy since the lease: it counts from now
     try:
         answer = await line.client.send(task.call)
         _learn(line, answer, lease)

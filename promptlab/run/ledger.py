@@ -96,7 +96,10 @@ class Ledger:
             return None
         return Blocked(earlier)
 
-    def begin(self, generation: Generation, attempt: Attempt, budget: Budget, price: Amount) -> Look | None:
+    def begin(
+        self, generation: Generation, attempt: Attempt, budget: Budget, price: Amount,
+        *, dropped: Sequence[str] = (), emulated: Sequence[str] = (),
+    ) -> Look | None:  # fmt: skip
         """Reserve, claim and write the attempt, in one commit before its send; or say what stands in the way.
 
         Until its end is known an attempt may be billed, and says so: a killed process leaves a bound that holds, and
@@ -116,6 +119,7 @@ class Ledger:
             self.log.update(
                 Generation, generation.id, status="in_flight", started_at=generation.started_at or attempt.started_at,
                 attempts=attempt.number, error_code=None, error_type=None, error_message=None,
+                dropped=_names(dropped), emulated=_names(emulated),
             )  # fmt: skip
             self.log.insert(attempt)
         self.sending[generation.request_hash] = generation.id
@@ -247,7 +251,12 @@ def copy_changes(paid: Generation) -> dict[str, Any]:
         "response_model": paid.response_model, "provider_id": paid.provider_id,
         "provider_created_at": paid.provider_created_at, "ended_at": utc_now(), "file_name": None,
         "error_code": None, "error_type": None, "error_message": None,
+        "dropped": paid.dropped, "emulated": paid.emulated,
     }  # fmt: skip
+
+
+def _names(names: Sequence[str]) -> str | None:
+    return json.dumps(list(names)) if names else None
 
 
 def _iso(epoch: float | None) -> str | None:

@@ -17,6 +17,8 @@ COLUMNS = ("aspect_ratio", "output_format", "n", "strength")
 
 def planned_row(request: Request, run_id: str) -> Generation:
     """The row of a request that was not sent yet. A documented default is logged as the value in force."""
+    # The strength of what is no edit is dropped on the wire, and its column says nothing then.
+    own = {*COLUMNS, "model"} - (set() if request.operation == "edit" else {"strength"})
     return Generation(
         id=new_id(),
         run_id=run_id,
@@ -38,7 +40,7 @@ def planned_row(request: Request, run_id: str) -> Generation:
         n=request.n,
         strength=request.param("strength") if request.operation == "edit" else None,
         source_image=request.image_sha256 or request.image,
-        params=_json({name: value for name, value in request.params.items() if name not in (*COLUMNS, "model")}),
+        params=_json({name: value for name, value in request.params.items() if name not in own}),
         defaulted=_names(name for name in COLUMNS if name not in request.params and request.param(name) is not None),
         file_name=request.files,
         request_hash=request.request_hash,

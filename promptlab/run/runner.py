@@ -336,7 +336,8 @@ class _Work:
         limits = self.endpoint.limits
         most = limits.concurrent or JOBS
         if not limits.named and not self.endpoint.simulated:
-            most = max(most, *(rate.concurrent or 0 for rate in known_limits(self.studio, self.endpoint).values()))
+            known = known_limits(self.studio, self.endpoint).values()
+            most = max([most, *(rate.concurrent or 0 for rate in known)])
         jobs = self.options.jobs or self.studio.settings.jobs
         if jobs is not None:
             most = jobs if may_raise(self.endpoint) else min(jobs, most)

@@ -337,7 +337,10 @@ class _Lines:
         who = None if known is None else known.get(line)
         note = "not versioned" if known is None else "uncommitted" if who is None else ""
         root = segment.variable.partition(".")[0] if segment.variable else ""
-        value = f"{segment.variable} of {root}={variant[root]}" if root in variant else segment.variable
+        constants = self._experiment.vars if self._experiment else {}
+        value = segment.variable if root in constants else None  # else it is a macro's own parameter, say
+        if root in variant:
+            value = f"{segment.variable} of {root}={variant[root]}"
         author, commit = (who.author, who.commit) if who else (None, None)
         return BlamedPart(segment.text, segment.path, line, commit, author, value, note)
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import time
+import urllib.error
 import urllib.request
 from typing import Any
 
@@ -138,8 +139,10 @@ def test_a_key_that_may_not_ask_after_a_job_stops_the_run_and_keeps_the_job(lab:
 
 def post(port: int, job: str, secret: str) -> int:
     body = json.dumps({"type": "image.job.completed", "timestamp": "x", "data": {"id": job}}).encode()
-    headers = sign(secret, f"msg_{job}", int(time.time()), body)
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/hook", body, dict(headers), method="POST")
+    now = int(time.time())
+    signature = sign(secret, f"msg_{job}", now, body)
+    headers = {"webhook-id": f"msg_{job}", "webhook-timestamp": str(now), "webhook-signature": signature}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/hook", body, headers, method="POST")
     try:
         with urllib.request.urlopen(request, timeout=5) as answer:
             return int(answer.status)
