@@ -478,4 +478,4 @@ def new_id() -> str:
 
 def utc_now() -> str:
     """The time as ISO 8601 UTC text with milliseconds: `2026-11-22T13:00:50.123Z`."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return datetime.now(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"

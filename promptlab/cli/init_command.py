@@ -10,10 +10,10 @@ import click
 __all__ = ["command", "examples_folder", "lay_out"]
 
 SETTINGS = """\
-# promptlab.yaml: this folder is a studio. Every line is optional; what is commented out shows the default or an example.
+# promptlab.yaml: this folder is a studio. Every line is optional; those commented out are defaults or examples.
 # Keys never stand here: KAIRVAL_API_KEY and OPENAI_API_KEY come from the environment.
 
-provider: simulator          # free and offline; kairval or openai when you mean it (or: promptlab run --provider kairval)
+provider: simulator          # free and offline; kairval or openai when you mean it (or: run --provider kairval)
 # plan: starter              # free, starter, pro, enterprise: prices and limits (or KAIRVAL_PLAN)
 # confirm_above_usd: 5       # a run estimated above this asks first
 # caps: {day: 50 USD, month: 400 USD}

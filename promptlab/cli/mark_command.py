@@ -70,5 +70,6 @@ def _chosen(log: Log, run_id: str, where: tuple[str, ...]) -> list[str]:
             for axis, id_ in axes.items():
                 ids.setdefault(axis, set()).add(id_)
         known = "; ".join(f"{axis}: {', '.join(sorted(values)[:8])}" for axis, values in ids.items())
-        raise InputError(f"--where matches no image of run {run_id}; its axes are {known or 'none'}", code="no-such-image")
+        message = f"--where matches no image of run {run_id}; its axes are {known or 'none'}"
+        raise InputError(message, code="no-such-image")
     return chosen

@@ -187,7 +187,7 @@ def describe(found: Preview) -> str:
         f"{words.count(found.images, 'image')}",
     ]
     if not found.complete:
-        lines.append("  too many to look at each: no equal ones and none of the log are taken off, the cost is scaled up")
+        lines.append("  too many to look at each: equal and logged ones are not taken off, the cost is scaled up")
     if found.equal:
         lines.append(f"  {words.count(found.equal, 'request')} equal to another: sent once, each gets its rows")
     if found.cached:

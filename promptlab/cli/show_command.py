@@ -109,7 +109,8 @@ def _generation(log: Log, row: Generation) -> Iterator[str]:
             yield f"{name:20} {value}"
     for attempt in log.attempts(row.id):
         billed = ", may be billed" if attempt.may_be_billed else ""
-        yield f"attempt {attempt.number}: {attempt.outcome or 'in flight'} {attempt.status_code or ''}{billed} {attempt.error_message or ''}"
+        words_ = (attempt.outcome or "in flight", attempt.status_code, attempt.error_message)
+        yield f"attempt {attempt.number}: {' '.join(str(word) for word in words_ if word)}{billed}"
     for image in log.images_of([row.id])[row.id]:
         yield f"image {image.position}: {image.status} {image.path or ''} {image.sha256 or ''}"
         if image.revised_prompt:

@@ -61,4 +61,5 @@ def command(
 def _ready(url: str) -> None:
     """How to reach it, as soon as it may be asked."""
     click.echo(url)
-    click.echo(f"  KAIRVAL_BASE_URL={url} KAIRVAL_API_KEY=kv_test promptlab run … --provider kairval   (Ctrl-C ends it)")
+    click.echo(f"  KAIRVAL_BASE_URL={url} KAIRVAL_API_KEY=kv_test promptlab run … --provider kairval")
+    click.echo("  Ctrl-C ends it")

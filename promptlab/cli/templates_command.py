@@ -76,7 +76,7 @@ def render(template: str, variables: tuple[str, ...], watch: bool) -> None:
     \b
     Examples:
       promptlab templates render product_hero.j2 --var product="oak stool"
-      promptlab templates render shelf.j2 --var item.name=mug --var item.surface=linen --var look.light="soft light" --watch
+      promptlab templates render shelf.j2 --var item.name=mug --var item.surface=oak --var look.light=dusk --watch
     """
     studio = _studio()
     if not watch:
@@ -153,8 +153,8 @@ def log_(template: str, db: Path | None) -> None:
         click.echo(f"{template} has no version yet: it is not in git, and no run used it")
         return
     rows = [
-        (version.commit[:12] if version.commit else version.note, version.date[:10], version.author, _cut(version.message, 40),
-         f"{version.runs:,}", f"{version.images:,}", words.credits(version.credits).removesuffix(" credits"),
+        (version.commit[:12] if version.commit else version.note, version.date[:10], version.author,
+         _cut(version.message, 40), f"{version.runs:,}", f"{version.images:,}", words.credits(version.credits).removesuffix(" credits"),
          f"+{version.kept} -{version.rejected}", version.template_id[:12])
         for version in versions
     ]  # fmt: skip

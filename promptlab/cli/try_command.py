@@ -67,7 +67,7 @@ def _write(path: Path, text: str) -> bool:
 
     if path.exists():
         if path.read_text(encoding="utf-8") != text:
-            message = f"{path} is there already and asks something else; run it with `promptlab run`, or give another --name"
+            message = f"{path} is there already and asks something else; give another --name, or `promptlab run` it"
             raise InputError(message, code="experiment-exists")
         return False
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from promptlab.model import ImageSource
 from promptlab.plan import Chain, ChainImage
 from promptlab.spec import matches
-from promptlab.store import Store
 
 if TYPE_CHECKING:
-    from promptlab.run.studio import Studio
+    from promptlab.log import Log
+    from promptlab.store import Store
 
 __all__ = ["chain_of"]
 
@@ -22,7 +22,7 @@ _IMAGES = (
 )
 
 
-def chain_of(studio: Studio) -> Chain:
+def chain_of(open_log: Callable[[], Log | None], open_store: Callable[[], Store]) -> Chain:
     """The look-up that a plan asks: the images of an experiment's latest run that has any.
 
     An image's id is the start of its sha256, so that a run whose images are the same (one from the cache, say) makes
@@ -30,14 +30,14 @@ def chain_of(studio: Studio) -> Chain:
     """
 
     def look(source: ImageSource) -> list[ChainImage]:
-        log = studio.existing_log()
+        log = open_log()
         if log is None or source.chain is None:
             return []
         with log:
             for run in log.runs(experiment=source.chain):
                 rows = list(log.rows(_IMAGES, (run.id,)))
                 if rows and run.kind != "verify":
-                    return list(_picked(source, rows, studio.store()))
+                    return list(_picked(source, rows, open_store()))
         return []
 
     return look

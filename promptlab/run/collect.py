@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from promptlab.errors import StoreError
 from promptlab.http import Client, DownloadError, DownloadLimits, Retries, decide
+from promptlab.model import Image, new_id
 from promptlab.providers import Output
 from promptlab.store import BadImage, Decoder, PartFile, Store, inspect
 
@@ -69,6 +71,31 @@ class Collector:
         if output.url is None:
             return Missed("no_image", "the response names no image here")
         return await self._fetch(output.url, wanted)
+
+    async def keep_inline(self, generation_id: str, outputs: Sequence[Output]) -> list[Image]:
+        """Put pixels that came inside an answer on disk, before the answer is logged without them.
+
+        Rows of what could be kept; what is no image, or a disk that is full, is `collect`'s to say.
+        """
+        found = []
+        for position, output in enumerate(outputs):
+            if output.data is None:
+                continue
+            try:
+                with self.store.part() as part:
+                    part.write(output.data)
+                    seen = inspect(output.data)
+                    stored = await asyncio.to_thread(part.keep, seen.format)
+            except StoreError:
+                continue
+            found.append(
+                Image(
+                    id=new_id(), generation_id=generation_id, position=position, status="stored",
+                    revised_prompt=output.revised_prompt, sha256=stored.sha256, bytes=stored.bytes,
+                    width=seen.width, height=seen.height, format=seen.format,
+                )
+            )  # fmt: skip
+        return found
 
     async def _fetch(self, url: str, wanted: str | None) -> Kept | Missed:
         waited, bad, number = 0.0, 0, 0

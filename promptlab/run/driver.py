@@ -209,11 +209,14 @@ class Driver:
             else:
                 self._collecting.add(task)  # a fault of ours: `run` raises it
 
-    async def collect(self, request: Request, answered: Answered) -> None:
-        """Fetch every image of a result, then settle the generation: completed, or lost with the reason."""
+    async def collect(self, request: Request, answered: Answered, *, again: bool = False) -> None:
+        """Fetch every image of a result, then settle the generation: completed, or lost with the reason.
+
+        `again`: an earlier process began, and what it kept is not fetched once more.
+        """
         outputs, generation = answered.result.images, answered.generation
         wanted = request.param("output_format")
-        known = self._known(generation, wanted)
+        known = self._known(generation, wanted) if again else {}
 
         async def one(position: int, output: Output) -> Kept | Missed:
             return known.get(position) or await self.collector.collect(output, wanted)
@@ -236,9 +239,7 @@ class Driver:
         self.line.listener(Finished(row, tuple(images)))
 
     def _known(self, generation: Generation, wanted: str | None) -> dict[int, Kept | Missed]:
-        """The images of a lost generation that are here all the same; its URLs may be dead by now."""
-        if generation.status != "lost":
-            return {}
+        """The images of a generation that are here already; their URLs may be dead by now."""
         found: dict[int, Kept | Missed] = {}
         for image in self.line.ledger.log.images_of([generation.id])[generation.id]:
             if image.status == "stored" and image.sha256 and self.store.path(image.sha256):

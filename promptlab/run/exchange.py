@@ -7,16 +7,17 @@ the next step: the attempt before its send, the answer before its downloads.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from promptlab.errors import AccountRefused, BudgetReached, QuotaReached
 from promptlab.http import Answer, Call, Client, Decision, Reply, SendError, Unreadable, decide, rate_headers
-from promptlab.model import Amount, Attempt, Generation, Request, new_id, utc_now
+from promptlab.model import Amount, Attempt, Generation, Image, Request, new_id, utc_now
 from promptlab.pacing import Lease, Pacer
 from promptlab.providers import Endpoint, Job, Result
 from promptlab.run.budget import Budget
+from promptlab.run.collect import Collector
 from promptlab.run.events import Listener, Waiting
 from promptlab.run.jobs import Jobs
 from promptlab.run.ledger import Blocked, Busy, Full, Hit, Ledger
@@ -56,6 +57,7 @@ class Line:
     budget: Budget
     ledger: Ledger
     jobs: Jobs
+    collector: Collector
     listener: Listener
     random: Callable[[], float]
     clock: Callable[[], float]
@@ -119,14 +121,9 @@ async def exchange(line: Line, task: Task) -> Answered | Hit | Busy | Blocked | 
             waited_s=waited,
         )
         if decision.outcome in ("ok", "short") and result is not None and isinstance(event, Reply):
-            return _answered(line, task, attempt, event, decision, result, price, latency_ms)
-        risk = price if decision.may_be_billed else None
-        _settle(line, price, risk)
-        if line.pacer is not None and decision.hold_s and isinstance(event, Reply) and event.status == 429:
-            line.pacer.hold(line.clock() + decision.hold_s)
-        line.ledger.attempt_ended(task.generation, attempt, decision, event, risk)
-        if decision.stop is not None:
-            _stop(line, decision)
+            images = await line.collector.keep_inline(task.generation.id, result.images)
+            return _answered(line, task, attempt, event, decision, result, price, latency_ms, images)
+        _no_result(line, task, attempt, event, decision, price)
         if not decision.retry:
             line.ledger.ended_badly(task.generation, decision)
             return None
@@ -136,6 +133,19 @@ async def exchange(line: Line, task: Task) -> Answered | Hit | Busy | Blocked | 
         line.listener(Waiting(decision.message or decision.outcome, seconds))
         with line.waiting():
             await asyncio.sleep(seconds)
+
+
+def _no_result(
+    line: Line, task: Task, attempt: Attempt, event: Reply | SendError | Unreadable, decision: Decision, price: Amount
+) -> None:
+    """Settle an attempt that brought nothing: its money, everyone's pace, its row; and stop where it says so."""
+    risk = price if decision.may_be_billed else None
+    _settle(line, price, risk)
+    if line.pacer is not None and decision.hold_s and isinstance(event, Reply) and event.status == 429:
+        line.pacer.hold(line.clock() + decision.hold_s)
+    line.ledger.attempt_ended(task.generation, attempt, decision, event, risk)
+    if decision.stop is not None:
+        _stop(line, decision)
 
 
 def _attempt(task: Task) -> Attempt:
@@ -226,13 +236,16 @@ def _learn(line: Line, answer: Answer, lease: Lease | None) -> None:
 
 
 def _answered(
-    line: Line, task: Task, attempt: Attempt, event: Reply, decision: Decision, result: Result, price: Amount, ms: int
-) -> Answered:
+    line: Line, task: Task, attempt: Attempt, event: Reply, decision: Decision, result: Result, price: Amount, ms: int,
+    images: Sequence[Image],
+) -> Answered:  # fmt: skip
     cost = line.endpoint.cost(task.request, result)
     missing = max(0, task.request.n - len(result.images)) / task.request.n
     # Images that did not come may have been billed all the same: their part of the price is at risk.
     risk = _part(price, missing) if missing and cost.source in ("table", "simulated") else None
-    generation = line.ledger.answered(task.generation, attempt, event, decision, result, cost, risk=risk, latency_ms=ms)
+    generation = line.ledger.answered(
+        task.generation, attempt, event, decision, result, cost, risk=risk, latency_ms=ms, images=images
+    )
     _settle(line, price, line.endpoint.spent(task.request, result), risk)
     return Answered(generation, result, decision.message if decision.outcome == "short" else None)
 

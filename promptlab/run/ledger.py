@@ -138,9 +138,12 @@ class Ledger:
 
     def answered(
         self, generation: Generation, attempt: Attempt, event: Reply, decision: Decision, result: Result, cost: Cost,
-        *, risk: Amount | None, latency_ms: int,
+        *, risk: Amount | None, latency_ms: int, images: Sequence[Image] = (),
     ) -> Generation:  # fmt: skip
-        """The result is known, before its files are: whatever happens now, it is fetched and never asked for again."""
+        """The result is known, before its files are: whatever happens now, it is fetched and never asked for again.
+
+        `images` came inside the answer and are on disk already.
+        """
         changes: dict[str, Any] = {
             "provider_id": result.id, "response_model": result.model, "provider_created_at": _iso(result.created),
             "response": json.dumps(result.response, ensure_ascii=False, separators=(",", ":")),
@@ -150,6 +153,7 @@ class Ledger:
         with self.log.transaction():
             self._end_attempt(attempt, decision, event, risk)
             self.log.update(Generation, generation.id, **changes)
+            self.log.insert_many(images)
         return replace(generation, **changes)
 
     def attempt_ended(

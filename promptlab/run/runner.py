@@ -307,11 +307,11 @@ class _Work:
                 self.log, run.id, _owner(run.id), fresh=self.fresh, resend=_consent(options),
                 has_files=lambda images: not self.store.missing(image.sha256 for image in images if image.sha256),
             )  # fmt: skip
-            listener = self._listener(run)
-            line = Line(endpoint, client, pacer, budget, ledger, jobs, listener, random.random, time.time)
             collector = Collector(
                 client, self.store, decoder, asyncio.Semaphore(DOWNLOADS), DownloadLimits(), random.random, thumbnails
             )
+            listener = self._listener(run)
+            line = Line(endpoint, client, pacer, budget, ledger, jobs, collector, listener, random.random, time.time)
             webhook_url = await stack.enter_async_context(
                 receiver(options.webhook_url, options.webhook_port, jobs, self.studio.environ, self.listener)
             )

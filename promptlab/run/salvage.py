@@ -63,7 +63,7 @@ async def _fetch(driver: Driver, row: Generation) -> None:
             why = "the image came inside the answer, and the process was killed before it was on disk"
             driver.line.listener(Finished(driver.line.ledger.lost(row, images, "pixels_lost", why), tuple(images)))
         return
-    await driver.collect(request, Answered(row, result, _note(driver, event)))
+    await driver.collect(request, Answered(row, result, _note(driver, event)), again=True)
 
 
 async def _poll(driver: Driver, row: Generation) -> None:

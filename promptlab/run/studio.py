@@ -125,7 +125,7 @@ def prepare(
             capabilities=endpoint.provider.capabilities,
             price=endpoint.price,
         )
-        chain = chain_of(studio)
+        chain = chain_of(studio.existing_log, studio.store)
         return endpoint, make_plan(experiment, studio.library(), target, where=where, limit=limit, chain=chain)
 
     def further(experiment: Experiment, missing: frozenset[str]) -> list[Problem]:

@@ -390,9 +390,9 @@ class _Lines:
 
 def _place_of(experiment: Experiment, text: str) -> Place | None:
     """Where an inline prompt stands in its experiment."""
-    sources = [experiment.source] if experiment.source else []
-    values = [value for axis in experiment.axes if axis.kind == "prompt" for value in axis.values]
-    return next((each.place for each in (*sources, *values) if each.text.replace("\r\n", "\n") == text), None)
+    texts = [(experiment.source.text, experiment.source.place)] if experiment.source else []
+    texts += [(value.text, value.place) for axis in experiment.axes if axis.kind == "prompt" for value in axis.values]
+    return next((place for written, place in texts if written.replace("\r\n", "\n") == text), None)
 
 
 # --- uses ---

@@ -58,8 +58,8 @@ class Store:
         """Begin a file. The first one of a store also removes what killed processes left behind."""
         folder = self.folder / ".part"
         with explained("write an image", self.folder):
-            folder.mkdir(parents=True, exist_ok=True)
             if not self._swept:
+                folder.mkdir(parents=True, exist_ok=True)
                 sweep(folder)
                 self._swept = True
             path, file = open_part(folder, _BUFFER)

@@ -250,6 +250,7 @@ class Lab:
         self.folder = folder / "studio"
         self.api = api
         self.state = folder / "state"
+        self.database = self.folder / "promptlab.db"
         self.output: list[str] = []  # everything that was printed
         self.events: list[RunEvent] = []
         self.started: list[subprocess.Popen[str]] = []
@@ -330,7 +331,7 @@ class Lab:
     # --- what the log says ---
 
     def rows(self, sql: str, *values: Any) -> list[Any]:
-        uri = (self.folder / "promptlab.db").as_uri() + "?mode=ro"
+        uri = self.database.as_uri() + "?mode=ro"
         with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=10)) as db:
             found = db.execute(sql, values).fetchall()
         return [row[0] for row in found] if found and len(found[0]) == 1 else found

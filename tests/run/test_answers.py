@@ -116,12 +116,16 @@ def test_what_may_be_sent_again_is_with_the_same_idempotency_key(
     lab.holds()
 
 
-def test_a_server_that_is_not_there_costs_nothing_and_is_tried_again(lab: Any, api: Any) -> None:
+def test_a_server_that_is_not_there_costs_nothing_and_is_tried_again(
+    lab: Any, api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Refused connections are certainly not sent: failed in the end, none at risk, resumable."""
+    monkeypatch.setattr("random.random", lambda: 0.02)  # of the back-off's jitter
     lab.environ["KAIRVAL_BASE_URL"] = "http://127.0.0.1:9"
     lab.experiment(1)
     summary = lab.run()
     assert (summary.failed, summary.attempts_at_risk, summary.credits_at_most) == (1, 0, 0)
+    assert lab.one("SELECT count(*) FROM attempts") == 6
     assert "refused" in summary.failures[0][0]
     assert any(text.startswith("promptlab resume") for text in summary.next_commands)
 

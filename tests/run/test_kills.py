@@ -172,3 +172,44 @@ def test_a_fresh_run_stays_fresh_when_it_is_resumed(lab: Any, api: Any) -> None:
     assert api.made == 12
     keys = [call.headers["idempotency-key"] for call in api.calls]
     assert len(set(keys)) == 12, "one of thirteen sends was the second of its generation"
+
+
+def test_pixels_that_came_inside_an_answer_survive_a_kill(lab: Any, api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log keeps no pixels, so they are on disk before the answer is in the log."""
+    import base64
+
+    api.behave = lambda call: api.act(
+        body={"id": "x", "data": [{"b64_json": base64.b64encode(api.png(call.number, 64, 999)).decode()}]}
+    )
+    lab.experiment(1)
+
+    async def killed(self: Any, request: Any, answered: Any, *, again: bool = False) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("promptlab.run.driver.Driver.collect", killed)
+        with pytest.raises(KeyboardInterrupt):
+            lab.run()
+    assert lab.statuses() == {"in_flight": 1}
+    summary = lab.resume()
+    assert (summary.completed, summary.images, summary.lost, len(api.calls)) == (1, 1, 0, 1)
+    assert all((lab.folder / path).is_file() for path in lab.rows("SELECT path FROM images"))
+
+
+def test_a_run_whose_resumes_are_killed_too_ends_with_the_same_bound(lab: Any, api: Any) -> None:
+    """Killed four times on its way: every time what was known is kept and what was in flight is not sent again."""
+    api.behave = lambda call: api.act(delay=0.02, files=("slow",) if call.number % 9 == 0 else ())
+    lab.experiment(120)
+    words: tuple[str, ...] = ("run", "experiments/exp.yaml", "--yes")
+    for kills in range(1, 5):
+        at = kills * 22
+        process = lab.start(*words)
+        lab.wait_for(lambda: len(api.calls) >= at or process.poll() is not None)  # noqa: B023
+        process.kill()
+        lab.end(process)
+        words = ("resume", "--yes")
+    summary = lab.resume()
+    assert summary.completed + summary.unknown == 120
+    assert summary.unknown <= 4 * 8
+    assert max(call.again for call in api.calls) == 0
+    lab.holds()

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import resource
 import signal
+import struct
+import subprocess
 import time
+import zlib
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from promptlab.errors import StoreError
-from promptlab.store import PartFile
+from promptlab.store import Decoder
 
 
 def test_a_daily_quota_ends_the_run_at_once_with_the_time_it_may_go_on(lab: Any, api: Any) -> None:
@@ -142,15 +146,15 @@ def test_a_full_disk_stops_in_order_and_loses_nothing_that_was_paid(
     lab: Any, api: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sentence says what to do, exit 1; answers are in the log, so that `resume` fetches their files."""
-    kept, keep = [0], PartFile.keep
+    kept, keep = [0], Decoder.keep
 
-    def full(self: PartFile, format: str) -> Any:
+    async def full(self: Decoder, *part: Any) -> Any:
         kept[0] += 1
         if kept[0] > 5:
             raise StoreError("images: cannot keep the image; the disk is full: free some space")
-        return keep(self, format)
+        return await keep(self, *part)
 
-    monkeypatch.setattr(PartFile, "keep", full)
+    monkeypatch.setattr(Decoder, "keep", full)
     api.behave = lambda call: api.act(delay=0.02)
     lab.experiment(40)
     summary = lab.run()
@@ -158,29 +162,53 @@ def test_a_full_disk_stops_in_order_and_loses_nothing_that_was_paid(
     assert "the disk is full" in str(summary.stopped)
     assert len(api.calls) < 40
     assert any("promptlab resume" in text for text in summary.next_commands)
-    monkeypatch.setattr(PartFile, "keep", keep)
+    monkeypatch.setattr(Decoder, "keep", keep)
     assert lab.resume().completed == 40
     assert api.made == 40
     lab.holds()
 
 
-def test_files_that_may_not_grow_end_the_program_with_a_sentence(lab: Any, api: Any) -> None:
-    """A real refusal by the system (a limit on file size), through the real program."""
-    picture = api.png(1, 200, 4000)
-    noise = b"\0\0\x90\0"  # a chunk nobody knows, so that the file is large
-    big = picture[:33] + noise + b"noIs" + bytes(0x9000)
-    import struct
-    import zlib
+def large(api: Any, number: int) -> bytes:
+    """A whole PNG of some 30 KB, another one for each number."""
+    small, noise = api.png(number), bytes(30_000)
+    chunk = struct.pack(">I", len(noise)) + b"noIs" + noise + struct.pack(">I", zlib.crc32(b"noIs" + noise))
+    return bytes(small[:33] + chunk + small[33:])
 
-    big += struct.pack(">I", zlib.crc32(b"noIs" + bytes(0x9000))) + picture[33:]
-    api.behave = lambda call: api.act(image=big)
-    lab.experiment(3)
-    lab.run(budget=lab.amount(credits=50), jobs=1)
-    process = lab.start("run", "experiments/exp.yaml", "--yes", "--fresh")
-    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (8000, 8000))
-    code, out, err = lab.end(process)
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of one megabyte; skipped where this user may not make one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True)
+    if made.returncode:
+        pytest.skip("only root can make a small disk")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("what", ["images", "db"])
+def test_a_disk_that_is_really_full_ends_the_program_in_order(lab: Any, api: Any, small_disk: Path, what: str) -> None:
+    """The images', or the database's: a sentence, exit 1, and after making room `resume` has everything."""
+    api.behave = lambda call: api.act(image=large(api, call.number), delay=0.01)
+    place = {"images": "images", "db": "promptlab.db"}[what]
+    lab.settings(**{what: str(small_disk / place)})
+    lab.database = small_disk / place if what == "db" else lab.database
+    lab.experiment(60)
+    if what == "db":
+        lab.run(budget=lab.amount(credits=50))
+        (small_disk / "ballast").write_bytes(bytes(420_000))
+    command = ("resume", "--yes") if what == "db" else ("run", "experiments/exp.yaml", "--yes")
+    code, out, err = lab.cli(*command)
     assert code == 1, out + err
-    assert "promptlab" in out + err
+    assert "full" in out + err
+    assert len(api.calls) < 60
+    subprocess.run(["mount", "-o", "remount,size=16m", str(small_disk)], check=True)
+    lab.resume()
+    assert lab.statuses().get("completed", 0) + lab.statuses().get("unknown", 0) == 60
+    assert max(call.again for call in api.calls) == 0
+    assert what == "db" or lab.statuses() == {"completed": 60}
+    lab.holds()
 
 
 def test_a_killed_run_s_jobs_can_be_left_by_ctrl_c(lab: Any, api: Any) -> None:
