@@ -93,4 +93,3 @@ def _without_secrets(text: str) -> str:
         if _SECRET_NAMES.search(name) and len(value) >= 6:
             text = text.replace(value, "***")
     return _SECRET_VALUES.sub(r"\1***", text)
-

@@ -80,6 +80,7 @@ def serve(app: App, host: str = "127.0.0.1", port: int = 0, *, ready: Callable[[
     """Serve until interrupted; `ready` is told the URL. OSError if the port is taken."""
     listener = _listen(host, port)
     with contextlib.closing(listener):
+        listener.listen(2048)  # who was told the URL may connect at once, and nobody else can take the port
         if ready:
             ready(_url(listener))
         _server(app).run(sockets=[listener])

@@ -69,7 +69,11 @@ def test_json_of_a_wrong_experiment(experiment: CLI, cli: CLI) -> None:
     """A wrong file gives a document too, with its problems; exit code 2."""
     result = cli("plan", experiment("prompt: a {{ nothing }}\nseeds: 1\n"), "--json")
     document = json.loads(result.out)
-    assert (result.code, document["ok"], [p["code"] for p in document["problems"]]) == (2, False, ["undefined-variable"])
+    assert (result.code, document["ok"], [p["code"] for p in document["problems"]]) == (
+        2,
+        False,
+        ["undefined-variable"],
+    )
 
 
 def test_all_problems_at_once(experiment: CLI, cli: CLI) -> None:

@@ -61,12 +61,12 @@ PROMPTS = [
 
 def test_try_sends_what_was_typed(studio: Path, cli: CLI) -> None:
     """Quotes, braces, template signs, newlines and any script arrive as they were typed (white space folded)."""
-    assert cli("try", *PROMPTS, "--no-thumbnails").code == 0
+    assert cli("try", "--no-thumbnails", "--", *PROMPTS).code == 0
     with sqlite3.connect(studio / "promptlab.db") as connection:
         found = [prompt for (prompt,) in connection.execute("SELECT prompt FROM generations ORDER BY sequence")]
     connection.close()
     assert found == [" ".join(prompt.split()) for prompt in PROMPTS]
-    again = cli("try", *PROMPTS, "--no-thumbnails")
+    again = cli("try", "--no-thumbnails", "--", *PROMPTS)
     assert (again.code, "7 from the log: cost nothing" in again.out) == (0, True)
     assert len(list((studio / "experiments").glob("try_*.yaml"))) == 1
 
@@ -84,7 +84,14 @@ def test_try_repeats_and_parameters(studio: Path, cli: CLI) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [[""], ["a", "--param", "n=9"], ["a", "--param", "n"], ["a", "--name", "../evil"], ["a", "--name", "shelf_photos"], []],
+    [
+        [""],
+        ["a", "--param", "n=9"],
+        ["a", "--param", "n"],
+        ["a", "--name", "../evil"],
+        ["a", "--name", "shelf_photos"],
+        [],
+    ],
 )
 def test_try_refuses_without_a_trace(arguments: list[str], studio: Path, cli: CLI) -> None:
     """A wrong question is exit 2, leaves no file, and no experiment is overwritten."""
