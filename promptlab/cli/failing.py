@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from promptlab.errors import InputError, Problem, PromptlabError
+if TYPE_CHECKING:
+    from promptlab.errors import Problem
 
 __all__ = ["failed", "problem_document"]
 
@@ -25,6 +26,8 @@ def failed(error: BaseException, words: Sequence[str]) -> int:
     for line in lines:
         click.echo(line, err=True)
     if _wants_json(words):
+        import json
+
         document = {"error": _first_line(lines), "exit_code": code, "problems": [problem_document(p) for p in problems]}
         click.echo(json.dumps(document, indent=1, ensure_ascii=False))
     if os.environ.get("PROMPTLAB_DEBUG") and not isinstance(error, (click.ClickException, click.Abort)):
@@ -42,6 +45,8 @@ def problem_document(problem: Problem) -> dict[str, object]:
 
 def _told(error: BaseException) -> tuple[int, list[str], Sequence[Problem]]:
     """Exit code, what to print, and the problems in it."""
+    from promptlab.errors import InputError, PromptlabError  # here, as `promptlab --help` does without
+
     if isinstance(error, InputError):
         return error.exit_code, _problem_lines(error.problems), error.problems
     if isinstance(error, PromptlabError):

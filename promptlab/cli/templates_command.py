@@ -154,7 +154,8 @@ def log_(template: str, db: Path | None) -> None:
         return
     rows = [
         (version.commit[:12] if version.commit else version.note, version.date[:10], version.author,
-         _cut(version.message, 40), f"{version.runs:,}", f"{version.images:,}", words.credits(version.credits).removesuffix(" credits"),
+         _cut(version.message, 40), f"{version.runs:,}", f"{version.images:,}",
+         "–" if version.credits is None else words.figure(version.credits),
          f"+{version.kept} -{version.rejected}", version.template_id[:12])
         for version in versions
     ]  # fmt: skip

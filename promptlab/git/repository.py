@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -170,6 +170,12 @@ class Repository:
         asked = ["log", "--follow", "--name-only", "-z", "--encoding=UTF-8", form, "--end-of-options", "HEAD"]
         text = output(self.root, [*asked, "--", check_path(path)]).decode("utf-8", "surrogateescape")
         return [_commit(record) for record in text.split("\x1e")[1:]]
+
+    def newest_first(self, commits: Collection[str]) -> list[str]:
+        """These commits, each before its parents; dates may be equal, or wrong after a rebase."""
+        walked = output(self.root, ["rev-list", "--topo-order", "--end-of-options", "HEAD"]).decode("ascii").split()
+        wanted = set(commits)
+        return [commit for commit in walked if commit in wanted]
 
     def blame(self, path: str, commit: str | None = None) -> list[BlameLine]:
         """Who wrote each line of a file in a commit, or of the working copy; GitError when it is not tracked."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from promptlab.model import Generation, Image
@@ -11,25 +11,26 @@ from promptlab.store import Store
 __all__ = ["Names"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Names:
     """Fills the two parts of a planned name that only a result knows, and links the file there."""
 
     store: Store
     studio: Path
+    _folder: str = field(init=False)  # of all names, as the log writes it
+
+    def __post_init__(self) -> None:
+        folder = self.store.names
+        self._folder = folder.relative_to(self.studio).as_posix() if folder.is_relative_to(self.studio) else str(folder)
 
     def path(self, generation: Generation, position: int, format: str | None) -> str | None:
         """The readable path of one image, relative to the studio; None for a row without a name."""
         if generation.file_name is None:
             return None
         name = generation.file_name.replace("{position}", str(position)).replace("{ext}", format or "bin")
-        return self._shown(self.store.names / generation.experiment / name)
+        return f"{self._folder}/{generation.experiment}/{name}"
 
-    def link(self, image: Image) -> str | None:
-        """Link a stored image to its readable name; a later run takes a name over. The path that was used."""
-        if image.path is None or image.sha256 is None:
-            return image.path
-        return self._shown(self.store.link(image.sha256, (self.studio / image.path).relative_to(self.store.names)))
-
-    def _shown(self, path: Path) -> str:
-        return path.relative_to(self.studio).as_posix() if path.is_relative_to(self.studio) else str(path)
+    def link(self, image: Image) -> None:
+        """Link a stored image to its readable name; a later run takes a name over."""
+        if image.path is not None and image.sha256 is not None:
+            self.store.link(image.sha256, image.path.removeprefix(f"{self._folder}/"))

@@ -99,7 +99,7 @@ def check_budget(studio: Studio, endpoint: Endpoint, budget: Amount | None, requ
         ("the studio's cap a month", chosen.month),
     ]
     named = [(name, amount) for name, amount in ceilings if amount is not None]
-    if not named:
+    if not named or endpoint.simulated:  # what costs nothing passes no ceiling
         return
     models = {(request.operation, request.model, request.n): request for request in requests}
     for price in map(endpoint.price, models.values()):

@@ -187,7 +187,8 @@ def _known(job: Job, log: Log) -> _Known:
     requests = job.plan.requests()
     while chunk := list(islice(requests, CHUNK)):
         hashes = [request.request_hash for request in chunk]
-        hits, held = log.hits(hashes), log.open_generations(hashes)
+        hits = log.hits(hashes)
+        held = log.open_generations(hash_ for hash_ in hashes if hash_ not in hits)
         for request in chunk:
             hash_ = request.request_hash
             if hash_ in counted:

@@ -168,7 +168,7 @@ def _commits_of(repository: Repository, library: Library, name: str) -> list[Com
             todo += [file.path for file in version.files if file.path not in done] if version else []
         current = _text_of(library, name)
         todo += [file.path for file in current.files if file.path not in done] if current else []
-    return sorted(found.values(), key=lambda commit: commit.date, reverse=True)
+    return [found[commit] for commit in repository.newest_first(found)] if found else []
 
 
 # --- diff ---

@@ -67,8 +67,8 @@ class Store:
 
     def path(self, sha256: str) -> Path | None:
         """The file of a content, or None if it is not here. StoreError for a text that is no hash."""
-        folder = self.folder / _checked(sha256)[:2]
-        return next((path for ext in _EXTENSIONS if (path := folder / f"{sha256}.{ext}").is_file()), None)
+        start = f"{self.folder}/{_checked(sha256)[:2]}/{sha256}."  # text: a path object for each try costs more
+        return next((Path(start + ext) for ext in _EXTENSIONS if os.path.isfile(start + ext)), None)  # noqa: PTH113
 
     def read(self, sha256: str) -> bytes:
         """The bytes of a content; StoreError if it is not here."""
@@ -119,7 +119,7 @@ class Store:
             try:
                 os.link(source, target)
             except FileExistsError:
-                if not (target.is_file() and not target.is_symlink() and target.samefile(source)):
+                if not os.path.samestat(target.lstat(), source.stat()):
                     _take_over(source, target)
             except OSError as error:
                 if error.errno not in _COPY_INSTEAD:

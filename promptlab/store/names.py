@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path, PurePath
 
 from promptlab.errors import StoreError
@@ -11,6 +12,8 @@ __all__ = ["safe_name"]
 
 #: The bytes that ext4, xfs, APFS and most others take for one part of a path.
 _LONGEST = 255
+#: Most names: short parts that begin with a letter, a digit or an underscore, and nothing in them to think about.
+_PLAIN = re.compile(r"(?:\w[\w.,=+~-]{0,59}/)*\w[\w.,=+~-]{0,59}")
 
 
 def safe_name(name: PurePath, root: Path) -> PurePath:
@@ -18,6 +21,8 @@ def safe_name(name: PurePath, root: Path) -> PurePath:
 
     An absolute name is accepted only if it is below `root` as written.
     """
+    if _PLAIN.fullmatch(str(name)):
+        return name
     if name.is_absolute() and root.is_absolute() and name.is_relative_to(root):
         name = name.relative_to(root)
     parts = name.parts

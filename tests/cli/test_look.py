@@ -90,7 +90,7 @@ def marks(studio: Path) -> list[tuple[str, str, str]]:
 
 
 def test_mark(ran: str, studio: Path, cli: CLI, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Images are marked by name, by values and from a list; each person has a mark of their own, and can take it away."""
+    """Images are marked by name, by values and from a list; each person has marks of their own."""
     assert "2 images: keep by ada" in cli("mark", "last", "--keep", "*cup*", "--by", "ada", "--tag", "warm").out
     assert "2 images: reject by bob" in cli("mark", "exp", "--reject", "--where", "s=cup", "--by", "bob").out
     monkeypatch.setattr("sys.stdin", StringIO("jug_s1_0.jpg\n\nresults/exp/jug_s2_0.jpg\n"))
@@ -106,7 +106,8 @@ def test_mark(ran: str, studio: Path, cli: CLI, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     "arguments",
     [["last", "*"], ["last", "--keep"], ["last", "--keep", "nothing*"], ["nope", "--keep", "*"],
-     ["last", "--keep", "--where", "s=mug"], ["last", "--keep", "--where", "t=cup"], ["last", "--keep", "--where", "s"]],
+     ["last", "--keep", "--where", "s=mug"], ["last", "--keep", "--where", "t=cup"],
+     ["last", "--keep", "--where", "s"]],
 )  # fmt: skip
 def test_mark_refuses_what_it_cannot_mean(arguments: list[str], ran: str, studio: Path, cli: CLI) -> None:
     """Nothing to mark, nothing that matches, or no mark given: exit 2, no row."""

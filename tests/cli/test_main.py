@@ -65,20 +65,17 @@ def test_reference_is_current() -> None:
 
 
 def cpu(*arguments: str) -> float:
-    """The least CPU seconds of five calls."""
-
-    def once() -> float:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-    return min(once() for _ in range(5))
+    """CPU seconds of one call."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def test_help_is_quick() -> None:
-    """`promptlab --help` takes at most six times an empty Python's CPU."""
-    assert cpu("-m", "promptlab", "--help") <= 6 * cpu("-c", "pass")
+    """`promptlab --help` takes at most six times an empty Python's CPU (the least of ten calls each, in turns)."""
+    pairs = [(cpu("-m", "promptlab", "--help"), cpu("-c", "pass")) for _ in range(10)]
+    assert min(pair[0] for pair in pairs) <= 6 * min(pair[1] for pair in pairs)
 
 
 def test_a_fault_of_its_own_is_a_sentence(call: CLI, studio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +142,8 @@ def test_bombs_are_refused_at_once(name: str, experiment: CLI, studio: Path) -> 
     code = (
         "import resource, sys\nfrom promptlab.cli.main import main\ntry:\n    main(['plan', sys.argv[1]])\n"
         "except SystemExit as end:\n    usage = resource.getrusage(resource.RUSAGE_SELF)\n"
-        "    print(end.code, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)"
+        "    peak = next(line for line in open('/proc/self/status') if line.startswith('VmHWM'))\n"
+        "    print(end.code, usage.ru_utime + usage.ru_stime, int(peak.split()[1]) / 1024)"
     )
 
     def look(file: Path) -> tuple[int, float, float]:

@@ -77,7 +77,7 @@ def test_json_of_a_wrong_experiment(experiment: CLI, cli: CLI) -> None:
 
 
 def test_all_problems_at_once(experiment: CLI, cli: CLI) -> None:
-    """Faults of the file, of its parameters for the provider and of its prompts are told together, each with a caret."""
+    """Faults of the file, of its parameters for the provider and of its prompts are told together, with carets."""
     path = experiment(
         "prompt: a {{ sbject }} {{ look.lihgt }}\nparams: {n: 9, aspect_ratio: 7:3}\n"
         "axes: {subject: [a, b], look: {warm: {light: x}}}\nskip: [{look: cold}]\nbaseline: {lok: warm}\n"
@@ -103,7 +103,7 @@ PARAMETERS = {
 
 @pytest.mark.parametrize("case", PARAMETERS)
 def test_parameters_are_checked_for_the_provider(case: str, experiment: CLI, cli: CLI) -> None:
-    """A parameter that the chosen provider would refuse is an error at its line, wherever it stands; nothing is sent."""
+    """A parameter that the chosen provider would refuse is an error at its line wherever it stands; nothing is sent."""
     text, line, _ = PARAMETERS[case]
     path = experiment(text)
     for command in (["plan", path], ["run", path]):
@@ -186,7 +186,7 @@ def test_a_huge_product_is_counted_at_once(experiment: CLI, cli: CLI) -> None:
 
 
 def test_against_a_revision(studio: Path, experiment: CLI, cli: CLI, git: CLI) -> None:
-    """--against names the variants that came, went and changed, and what catching up costs; bad revisions are exit 2."""
+    """--against names the variants that came, went and changed and what catching up costs; bad revisions: exit 2."""
     path = experiment("template: t.j2\naxes: {s: [p, q]}\nseeds: 1\n")
     (studio / "templates" / "t.j2").write_text("a {{ s }}{% if s == 'p' %} old{% endif %}\n")
     git("add", "-A")
