@@ -2,45 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import random
-import signal
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from promptlab.errors import InputError, PromptlabError
-from promptlab.http import DownloadLimits
 from promptlab.log import Log, Totals
 from promptlab.model import Amount, Generation, Mode, Run, RunStatus, utc_now
 from promptlab.pacing.owner import owner, state_of
 from promptlab.providers import Endpoint
-from promptlab.run.alerts import Alarm, alerts_of, deliver, passed
 from promptlab.run.begin import begin
-from promptlab.run.budget import Budget
-from promptlab.run.collect import Collector
-from promptlab.run.driver import Driver
 from promptlab.run.events import Listener, Message, Planned, Summary, ignore
-from promptlab.run.exchange import Line
-from promptlab.run.jobs import Jobs
-from promptlab.run.ledger import CLAIM_S, Ledger
+from promptlab.run.ledger import CLAIM_S
 from promptlab.run.names import Names
-from promptlab.run.opening import caps, check_budget, known_limits, may_raise, open_client, open_pacer
+from promptlab.run.opening import check_budget
 from promptlab.run.recover import after_interruption, may_resend
 from promptlab.run.rows import request_of
-from promptlab.run.salvage import salvage
-from promptlab.run.sources import Sources
+from promptlab.run.session import Session
 from promptlab.run.studio import Job, Studio
 from promptlab.run.summary import summarise
-from promptlab.run.webhook import receiver
-from promptlab.store import Decoder, Store
+from promptlab.store import Store
 
 __all__ = ["Ahead", "Options", "resume", "run"]
-
-JOBS = 8  # workers where neither the plan nor --jobs says how many
-DOWNLOADS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,9 +199,19 @@ class _Work:
 
     def _salvage(self, run: Run, rows: Sequence[Generation]) -> None:
         if rows:
-            driver = asyncio.run(self._with_driver(run, iter(()), "auto", 0, lambda driver: salvage(driver, rows)))
-            if driver.interrupted:
+            from promptlab.run.sending import collect_rows
+
+            if collect_rows(self._session(run), rows).interrupted:
                 raise KeyboardInterrupt
+
+    def _session(self, run: Run) -> Session:
+        options = self.options
+        return Session(
+            self.studio, self.endpoint, self.log, self.store, self.names, run, _owner(run.id), self.listener,
+            budget=options.budget, fresh=self.fresh, jobs=options.jobs, thumbnails=options.thumbnails,
+            resend=_consent(options), webhook_url=options.webhook_url, webhook_port=options.webhook_port,
+            alert=self.alert,
+        )  # fmt: skip
 
     def to_send(self, run_id: str) -> list[Generation]:
         """What a resume may send: never sent, rejected or failed; unknown and lost ones only as the person said."""
@@ -253,8 +248,9 @@ class _Work:
         stopped: PromptlabError | None = None
         interrupted = False
         if to_send:
-            planned = self.log.generations(run.id, statuses=("planned",))
-            driver = asyncio.run(self._with_driver(run, planned, mode, to_send, _run_driver))
+            from promptlab.run.sending import send_planned  # what sends is only imported where something is sent
+
+            driver = send_planned(self._session(run), mode, to_send)
             stopped, interrupted = driver.stopped, driver.interrupted
         ended = self._end(run, _status(self.log.totals(run.id), stopped, interrupted))
         summary = summarise(self.log, ended, self.studio, stopped, time.monotonic() - self.started)
@@ -264,6 +260,8 @@ class _Work:
 
     def _raise_alerts(self, summary: Summary) -> None:
         """At the end of a run that sent: to the terminal, and to the studio's command and webhook, once."""
+        from promptlab.run.alerts import alerts_of, deliver, passed
+
         found = alerts_of(self.log, self.studio.settings)
         if self.alert is not None:
             found += tuple(passed([self.alert], summary.credits_at_most, summary.cost_usd_at_most, "this run"))
@@ -284,65 +282,6 @@ class _Work:
         assert found is not None
         return found
 
-    async def _with_driver(
-        self,
-        run: Run,
-        planned: Iterator[Generation],
-        mode: Mode,
-        to_send: int,
-        use: Callable[[Driver], Awaitable[None]],
-    ) -> Driver:
-        """Open everything that sending needs, use it, and close it in order."""
-        endpoint, options, settings = self.endpoint, self.options, self.studio.settings
-        thumbnails = settings.thumbnails if options.thumbnails is None else options.thumbnails
-        async with AsyncExitStack() as stack:
-            client = await stack.enter_async_context(open_client(endpoint))
-            pacer = (
-                stack.enter_context(open_pacer(self.studio, endpoint, options.jobs)) if not endpoint.simulated else None
-            )
-            decoder = await stack.enter_async_context(Decoder())
-            jobs = Jobs(endpoint, client, time.time, lambda model: self.log.latencies(endpoint.provider.name, model))
-            budget = Budget(caps(self.log, settings, options.budget, self.log.totals(run.id)))
-            ledger = Ledger(
-                self.log, run.id, _owner(run.id), fresh=self.fresh, resend=_consent(options),
-                has_files=lambda images: not self.store.missing(image.sha256 for image in images if image.sha256),
-            )  # fmt: skip
-            collector = Collector(
-                client, self.store, decoder, asyncio.Semaphore(DOWNLOADS), DownloadLimits(), random.random, thumbnails
-            )
-            listener = self._listener(run)
-            line = Line(endpoint, client, pacer, budget, ledger, jobs, collector, listener, random.random, time.time)
-            webhook_url = await stack.enter_async_context(
-                receiver(options.webhook_url, options.webhook_port, jobs, self.studio.environ, self.listener)
-            )
-            sources = Sources(self.log, run.id, collector)
-            driver = Driver(
-                line, collector, self.store, self.names, sources, planned, workers=self._workers(to_send),
-                asynchronous=mode == "async" or (mode == "auto" and webhook_url is not None),
-                webhook_url=webhook_url,
-            )  # fmt: skip
-            with _signals(driver):
-                await use(driver)
-        return driver
-
-    def _listener(self, run: Run) -> Listener:
-        if self.alert is None or self.endpoint.simulated:
-            return self.listener
-        totals = self.log.totals(run.id)
-        return Alarm(self.alert, self.listener, totals.credits or 0.0, totals.cost_usd or 0.0)
-
-    def _workers(self, to_send: int) -> int:
-        """Enough to fill what the key allows; an unnamed plan may turn out to allow more than it starts with."""
-        limits = self.endpoint.limits
-        most = limits.concurrent or JOBS
-        if not limits.named and not self.endpoint.simulated:
-            known = known_limits(self.studio, self.endpoint).values()
-            most = max([most, *(rate.concurrent or 0 for rate in known)])
-        jobs = self.options.jobs or self.studio.settings.jobs
-        if jobs is not None:
-            most = jobs if may_raise(self.endpoint) else min(jobs, most)
-        return max(1, min(most, to_send))
-
 
 def _status(totals: Totals, stopped: PromptlabError | None, interrupted: bool) -> RunStatus:
     if stopped is not None:
@@ -352,10 +291,6 @@ def _status(totals: Totals, stopped: PromptlabError | None, interrupted: bool) -
     return "failed" if totals.failed + totals.unknown + totals.lost + totals.skipped else "completed"
 
 
-async def _run_driver(driver: Driver) -> None:
-    await driver.run()
-
-
 def _owner(run_id: str) -> str:
     return f"{owner()}#{run_id}"
 
@@ -363,21 +298,3 @@ def _owner(run_id: str) -> str:
 def _consent(options: Options) -> frozenset[str]:
     unknown = {"unknown", "in_flight"} if options.retry_unknown else set()
     return frozenset(unknown | ({"lost"} if options.retry_lost else set()))
-
-
-@contextmanager
-def _signals(driver: Driver) -> Iterator[None]:
-    """Ctrl-C and a polite kill stop the run in order; elsewhere than in the main thread nobody can ask."""
-    loop = asyncio.get_running_loop()
-    taken = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(number, driver.interrupt)
-        except (NotImplementedError, RuntimeError, ValueError):
-            continue
-        taken.append(number)
-    try:
-        yield
-    finally:
-        for number in taken:
-            loop.remove_signal_handler(number)

@@ -8,6 +8,7 @@ from promptlab.errors import PromptlabError
 from promptlab.log import Log, Totals
 from promptlab.model import Run
 from promptlab.run.events import Summary
+from promptlab.run.recover import may_resend
 from promptlab.run.studio import Studio
 
 __all__ = ["exit_code", "next_commands", "summarise"]
@@ -69,7 +70,7 @@ def next_commands(log: Log, run: Run, totals: Totals) -> tuple[str, ...]:
     """The exact commands that would finish the run, each with its worst price where sending again may pay twice."""
     commands = []
     short = run.id
-    if totals.planned or totals.in_flight or totals.failed:
+    if totals.planned or totals.in_flight or (totals.failed and _any_sendable(log, run.id)):
         commands.append(f"promptlab resume {short}")
     blocked = list(log.generations(run.id, statuses=("skipped",))) if totals.skipped else []
     unknown = totals.unknown + sum(row.error_code == "unknown_before" for row in blocked)
@@ -78,6 +79,15 @@ def next_commands(log: Log, run: Run, totals: Totals) -> tuple[str, ...]:
         if count:
             commands.append(f"promptlab resume {short} {flag}   # {count} again, {_worst(run, totals, count)}")
     return tuple(commands)
+
+
+def _any_sendable(log: Log, run_id: str) -> bool:
+    """Whether a resume would send any of what failed; what the provider refused for good it would not."""
+    for row in log.generations(run_id, statuses=("failed",)):
+        attempts = log.attempts(row.id)
+        if may_resend(row, attempts[-1].outcome if attempts else None):
+            return True
+    return False
 
 
 def _worst(run: Run, totals: Totals, count: int) -> str:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from .matcher import matches, parse_matcher
     from .names import nearest
     from .schema import experiment_schema
-    from .settings import Alerts, Caps, Settings, load_settings
+    from .settings import Alerts, Caps, Settings
+    from .settings_file import load_settings
     from .studio import find_studio
 
 __all__ = [
@@ -42,7 +43,7 @@ _HOME = {
     "experiment_schema": "schema",
     "find_studio": "studio",
     "load_experiment": "load",
-    "load_settings": "settings",
+    "load_settings": "settings_file",
     "load_text": "load",
     "matches": "matcher",
     "nearest": "names",

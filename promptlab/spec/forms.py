@@ -80,7 +80,8 @@ class Context:
 class Form(BaseModel):
     """A map with a fixed set of keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
+    # defer_build: a nested form is built as a part of the one that holds it, not once more by itself.
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -188,7 +189,7 @@ Params = Annotated[
 class FieldsForm(Form):
     """A value of several fields: `{{ axis.field }}`; `text` is what `{{ axis }}` renders, else the id."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
     __pydantic_extra__: dict[str, Data]
 
     negative_prompt: Negative = Field(

@@ -137,7 +137,7 @@ BOMBS = {
 
 @pytest.mark.parametrize("source", BOMBS.values(), ids=BOMBS.keys())
 def test_a_bomb_stops_at_once_with_its_line(inline: Any, source: str) -> None:
-    """Each is refused, when compiled or when rendered, long before it could hurt, and names the template and the line."""
+    """Each is refused, when compiled or rendered, long before it could hurt, and names the template and the line."""
     text = "one line\n" + source
     began = time.process_time()
     with pytest.raises(InputError) as caught:

@@ -1,0 +1,143 @@
+"""Sending: the event loop, and everything that is opened for it. Imported only where something is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+
+from promptlab.http import DownloadLimits
+from promptlab.model import Generation, Mode
+from promptlab.run.alerts import Alarm
+from promptlab.run.budget import Budget
+from promptlab.run.collect import Collector
+from promptlab.run.driver import Driver
+from promptlab.run.events import Listener
+from promptlab.run.exchange import Line
+from promptlab.run.jobs import Jobs
+from promptlab.run.ledger import Ledger
+from promptlab.run.opening import caps, known_limits, may_raise, open_client, open_pacer
+from promptlab.run.salvage import salvage
+from promptlab.run.session import Session
+from promptlab.run.sources import Sources
+from promptlab.run.webhook import receiver
+from promptlab.store import Decoder
+
+__all__ = ["collect_rows", "send_planned"]
+
+JOBS = 8  # workers where neither the plan nor --jobs says how many
+DOWNLOADS = 16
+STOPS = (signal.SIGINT, signal.SIGTERM)
+
+
+def send_planned(session: Session, mode: Mode, to_send: int) -> Driver:
+    """Send what is planned; the driver says how it ended."""
+    planned = session.log.generations(session.run.id, statuses=("planned",))
+    return _in_loop(session, planned, mode, to_send, lambda driver: driver.run())
+
+
+def collect_rows(session: Session, rows: Sequence[Generation]) -> Driver:
+    """Settle generations that an earlier process left behind, without sending any of them again."""
+    return _in_loop(session, iter(()), "auto", 0, lambda driver: salvage(driver, rows))
+
+
+def _in_loop(
+    session: Session, planned: Iterator[Generation], mode: Mode, to_send: int, use: Callable[[Driver], Awaitable[None]]
+) -> Driver:
+    with _early_stops() as seen:
+        return asyncio.run(_with_driver(session, planned, mode, to_send, use, seen))
+
+
+async def _with_driver(
+    session: Session, planned: Iterator[Generation], mode: Mode, to_send: int,
+    use: Callable[[Driver], Awaitable[None]], stops_seen: list[int],
+) -> Driver:  # fmt: skip
+    """Open everything that sending needs, use it, and close it in order."""
+    endpoint, log, run, settings = session.endpoint, session.log, session.run, session.studio.settings
+    thumbnails = settings.thumbnails if session.thumbnails is None else session.thumbnails
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(open_client(endpoint))
+        pacer = None
+        if not endpoint.simulated:
+            pacer = stack.enter_context(open_pacer(session.studio, endpoint, session.jobs))
+        decoder = await stack.enter_async_context(Decoder())
+        jobs = Jobs(endpoint, client, time.time, lambda model: log.latencies(endpoint.provider.name, model))
+        budget = Budget(caps(log, settings, session.budget, log.totals(run.id)))
+        ledger = Ledger(
+            log, run.id, session.owner, fresh=session.fresh, resend=session.resend,
+            has_files=lambda images: not session.store.missing(image.sha256 for image in images if image.sha256),
+        )  # fmt: skip
+        gate = asyncio.Semaphore(DOWNLOADS)
+        collector = Collector(client, session.store, decoder, gate, DownloadLimits(), random.random, thumbnails)
+        listener = _listener(session)
+        line = Line(endpoint, client, pacer, budget, ledger, jobs, collector, listener, random.random, time.time)
+        webhook_url = await stack.enter_async_context(
+            receiver(session.webhook_url, session.webhook_port, jobs, session.studio.environ, session.listener)
+        )
+        driver = Driver(
+            line, collector, session.store, session.names, Sources(log, run.id, collector), planned,
+            workers=_workers(session, to_send),
+            asynchronous=mode == "async" or (mode == "auto" and webhook_url is not None), webhook_url=webhook_url,
+        )  # fmt: skip
+        with _signals(driver, stops_seen):
+            await use(driver)
+    return driver
+
+
+def _listener(session: Session) -> Listener:
+    if session.alert is None or session.endpoint.simulated:
+        return session.listener
+    totals = session.log.totals(session.run.id)
+    return Alarm(session.alert, session.listener, totals.credits or 0.0, totals.cost_usd or 0.0)
+
+
+def _workers(session: Session, to_send: int) -> int:
+    """Enough to fill what the key allows; an unnamed plan may turn out to allow more than it starts with."""
+    endpoint = session.endpoint
+    most = endpoint.limits.concurrent or JOBS
+    if not endpoint.limits.named and not endpoint.simulated:
+        known = known_limits(session.studio, endpoint).values()
+        most = max([most, *(rate.concurrent or 0 for rate in known)])
+    jobs = session.jobs or session.studio.settings.jobs
+    if jobs is not None:
+        most = jobs if may_raise(endpoint) else min(jobs, most)
+    return max(1, min(most, to_send))
+
+
+@contextmanager
+def _early_stops() -> Iterator[list[int]]:
+    """Ctrl-C before the event loop listens is kept for it; only the main thread of a program can be asked to stop."""
+    seen: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield seen
+        return
+    before = {number: signal.signal(number, lambda number, _frame: seen.append(number)) for number in STOPS}
+    try:
+        yield seen
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _signals(driver: Driver, seen: list[int]) -> Iterator[None]:
+    """Ctrl-C and a polite kill stop the run in order."""
+    loop = asyncio.get_running_loop()
+    taken = []
+    for number in STOPS:
+        try:
+            loop.add_signal_handler(number, driver.interrupt)
+        except (NotImplementedError, RuntimeError, ValueError):
+            continue
+        taken.append(number)
+    for _ in seen:
+        driver.interrupt()
+    try:
+        yield
+    finally:
+        for number in taken:
+            loop.remove_signal_handler(number)
