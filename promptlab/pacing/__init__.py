@@ -4,9 +4,23 @@
 file in the state folder; `pacer` waits.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from promptlab.pacing.folder import state_folder
 from promptlab.pacing.limits import Limits, forecast
-from promptlab.pacing.pacer import Pacer
 from promptlab.pacing.window import Delay, Lease, Quota
 
+if TYPE_CHECKING:
+    from promptlab.pacing.pacer import Pacer
+
 __all__ = ["Delay", "Lease", "Limits", "Pacer", "Quota", "forecast", "state_folder"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Pacer":  # asyncio costs what a cached run saves
+        from promptlab.pacing.pacer import Pacer
+
+        return Pacer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -21,9 +21,8 @@ from promptlab.git import Repository
 from promptlab.http import decode_data_url
 from promptlab.log import Log
 from promptlab.model import Generation, Image, InputFile, Request, Run, Variant, new_id, utc_now
-from promptlab.run.ledger import copy_changes
 from promptlab.run.names import Names
-from promptlab.run.rows import planned_row
+from promptlab.run.rows import copy_changes, planned_row
 from promptlab.run.studio import Job
 from promptlab.store import BadImage, Store, inspect
 

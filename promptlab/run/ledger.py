@@ -18,10 +18,10 @@ from promptlab.model import Amount, Attempt, Generation, GenerationStatus, Image
 from promptlab.pacing.owner import state_of
 from promptlab.providers import Cost, Job, Result
 from promptlab.run.budget import Budget
+from promptlab.run.rows import copy_changes
+from promptlab.run.session import CLAIM_S
 
 __all__ = ["Blocked", "Busy", "Full", "Hit", "Ledger", "Look"]
-
-CLAIM_S = 90.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,17 +246,6 @@ class Ledger:
                 self.log.update(Image, known[image.position], **changes)
             else:
                 self.log.insert(image)
-
-
-def copy_changes(paid: Generation) -> dict[str, Any]:
-    """The columns of a cached copy that differ from a planned row."""
-    return {
-        "status": "completed", "cached_from": paid.id, "credits": 0.0, "cost_usd": 0.0, "cost_source": "cache",
-        "response_model": paid.response_model, "provider_id": paid.provider_id,
-        "provider_created_at": paid.provider_created_at, "ended_at": utc_now(), "file_name": None,
-        "error_code": None, "error_type": None, "error_message": None,
-        "dropped": paid.dropped, "emulated": paid.emulated,
-    }  # fmt: skip
 
 
 def _names(names: Sequence[str]) -> str | None:

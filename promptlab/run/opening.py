@@ -6,17 +6,21 @@ import hashlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from promptlab import __version__
 from promptlab.errors import InputError
 from promptlab.http import Client
 from promptlab.log import Log, Totals
 from promptlab.model import Amount, Request
-from promptlab.pacing import Limits, Pacer, state_folder
+from promptlab.pacing import Limits, state_folder
 from promptlab.providers import Endpoint, RateLimits, plans
 from promptlab.run.budget import Cap
 from promptlab.run.studio import Studio
 from promptlab.spec import Settings
+
+if TYPE_CHECKING:
+    from promptlab.pacing import Pacer
 
 __all__ = ["caps", "check_budget", "known_limits", "limits_of", "may_raise", "open_client", "open_pacer"]
 
@@ -57,6 +61,8 @@ def open_pacer(studio: Studio, endpoint: Endpoint, jobs: int | None) -> Pacer:
         for rate in known_limits(studio, endpoint).values()
         if rate.requests is not None
     }
+    from promptlab.pacing import Pacer
+
     return Pacer.open(
         state_folder(studio.environ),
         hashlib.sha256(secret.encode()).hexdigest(),

@@ -9,7 +9,7 @@ from typing import Any
 
 from promptlab.model import Generation, Request, Variant, new_id, utc_now
 
-__all__ = ["COLUMNS", "planned_row", "request_of"]
+__all__ = ["COLUMNS", "copy_changes", "planned_row", "request_of"]
 
 #: Parameters with a column of their own; every other one is in `params`.
 COLUMNS = ("aspect_ratio", "output_format", "n", "strength")
@@ -89,3 +89,14 @@ def _names(names: Iterable[str]) -> str | None:
 
 def _json(value: Mapping[str, Any]) -> str | None:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value else None
+
+
+def copy_changes(paid: Generation) -> dict[str, Any]:
+    """The columns of a cached copy that differ from a planned row."""
+    return {
+        "status": "completed", "cached_from": paid.id, "credits": 0.0, "cost_usd": 0.0, "cost_source": "cache",
+        "response_model": paid.response_model, "provider_id": paid.provider_id,
+        "provider_created_at": paid.provider_created_at, "ended_at": utc_now(), "file_name": None,
+        "error_code": None, "error_type": None, "error_message": None,
+        "dropped": paid.dropped, "emulated": paid.emulated,
+    }  # fmt: skip

@@ -15,12 +15,11 @@ from promptlab.pacing.owner import owner, state_of
 from promptlab.providers import Endpoint
 from promptlab.run.begin import begin
 from promptlab.run.events import Listener, Message, Planned, Summary, ignore
-from promptlab.run.ledger import CLAIM_S
 from promptlab.run.names import Names
 from promptlab.run.opening import check_budget
 from promptlab.run.recover import after_interruption, may_resend
 from promptlab.run.rows import request_of
-from promptlab.run.session import Session
+from promptlab.run.session import CLAIM_S, Session
 from promptlab.run.studio import Job, Studio
 from promptlab.run.summary import summarise
 from promptlab.store import Store

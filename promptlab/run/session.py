@@ -12,7 +12,9 @@ from promptlab.run.names import Names
 from promptlab.run.studio import Studio
 from promptlab.store import Store
 
-__all__ = ["Session"]
+__all__ = ["CLAIM_S", "Session"]
+
+CLAIM_S = 90.0  # a claim that nobody renews for so long is nobody's
 
 
 @dataclass(frozen=True, slots=True)

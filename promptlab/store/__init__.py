@@ -4,11 +4,17 @@
 `decoder` does that in a worker process of its own.
 """
 
-from promptlab.store.decoder import Decoder
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from promptlab.store.faults import BadImage
 from promptlab.store.files import PartFile, Store, Stored
 from promptlab.store.pictures import Decoded, decode_and_thumbnail
 from promptlab.store.structure import Inspection, inspect
+
+if TYPE_CHECKING:
+    from promptlab.store.decoder import Decoder
 
 __all__ = [
     "BadImage",
@@ -21,3 +27,11 @@ __all__ = [
     "decode_and_thumbnail",
     "inspect",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Decoder":  # asyncio costs what a cached run saves
+        from promptlab.store.decoder import Decoder
+
+        return Decoder
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
