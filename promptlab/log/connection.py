@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +12,7 @@ from typing import Any, Final
 from promptlab.errors import LogError
 from promptlab.log import migrations
 
-__all__ = ["BUSY_SECONDS", "Connection", "Transaction", "connect", "explain"]
+__all__ = ["BUSY_SECONDS", "Connection", "Transaction", "connect", "explain", "use_wal"]
 
 BUSY_SECONDS: Final = 30.0  # two runs may write to one file: the second waits for the first's short transactions
 _ELSEWHERE: Final = "or name another file with --db or PROMPTLAB_DB"
@@ -66,7 +67,7 @@ def prepare(path: Path, *, create: bool, readonly: bool) -> sqlite3.Connection:
 
 def _settle(connection: sqlite3.Connection) -> None:
     """The writer's settings: the first two are promised, the others were measured (benchmarks/, per generation)."""
-    connection.execute("PRAGMA journal_mode = WAL")
+    use_wal(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
     # An insert with a trigger keeps an undo journal, which would be a file in /tmp: 80 µs.
     connection.execute("PRAGMA temp_store = MEMORY")
@@ -74,6 +75,19 @@ def _settle(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA wal_autocheckpoint = 4000")
     # Debian's SQLite overwrites freed pages with zeros: 40 µs.
     connection.execute("PRAGMA secure_delete = OFF")
+
+
+def use_wal(connection: sqlite3.Connection) -> None:
+    """Two processes that switch a new file at once: SQLite refuses the second without its usual wait."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _is_behind(connection: sqlite3.Connection, path: Path) -> bool:
@@ -89,7 +103,7 @@ def _is_behind(connection: sqlite3.Connection, path: Path) -> bool:
 def _migrate(path: Path) -> None:
     connection = connect(path, readonly=False)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        use_wal(connection)
         migrations.apply(connection)
     except sqlite3.OperationalError as error:
         if "already exists" not in str(error):

@@ -9,7 +9,7 @@ import pytest
 
 from promptlab.errors import LogError
 from promptlab.log import Log
-from promptlab.log.connection import explain
+from promptlab.log.connection import explain, use_wal
 from promptlab.model import Run
 
 
@@ -97,3 +97,21 @@ def test_damaged(log: Log, rows) -> None:  # type: ignore[no-untyped-def]
 def test_unknown_error() -> None:
     """Any other refusal keeps SQLite's own words."""
     assert str(explain(sqlite3.OperationalError("odd"), Path("a.db"))) == "the log a.db refused this: odd"
+
+
+def test_made_by_two_at_once() -> None:
+    """SQLite refuses the second of two processes that switch a new file to WAL without waiting; the log waits."""
+
+    class Refusing(sqlite3.Connection):
+        refusals = 3
+
+        def execute(self, sql: str, *values: object) -> sqlite3.Cursor:
+            if "journal_mode" in sql and self.refusals:
+                self.refusals -= 1
+                raise sqlite3.OperationalError("database is locked")
+            return super().execute(sql, *values)
+
+    connection = sqlite3.connect(":memory:", factory=Refusing)
+    use_wal(connection)
+    assert connection.refusals == 0
+    connection.close()
