@@ -217,7 +217,7 @@ def _money(found: Preview) -> list[str]:
     would = "would cost" if found.simulated else "cost"
     return [
         f"  {would}: {words.money(found.credits, found.cost_usd)}{under}",
-        f"  time: about {words.duration(found.seconds)}",
+        f"  time: {words.about(found.seconds)}",
     ]
 
 

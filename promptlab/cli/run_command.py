@@ -100,6 +100,8 @@ def confirm(ahead: Ahead, above: float, budget: Amount | None, *, yes: bool) -> 
     if worst is not None and worst <= above:
         return
     price = words.money(ahead.credits, ahead.cost_usd)
+    if ahead.cost_usd is None and ahead.credits is not None:
+        price += " (dollars unknown)"
     question = f"Send {words.count(ahead.to_send, 'call')} to {ahead.provider} for {price}?"
     if not options.can_ask():
         raise ConfirmationNeeded(

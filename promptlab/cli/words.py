@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-__all__ = ["count", "credits", "dollars", "duration", "figure", "money", "table"]
+__all__ = ["about", "count", "credits", "dollars", "duration", "figure", "money", "table"]
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:
@@ -49,6 +49,12 @@ def duration(seconds: float | None) -> str:
     if hours < 48:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     return f"{math.ceil(seconds / 86400):,} days"
+
+
+def about(seconds: float | None) -> str:
+    """`about 12 min`, or `under 1 s`: an estimate of a duration."""
+    text = duration(seconds)
+    return text if text.startswith("under") else f"about {text}"
 
 
 def table(rows: Sequence[Sequence[str]], headers: Sequence[str], *, right: Sequence[int] = ()) -> str:
