@@ -66,7 +66,8 @@ async def _with_driver(
             pacer = stack.enter_context(open_pacer(session.studio, endpoint, session.jobs))
         decoder = await stack.enter_async_context(Decoder())
         jobs = Jobs(endpoint, client, time.time, lambda model: log.latencies(endpoint.provider.name, model))
-        budget = Budget(caps(log, settings, session.budget, log.totals(run.id)))
+        # What is simulated costs nothing, so no ceiling holds it; a rehearsal with money is a simulator server's.
+        budget = Budget([] if endpoint.simulated else caps(log, settings, session.budget, log.totals(run.id)))
         ledger = Ledger(
             log, run.id, session.owner, fresh=session.fresh, resend=session.resend,
             has_files=lambda images: not session.store.missing(image.sha256 for image in images if image.sha256),
