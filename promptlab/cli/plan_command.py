@@ -192,6 +192,9 @@ def describe(found: Preview) -> str:
         lines.append(f"  {words.count(found.equal, 'request')} equal to another: sent once, each gets its rows")
     if found.cached:
         lines.append(f"  {words.count(found.cached, 'request')} already in the log: free")
+    if found.gone:
+        are = "image of earlier runs is" if found.gone == 1 else "images of earlier runs are"
+        lines.append(f"  {found.gone:,} {are} no longer on disk: to be made again")
     if found.blocked:
         lines.append(f"  {words.count(found.blocked, 'request')} of unknown outcome or lost: not sent again unasked")
     lines.append(f"  to send: {words.count(found.to_send, 'call')}, {words.count(found.images_to_make, 'image')}")

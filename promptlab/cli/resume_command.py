@@ -8,7 +8,7 @@ import click
 
 from promptlab.cli import options
 from promptlab.cli.progress import reporter
-from promptlab.cli.run_command import confirm, finish, run_options
+from promptlab.cli.run_command import asks, finish, run_options
 from promptlab.model import Amount
 
 __all__ = ["command"]
@@ -25,7 +25,7 @@ def command(
 ) -> None:  # fmt: skip
     """Finish RUN (an id, the start of one, an experiment's name, or `last`).
 
-    Sends what was never sent, was rejected or failed; fetches what was answered; asks after jobs. What was in flight
+    Sends what was never sent, was rejected or failed; fetches what was answered; polls jobs. What was in flight
     when the process died is of unknown outcome: it is sent again only with --retry-unknown.
 
     \b
@@ -38,11 +38,8 @@ def command(
     here = options.Here(db)
     chosen = Options(
         budget=budget, jobs=jobs, retry_unknown=retry_unknown, retry_lost=retry_lost,
-        thumbnails=False if no_thumbnails else None,
+        thumbnails=False if no_thumbnails else None, yes=yes,
     )  # fmt: skip
-    above = here.studio.settings.confirm_above_usd
     with reporter() as listener:
-        summary = resume(
-            here.studio, run, chosen, listener, confirm=lambda ahead: confirm(ahead, above, budget, yes=yes)
-        )
+        summary = resume(here.studio, run, chosen, listener, asks(here.studio))
     finish(summary, as_json=as_json)

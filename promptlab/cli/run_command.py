@@ -16,9 +16,13 @@ from promptlab.errors import ConfirmationNeeded
 from promptlab.model import Amount
 
 if TYPE_CHECKING:
-    from promptlab.run import Ahead, Job, Options, Preview, Summary
+    from collections.abc import Callable
 
-__all__ = ["command", "confirm", "finish", "run_options", "start"]
+    from promptlab.run import Ahead, Job, Options, Preview, Studio, Summary
+
+__all__ = ["asks", "command", "finish", "run_options", "start", "tell"]
+
+SHOWN = 8  # reasons for failures in a summary
 
 
 def run_options(command: options.F) -> options.F:
@@ -77,40 +81,37 @@ def command(
 
 
 def start(job: Job, found: Preview, chosen: Options, *, yes: bool, as_json: bool) -> None:
-    """Show the plan, ask where it costs, run, and say how it ended."""
-    from promptlab.run import Ahead, run
+    """Show the plan, run, which asks where it costs, and say how it ended."""
+    from dataclasses import replace
+
+    from promptlab.run import run
 
     report(found.warnings)
     if not as_json:
         click.echo(describe(found), err=True)
-    ahead = Ahead(found.to_send, found.provider, found.simulated, found.credits, found.cost_usd)
-    confirm(ahead, job.studio.settings.confirm_above_usd, chosen.budget, yes=yes)
     with reporter() as listener:
-        summary = run(job, chosen, listener)
+        summary = run(job, replace(chosen, yes=yes), listener, asks(job.studio), found=found)
     finish(summary, as_json=as_json)
 
 
-def confirm(ahead: Ahead, above: float, budget: Amount | None, *, yes: bool) -> None:
-    """A paid run above the studio's figure, or of unknown price, asks first; without a terminal it is exit 2."""
-    if yes or ahead.simulated or not ahead.to_send:
-        return
-    worst = ahead.cost_usd
-    if budget is not None and budget.usd is not None:
-        worst = budget.usd if worst is None else min(worst, budget.usd)
-    if worst is not None and worst <= above:
-        return
-    price = words.money(ahead.credits, ahead.cost_usd)
-    if ahead.cost_usd is None and ahead.credits is not None:
-        price += " (dollars unknown)"
-    question = f"Send {words.count(ahead.to_send, 'call')} to {ahead.provider} for {price}?"
-    if not options.can_ask():
-        raise ConfirmationNeeded(
-            f"not confirmed: {question} Nothing was sent; say --yes to go ahead (asked above {words.dollars(above)}, "
-            "`confirm_above_usd` in promptlab.yaml)",
-            code="not-confirmed",
-        )
-    if not click.confirm(question, default=False, err=True):
-        raise ConfirmationNeeded("not confirmed; nothing was sent", code="not-confirmed")
+def asks(studio: Studio) -> Callable[[Ahead], bool]:
+    """Asks the person at the terminal; without one it is exit 2."""
+
+    def confirm(ahead: Ahead) -> bool:
+        price = words.money(ahead.credits, ahead.cost_usd)
+        if ahead.cost_usd is None and ahead.credits is not None:
+            price += " (dollars unknown)"
+        question = f"Send {words.count(ahead.to_send, 'call')} to {ahead.provider} for {price}?"
+        if not options.can_ask():
+            above = words.dollars(studio.settings.confirm_above_usd)
+            raise ConfirmationNeeded(
+                f"not confirmed: {question} Nothing was sent; say --yes to go ahead (asked above {above}, "
+                "`confirm_above_usd` in promptlab.yaml)",
+                code="not-confirmed",
+            )
+        return click.confirm(question, default=False, err=True)
+
+    return confirm
 
 
 def finish(summary: Summary, *, as_json: bool) -> None:
@@ -136,12 +137,16 @@ def tell(summary: Summary) -> str:
         lines.append(f"  {summary.cached:,} from the log: cost nothing")
     lines.append(f"  cost: {_cost(summary)}")
     counts = [("failed", summary.failed), ("of unknown outcome", summary.unknown), ("lost", summary.lost),
-              ("skipped", summary.skipped), ("not sent", summary.unsent)]  # fmt: skip
+              ("skipped", summary.skipped), ("still to be fetched", summary.unfetched),
+              ("not sent", summary.unsent)]  # fmt: skip
     if any(number for _, number in counts):
         lines.append("  " + ", ".join(f"{number:,} {name}" for name, number in counts if number))
-    lines += [f"    {number:,} × {message}" for message, number in summary.failures[:8]]
+    lines += [f"    {number:,} × {message}" for message, number in summary.failures[:SHOWN]]
+    if (more := sum(number for _, number in summary.failures[SHOWN:]) + summary.failures_more) > 0:
+        lines.append(f"    {more:,} more for other reasons: promptlab show {summary.run_id}")
     if summary.stopped:
-        lines.append(f"  stopped: {summary.stopped}")
+        until = f" (until {summary.stopped_until[:16].replace('T', ' ')} UTC)" if summary.stopped_until else ""
+        lines.append(f"  stopped: {summary.stopped}{until}")
     lines += [f"  go on: {text}" for text in summary.next_commands]
     if summary.images:
         lines.append(f"  images: {summary.results}/   look: promptlab browse")
@@ -149,12 +154,13 @@ def tell(summary: Summary) -> str:
 
 
 def _cost(summary: Summary) -> str:
-    if summary.completed == summary.cached and not summary.attempts_at_risk:
+    """What was billed, as two bounds where it is not known exactly."""
+    most = [figure for figure in (summary.credits_at_most, summary.cost_usd_at_most) if figure is not None]
+    if most and not any(most):
         return "nothing"
+    text = words.bounds((summary.credits, summary.credits_at_most), (summary.cost_usd, summary.cost_usd_at_most))
     if summary.simulated:
-        return f"nothing; it would have been {words.money(summary.credits, summary.cost_usd)}"
-    known = words.money(summary.credits, summary.cost_usd)
+        return f"nothing; it would have been {text}"
     if not summary.attempts_at_risk:
-        return known
-    most = words.money(summary.credits_at_most, summary.cost_usd_at_most)
-    return f"between {known} and {most} ({words.count(summary.attempts_at_risk, 'attempt')} may have been billed)"
+        return text
+    return f"{text} ({words.count(summary.attempts_at_risk, 'attempt')} may have been billed, or did not say how much)"

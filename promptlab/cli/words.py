@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-__all__ = ["about", "count", "credits", "dollars", "duration", "figure", "money", "table"]
+__all__ = ["about", "bounds", "count", "credits", "dollars", "duration", "figure", "money", "table"]
+
+#: The least and the most; None is unknown.
+Bounds = tuple[float | None, float | None]
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:
@@ -34,6 +37,21 @@ def money(credits_: float | None, usd: float | None) -> str:
     """Credits and dollars, as far as either is known."""
     known = ([credits(credits_)] if credits_ is not None else []) + ([dollars(usd)] if usd is not None else [])
     return ", ".join(known) or "unknown cost"
+
+
+def bounds(credits_: Bounds, usd: Bounds) -> str:
+    """What was billed at least and at most: `600 to 800 credits, ~$8 to ~$18`; one figure where both are the same."""
+    known = [text for text in (_between(credits_, credits, figure), _between(usd, dollars, dollars)) if text]
+    return ", ".join(known) or "unknown cost"
+
+
+def _between(found: Bounds, full: Callable[[float], str], short: Callable[[float], str]) -> str:
+    low, high = found
+    if low is None:
+        return "" if high is None else f"at most {full(high)}"
+    if high is None:
+        return f"at least {full(low)}" if low else ""
+    return full(high) if abs(high - low) < 1e-9 else f"{short(low)} to {full(high)}"
 
 
 def duration(seconds: float | None) -> str:

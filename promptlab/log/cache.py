@@ -1,14 +1,15 @@
 """What was already sent: cache hits, the state of a request, and claims between processes.
 
-Only a paid result is a hit: completed, not itself a copy, every image stored. Runs of kind `verify` are left out on
-both sides: they ask again on purpose, to see what changes, and must not change what others see.
+Only a paid result is a hit: completed, not itself a copy, every image stored (and its file there, says the caller).
+Runs of kind `verify` are left out on both sides: they ask again on purpose, to see what changes, and must not change
+what others see.
 """
-# ruff: noqa: S608  the SQL is put together from this room's own names; values are bound
+# ruff: noqa: S608  the SQL is put together from this package's own names; values are bound
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +17,10 @@ from promptlab.log.connection import Connection
 from promptlab.log.rows import GENERATIONS, IMAGES, read
 from promptlab.model import Generation, Image, utc_now
 
-__all__ = ["Cache", "Hit"]
+__all__ = ["Cache", "Hit", "Kept"]
+
+#: Whether the files of these images (by sha256) can be had.
+Kept = Callable[[Sequence[str]], bool]
 
 #: A generation whose request may have been billed without a usable result, or which is to be sent again.
 OPEN = frozenset({"in_flight", "unknown", "lost", "failed"})
@@ -64,27 +68,42 @@ class Hit:
     sha256s: tuple[str, ...]
 
 
+def _any(sha256s: Sequence[str]) -> bool:
+    return True
+
+
 class Cache(Connection):
     """Readers and claims that decide what a run sends."""
 
-    def hits(self, hashes: Iterable[str]) -> dict[str, Hit]:
-        """The newest hit of each request hash that has one: enough for a plan, quick for 100,000 hashes."""
+    def hits(self, hashes: Iterable[str], kept: Kept = _any) -> dict[str, Hit]:
+        """The newest hit of each request hash that has one: enough for a plan, quick for 100,000 hashes.
+
+        `kept` says whether a result's files can be had; where not, an older result takes its place.
+        """
         found: dict[str, Hit] = {}
         for chunk in _chunks(hashes):
-            found.update(_newest(self.rows(_HITS, (chunk,))))
+            found.update(_newest(self.rows(_HITS, (chunk,)), kept))
         return found
 
-    def cached_many(self, hashes: Iterable[str]) -> dict[str, tuple[Generation, list[Image]]]:
+    def cached_many(self, hashes: Iterable[str], kept: Kept = _any) -> dict[str, tuple[Generation, list[Image]]]:
         """The same with whole rows, for a run that copies them."""
-        hits = self.hits(hashes)
+        return self.whole(self.hits(hashes, kept))
+
+    def whole(self, hits: Mapping[str, Hit]) -> dict[str, tuple[Generation, list[Image]]]:
+        """The rows of these hits."""
         wanted = [hit.generation_id for hit in hits.values()]
         generations = self.generations_by_id(wanted)
         images = self.images_of(wanted)
         return {hash_: (generations[hit.generation_id], images[hit.generation_id]) for hash_, hit in hits.items()}
 
-    def cached(self, request_hash: str) -> tuple[Generation, list[Image]] | None:
+    def cached(self, request_hash: str, kept: Kept = _any) -> tuple[Generation, list[Image]] | None:
         """The newest completed generation of this request that was paid and whose images are all stored."""
-        return self.cached_many((request_hash,)).get(request_hash)
+        return self.cached_many((request_hash,), kept).get(request_hash)
+
+    def names_of(self, sha256: str) -> list[tuple[str | None, int | None, str | None]]:
+        """Path, bytes and format of every stored image that has this content, the newest first."""
+        sql = "SELECT path, bytes, format FROM images WHERE sha256 = ? AND status = 'stored' ORDER BY rowid DESC"
+        return [(path, size, format_) for path, size, format_ in self.rows(sql, (sha256,))]
 
     def latest_many(self, hashes: Iterable[str]) -> dict[str, Generation]:
         """The newest generation of each request that was itself sent, whatever became of it."""
@@ -170,16 +189,19 @@ class Cache(Connection):
         return self.execute("DELETE FROM claims WHERE expires_at <= ?", (utc_now(),)).rowcount
 
 
-def _newest(rows: Iterable[tuple[str, str, str, str | None]]) -> Mapping[str, Hit]:
-    """Hash → its newest generation with every image stored; the rows come with the oldest generation first."""
-    files: dict[tuple[str, str], list[str] | None] = {}
+def _newest(rows: Iterable[tuple[str, str, str, str | None]], kept: Kept) -> Mapping[str, Hit]:
+    """Hash → its newest generation with every image stored and kept; the rows come with the oldest generation first."""
+    files: dict[str, dict[str, list[str | None]]] = {}
     for hash_, id_, status, sha256 in rows:
-        known = files.setdefault((hash_, id_), [])
-        if status != "stored" or sha256 is None:
-            files[hash_, id_] = None
-        elif known is not None:
-            known.append(sha256)
-    return {hash_: Hit(id_, tuple(found)) for (hash_, id_), found in files.items() if found is not None}
+        files.setdefault(hash_, {}).setdefault(id_, []).append(sha256 if status == "stored" else None)
+    found = {}
+    for hash_, results in files.items():
+        for id_, stored in reversed(results.items()):
+            sha256s = tuple(sha256 for sha256 in stored if sha256 is not None)
+            if len(sha256s) == len(stored) and kept(sha256s):
+                found[hash_] = Hit(id_, sha256s)
+                break
+    return found
 
 
 def _chunks(values: Iterable[str]) -> Iterator[str]:

@@ -1,5 +1,5 @@
 """What was spent, and how long the provider took: over all runs, simulated generations left out."""
-# ruff: noqa: S608  the SQL is put together from this room's own names; values are bound
+# ruff: noqa: S608  the SQL is put together from this package's own names; values are bound
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from promptlab.errors import InputError
 from promptlab.log.connection import Connection
-from promptlab.log.schema import SIMULATED
+from promptlab.log.schema import SIMULATED, bounded
 
 __all__ = ["GROUPS", "Money", "Spent"]
 
@@ -27,8 +27,9 @@ _RESULTS = f"""
 SELECT
   ifnull(sum(g.status IN ('completed', 'lost')), 0),
   ifnull(sum((SELECT count(*) FROM images i WHERE i.generation_id = g.id)), 0),
-  ifnull(sum(g.status IN ('completed', 'lost') AND g.credits IS NOT NULL), 0),
-  ifnull(sum(g.status IN ('completed', 'lost') AND g.cost_usd IS NOT NULL), 0),
+  ifnull(sum(g.status IN ('completed', 'lost') AND {bounded("credits")}), 0),
+  ifnull(sum(g.status IN ('completed', 'lost') AND {bounded("cost_usd")}), 0),
+  count(g.credits), count(g.cost_usd),
   total(g.credits), total(g.cost_usd)
 FROM runs r
 JOIN generations g ON g.run_id = r.id
@@ -79,7 +80,8 @@ class Money(Connection):
         The sum of `spending` over these days, but quick: only runs that went on since then are read.
         """
         values = (since, project, project, since)
-        results, images, in_credits, in_usd, credits, usd = self.execute(_RESULTS, values).fetchone()
+        found = self.execute(_RESULTS, values).fetchone()
+        results, images, in_credits, in_usd, some_credits, some_usd, credits, usd = found
         at_risk, risk_in_credits, risk_in_usd, credits_at_risk, usd_at_risk = self.execute(
             _AT_RISK, (since, project, project)
         ).fetchone()
@@ -88,8 +90,8 @@ class Money(Connection):
             generations=results,
             images=images,
             attempts_at_risk=at_risk,
-            credits=credits if in_credits or not results else None,
-            cost_usd=usd if in_usd or not results else None,
+            credits=credits if some_credits or not results else None,
+            cost_usd=usd if some_usd or not results else None,
             credits_at_most=credits + credits_at_risk if (in_credits, risk_in_credits) == (results, at_risk) else None,
             cost_usd_at_most=usd + usd_at_risk if (in_usd, risk_in_usd) == (results, at_risk) else None,
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from promptlab.errors import InputError
 from promptlab.log.connection import Connection
 from promptlab.log.rows import ATTEMPTS, GENERATIONS, IMAGES, RUNS, read
-from promptlab.log.schema import SIMULATED
+from promptlab.log.schema import SIMULATED, bounded
 from promptlab.model import Attempt, Generation, Image, Run
 
 __all__ = ["Failure", "Runs", "Totals"]
@@ -27,8 +27,10 @@ SELECT
   total(g.status = 'in_flight'), total(g.status = 'planned'), total(g.status = 'skipped'),
   total({SIMULATED}),
   total(g.cached_from IS NULL AND g.status IN ('completed', 'lost')),
-  total(g.cached_from IS NULL AND g.status IN ('completed', 'lost') AND g.credits IS NOT NULL),
-  total(g.cached_from IS NULL AND g.status IN ('completed', 'lost') AND g.cost_usd IS NOT NULL),
+  total(g.cached_from IS NULL AND g.status IN ('completed', 'lost') AND {bounded("credits")}),
+  total(g.cached_from IS NULL AND g.status IN ('completed', 'lost') AND {bounded("cost_usd")}),
+  count(CASE WHEN g.cached_from IS NULL THEN g.credits END),
+  count(CASE WHEN g.cached_from IS NULL THEN g.cost_usd END),
   total(CASE WHEN g.cached_from IS NULL THEN g.credits END),
   total(CASE WHEN g.cached_from IS NULL THEN g.cost_usd END),
   avg(CASE WHEN g.cached_from IS NULL AND g.status = 'completed' THEN g.latency_ms END)
@@ -189,7 +191,8 @@ class Runs(Connection):
 
     def totals(self, run_id: str) -> Totals:
         """The run's counts and costs, from its rows: right at any moment, also after a kill."""
-        *counts, results, in_credits, in_usd, credits, usd, latency = self.execute(_TOTALS, (run_id,)).fetchone()
+        row = self.execute(_TOTALS, (run_id,)).fetchone()
+        *counts, results, in_credits, in_usd, some_credits, some_usd, credits, usd, latency = row
         stored, lost, size = map(int, self.execute(_IMAGE_TOTALS, (run_id,)).fetchone())
         attempts, at_risk, risk_in_credits, risk_in_usd, credits_at_risk, usd_at_risk = self.execute(
             _ATTEMPT_TOTALS, (run_id,)
@@ -201,8 +204,8 @@ class Runs(Connection):
             bytes=size,
             attempts=attempts,
             attempts_at_risk=int(at_risk),
-            credits=credits if in_credits or not results else None,
-            cost_usd=usd if in_usd or not results else None,
+            credits=credits if some_credits or not results else None,
+            cost_usd=usd if some_usd or not results else None,
             credits_at_most=credits + credits_at_risk if (in_credits, risk_in_credits) == (results, at_risk) else None,
             cost_usd_at_most=usd + usd_at_risk if (in_usd, risk_in_usd) == (results, at_risk) else None,
             mean_latency_ms=latency,

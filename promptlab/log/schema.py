@@ -11,7 +11,7 @@ the promise to people who write SQL (docs/log.md). Three choices keep a row smal
 
 from __future__ import annotations
 
-__all__ = ["SEARCH", "SIMULATED", "STATISTICS", "TABLES", "VIEWS"]
+__all__ = ["MONEY", "SEARCH", "SIMULATED", "STATISTICS", "TABLES", "VIEWS", "bounded"]
 
 TABLES = """
 CREATE TABLE experiments (
@@ -461,3 +461,61 @@ GROUP BY e.day, g.experiment, g.template_id, g.model, r.user, r.project, g.provi
 """
 
 VIEWS = _GALLERY + _VARIANT_SUMMARY + _SPENDING
+
+
+def bounded(unit: str) -> str:
+    """SQL: whether the most that result `g` can have cost is known in `unit`: its cost is, or its attempt has a bound.
+
+    An answer that says nothing of its cost leaves the table's worst price at risk with its attempt.
+    """
+    return f"""(g.{unit} IS NOT NULL OR EXISTS (SELECT 1 FROM attempts b WHERE b.generation_id = g.id
+      AND b.may_be_billed = 1 AND b.outcome IN ('ok', 'short') AND b.{unit}_at_risk IS NOT NULL))"""
+
+
+#: Migration 004: a result of unknown cost is bounded by what its attempt may have been billed.
+MONEY = f"""
+DROP VIEW spending;
+CREATE VIEW spending AS
+WITH entries AS (
+  SELECT
+    substr(coalesce(g.started_at, g.created_at), 1, 10) AS day, g.id, g.run_id,
+    g.status IN ('completed', 'lost') AS results,
+    (SELECT count(*) FROM images i WHERE i.generation_id = g.id) AS images,
+    g.credits, g.cost_usd,
+    {bounded("credits")} AS in_credits,
+    {bounded("cost_usd")} AS in_usd,
+    0 AS attempts_at_risk, NULL AS credits_at_risk, NULL AS cost_usd_at_risk
+  FROM generations g
+  WHERE g.cached_from IS NULL AND NOT {SIMULATED}
+    AND (g.status IN ('completed', 'lost') OR g.credits IS NOT NULL OR g.cost_usd IS NOT NULL)
+  UNION ALL
+  SELECT
+    substr(a.started_at, 1, 10), g.id, g.run_id, 0, 0, NULL, NULL, 0, 0, 1, a.credits_at_risk, a.cost_usd_at_risk
+  FROM attempts a
+  JOIN generations g ON g.id = a.generation_id
+  WHERE a.may_be_billed = 1 AND NOT {SIMULATED}
+)
+SELECT
+  e.day,
+  g.experiment,
+  t.path AS template,
+  g.model,
+  r.user,
+  r.project,
+  g.provider,
+  sum(e.results) AS generations,
+  sum(e.images) AS images,
+  CASE WHEN sum(e.results) = 0 AND count(e.credits) = 0 THEN 0.0 ELSE sum(e.credits) END AS credits,
+  CASE WHEN sum(e.results) = 0 AND count(e.cost_usd) = 0 THEN 0.0 ELSE sum(e.cost_usd) END AS cost_usd,
+  sum(e.attempts_at_risk) AS attempts_at_risk,
+  CASE WHEN sum(e.results) = sum(e.results AND e.in_credits) AND sum(e.attempts_at_risk) = count(e.credits_at_risk)
+    THEN total(e.credits) + total(e.credits_at_risk) END AS credits_at_most,
+  CASE WHEN sum(e.results) = sum(e.results AND e.in_usd) AND sum(e.attempts_at_risk) = count(e.cost_usd_at_risk)
+    THEN total(e.cost_usd) + total(e.cost_usd_at_risk) END AS cost_usd_at_most,
+  g.template_id
+FROM entries e
+JOIN generations g ON g.id = e.id
+JOIN runs r ON r.id = e.run_id
+LEFT JOIN templates t ON t.id = g.template_id
+GROUP BY e.day, g.experiment, g.template_id, g.model, r.user, r.project, g.provider;
+"""

@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .against import RevisionChanges, compare_revision
     from .alerts import alerts_of, deliver
+    from .consent import Ahead, Confirm
     from .events import Finished, Listener, Message, Planned, RunEvent, Summary, Waiting
+    from .options import Options
     from .previewing import PlanChoice, Preview, preview
     from .rows import request_of
-    from .runner import Ahead, Options, resume, run
+    from .runner import resume, run
     from .studio import Job, Studio, prepare
     from .summary import summarise
     from .versions import template_blame, template_diff, template_log, template_uses
 
 __all__ = [
     "Ahead",
+    "Confirm",
     "Finished",
     "Job",
     "Listener",
@@ -53,7 +56,9 @@ _HOME = {
     **dict.fromkeys(("RevisionChanges", "compare_revision"), "against"),
     **dict.fromkeys(("Finished", "Listener", "Message", "Planned", "RunEvent", "Summary", "Waiting"), "events"),
     **dict.fromkeys(("PlanChoice", "Preview", "preview"), "previewing"),
-    **dict.fromkeys(("Ahead", "Options", "resume", "run"), "runner"),
+    **dict.fromkeys(("Ahead", "Confirm"), "consent"),
+    "Options": "options",
+    **dict.fromkeys(("resume", "run"), "runner"),
     **dict.fromkeys(("Job", "Studio", "prepare"), "studio"),
     **dict.fromkeys(("alerts_of", "deliver"), "alerts"),
     **dict.fromkeys(("template_blame", "template_diff", "template_log", "template_uses"), "versions"),

@@ -10,7 +10,7 @@ import getpass
 import hashlib
 import json
 import socket
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,7 @@ from promptlab.git import Repository
 from promptlab.http import decode_data_url
 from promptlab.log import Log
 from promptlab.model import Generation, Image, InputFile, Request, Run, Variant, new_id, utc_now
+from promptlab.run.hits import Answers, Files, answers
 from promptlab.run.names import Names
 from promptlab.run.rows import copy_changes, planned_row
 from promptlab.run.studio import Job
@@ -34,11 +35,16 @@ LARGEST_SOURCE = 20 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A run in the log, planned: how many requests, and how many of them the log answered already."""
+    """A run in the log, planned: how many requests, and how many of them the log answered already.
+
+    `gone` images of earlier runs are no longer on disk and are made again; `restored` ones were put back there.
+    """
 
     run: Run
     planned: int
     cached: int
+    gone: int = 0
+    restored: int = 0
 
 
 def begin(
@@ -60,11 +66,14 @@ def begin(
             run.id, zip(job.plan.run_templates, [each.files for each in job.plan.templates.values()], strict=True)
         )
         log.ensure_axes_view(experiment.name, job.plan.axes)
-    planned = cached = 0
+    planned = cached = gone = 0
     kept: set[str] = set()
+    files = Files(log, store, job.studio.folder, restore=True)
     for chunk in _chunks(job.plan.requests()):
         sources = _keep_sources(chunk, store, kept, job.studio.folder)
-        rows, images = _rows(chunk, run.id, log, store, names, fresh)
+        found = Answers({}) if fresh else answers(log, files, [request.request_hash for request in chunk])
+        rows, images = _rows(chunk, run.id, log.whole(found.hits), names)
+        gone += found.gone
         with log.transaction():
             own(run)
             log.add_inputs(run.id, sources)
@@ -75,7 +84,7 @@ def begin(
         planned += len(rows)
         cached += sum(row.cached_from is not None for row in rows)
     log.update(Run, run.id, planned=planned, cached=cached)
-    return Begun(replace(run, planned=planned, cached=cached), planned, cached)
+    return Begun(replace(run, planned=planned, cached=cached), planned, cached, gone, files.restored)
 
 
 def _run(job: Job, settings: dict[str, object]) -> Run:
@@ -110,7 +119,7 @@ def _price_table(job: Job) -> dict[str, object]:
 
 
 def _worst_price(job: Job) -> dict[str, float | None]:
-    """The dearest request of the plan: what sending one of them again can cost at worst."""
+    """The most expensive request of the plan: what sending one of them again can cost at worst."""
     prices = [line.price for line in job.plan.survey().prices]
     credits = [price.credits for price in prices if price.credits is not None]
     usd = [price.usd for price in prices if price.usd is not None]
@@ -141,15 +150,14 @@ def _variants(chunk: Sequence[Request]) -> Iterable[Variant]:
 
 
 def _rows(
-    chunk: Sequence[Request], run_id: str, log: Log, store: Store, names: Names, fresh: bool
+    chunk: Sequence[Request], run_id: str, hits: Mapping[str, tuple[Generation, list[Image]]], names: Names
 ) -> tuple[list[Generation], list[Image]]:
-    hits = {} if fresh else log.cached_many(request.request_hash for request in chunk)
     rows: list[Generation] = []
     images: list[Image] = []
     for request in chunk:
         row = planned_row(request, run_id)
         hit = hits.get(request.request_hash)
-        if hit is not None and not store.missing(image.sha256 for image in hit[1] if image.sha256):
+        if hit is not None:
             paid, paid_images = hit
             images += [
                 replace(image, id=new_id(), generation_id=row.id, path=names.path(row, image.position, image.format))

@@ -58,8 +58,10 @@ class Driver:
         keeper = asyncio.create_task(self._keep_claims())
         try:
             self._workers = [asyncio.create_task(self._work()) for _ in range(self.workers)]
-            await self._gather(self._workers)
-            await self._gather(list(self._collecting))
+            try:
+                await self._gather(self._workers)
+            finally:  # also past a fault: what still collects would wait for a decoder that is closed
+                await self._gather(list(self._collecting))
         finally:
             keeper.cancel()
 
@@ -150,6 +152,8 @@ class Driver:
                 self._room.release()  # else when its files are there
         if isinstance(outcome, Answered):
             self._collect(task.request, outcome)
+            if outcome.stop is not None:
+                self._stop(outcome.stop)
         elif outcome is None:
             self._tell(task.generation.id)
         return outcome

@@ -57,9 +57,10 @@ def ignore(event: RunEvent) -> None:
 class Summary:
     """How a run ended, read from the log: summary and database are the same figures.
 
-    `credits` and `cost_usd` are the cost of results; the provider billed at least that, and at most `credits_at_most`
-    / `cost_usd_at_most`, the attempts that may have been billed included. None is unknown. `unsent` were not sent, or
-    are answered and still to be fetched: `resume` goes on with them.
+    `credits` and `cost_usd` are the known cost of results; the provider billed at least that, and at most
+    `credits_at_most` / `cost_usd_at_most`: with the attempts that may have been billed, and the table's worst price
+    where an answer says nothing of its cost. None is unknown. `resume` sends the `unsent`, and fetches the `unfetched`:
+    jobs that the provider took, and answers that are in the log and paid for.
     """
 
     run_id: str
@@ -74,6 +75,7 @@ class Summary:
     lost: int
     skipped: int
     unsent: int
+    unfetched: int
     images: int
     credits: float | None
     cost_usd: float | None
@@ -83,6 +85,8 @@ class Summary:
     seconds: float
     results: str
     stopped: str | None = None  # why the run stopped early, one sentence
+    stopped_until: str | None = None  # when the provider's quota opens again (ISO 8601, UTC), if it said so
     exit_code: int = 0
-    failures: tuple[tuple[str, int], ...] = ()  # message, how many
+    failures: tuple[tuple[str, int], ...] = ()  # message, how many; one line for each reason, the most frequent first
+    failures_more: int = 0  # failures of yet other reasons
     next_commands: tuple[str, ...] = field(default=())  # the exact commands that would finish it, with the worst price

@@ -11,18 +11,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from promptlab.errors import AccountRefused, BudgetReached, QuotaReached
+from promptlab.errors import AccountRefused, BudgetReached, QuotaReached, StoppedError
 from promptlab.http import Answer, Call, Client, Decision, Reply, SendError, Unreadable, decide, rate_headers
 from promptlab.model import Amount, Attempt, Generation, Image, Request, new_id, utc_now
 from promptlab.pacing import Lease, Pacer
-from promptlab.providers import Endpoint, Job, Result
-from promptlab.run.budget import Budget
+from promptlab.providers import Cost, Endpoint, Job, Result
+from promptlab.run.budget import Budget, at_risk, dearer
 from promptlab.run.collect import Collector
 from promptlab.run.events import Listener, Waiting
 from promptlab.run.jobs import Jobs
 from promptlab.run.ledger import Blocked, Busy, Full, Hit, Ledger
+from promptlab.run.opening import worst_price
 
-__all__ = ["Answered", "Line", "Task", "exchange", "read_answer"]
+__all__ = ["Answered", "Line", "Task", "exchange", "read_answer", "risk_of"]
 
 
 @dataclass(slots=True)
@@ -45,6 +46,7 @@ class Answered:
     generation: Generation
     result: Result
     note: str | None = None  # what was short
+    stop: StoppedError | None = None  # the run goes on no further: it cost more than its table says
 
 
 @dataclass(slots=True)
@@ -66,9 +68,8 @@ class Line:
     freed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def price(self, request: Request) -> Amount:
-        """The table's price of one call, in both units as far as known."""
-        price = self.endpoint.price(request)
-        return Amount(usd=price.usd, credits=price.credits)
+        """The table's worst price of one call, in both units as far as known."""
+        return worst_price(self.endpoint, request)
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -90,10 +91,10 @@ async def exchange(line: Line, task: Task) -> Answered | Hit | Busy | Blocked | 
     rejections, waited, first = 0, 0.0, task.number
     price = line.price(task.request)
     while True:
-        attempt = _attempt(task)
         with line.waiting():
             await _afford(line, price)
             lease = await line.pacer.acquire() if line.pacer is not None else None
+        attempt = _attempt(task)  # after the waits: it counts on the day on which it is sent
         try:
             look = line.ledger.begin(
                 task.generation, attempt, line.budget, price, dropped=task.dropped, emulated=task.emulated
@@ -140,7 +141,7 @@ def _no_result(
 ) -> None:
     """Settle an attempt that brought nothing: its money, everyone's pace, its row; and stop where it says so."""
     risk = price if decision.may_be_billed else None
-    _settle(line, price, risk)
+    _settle(line, attempt, price, risk)
     if line.pacer is not None and decision.hold_s and isinstance(event, Reply) and event.status == 429:
         line.pacer.hold(line.clock() + decision.hold_s)
     line.ledger.attempt_ended(task.generation, attempt, decision, event, risk)
@@ -166,7 +167,7 @@ def _release(line: Line, lease: Lease | None, *, sent: bool) -> None:
 async def _afford(line: Line, price: Amount) -> None:
     """Wait while what is in flight may still end for less; BudgetReached where one more can never fit."""
     while True:
-        verdict, cap = line.budget.verdict(price)
+        verdict, cap = line.budget.verdict(price, utc_now())
         if verdict == "granted":
             return
         if verdict == "reached" and cap is not None:
@@ -179,8 +180,8 @@ def _over(cap: str) -> BudgetReached:
     return BudgetReached(f"{cap} would be passed by the next request")
 
 
-def _settle(line: Line, price: Amount, *spent: Amount | None) -> None:
-    line.budget.settle(price, [amount for amount in spent if amount is not None])
+def _settle(line: Line, attempt: Attempt, price: Amount, *spent: Amount | None) -> None:
+    line.budget.settle(price, [amount for amount in spent if amount is not None], attempt.started_at)
     line.freed.set()
 
 
@@ -240,21 +241,27 @@ def _answered(
     images: Sequence[Image],
 ) -> Answered:  # fmt: skip
     cost = line.endpoint.cost(task.request, result)
-    missing = max(0, task.request.n - len(result.images)) / task.request.n
-    # Images that did not come may have been billed all the same: their part of the price is at risk.
-    risk = _part(price, missing) if missing and cost.source in ("table", "simulated") else None
+    risk = risk_of(task.request, result, cost, price)
     generation = line.ledger.answered(
         task.generation, attempt, event, decision, result, cost, risk=risk, latency_ms=ms, images=images
     )
-    _settle(line, price, line.endpoint.spent(task.request, result), risk)
-    return Answered(generation, result, decision.message if decision.outcome == "short" else None)
+    paid = Amount(usd=cost.usd, credits=cost.credits)
+    _settle(line, attempt, price, paid, risk)
+    why = None if line.endpoint.simulated else dearer(paid, price)
+    stop = None if why is None else BudgetReached(f"{why}; {_MEND}")
+    return Answered(generation, result, decision.message if decision.outcome == "short" else None, stop)
 
 
-def _part(price: Amount, share: float) -> Amount:
-    return Amount(
-        usd=None if price.usd is None else price.usd * share,
-        credits=None if price.credits is None else price.credits * share,
-    )
+_MEND = "what the others would cost is not known any more: write the price under `providers:` in promptlab.yaml"
+
+
+def risk_of(request: Request, result: Result, cost: Cost, price: Amount) -> Amount | None:
+    """What an answer may have been billed beyond its known cost.
+
+    The table's price where it does not say what it cost; and of images that did not come, their part of it.
+    """
+    missing = max(0, request.n - len(result.images)) / request.n if cost.source in ("table", "simulated") else 0.0
+    return at_risk(Amount(usd=cost.usd, credits=cost.credits), price, missing)
 
 
 def _stop(line: Line, decision: Decision) -> None:

@@ -70,7 +70,7 @@ class Ledger:
     owner: str
     fresh: bool = False
     resend: frozenset[str] = frozenset()
-    has_files: Callable[[Sequence[Image]], bool] = lambda images: True
+    has_files: Callable[[Sequence[str]], bool] = lambda sha256s: True
     sending: dict[str, str] = field(default_factory=dict)  # request hash → the generation of this run that sends it
     seen: int | None = None  # SQLite's data_version: it changes when another process writes
 
@@ -80,8 +80,8 @@ class Ledger:
         """What stands in the way of sending this generation, if anything."""
         hash_ = generation.request_hash
         claim, others = self.log.standing(hash_, generation.draw, generation.id)
-        found = self.log.cached(hash_) if others else None
-        if found is not None and (not self.fresh or found[0].run_id == self.run_id) and self.has_files(found[1]):
+        found = self.log.cached(hash_, self.has_files) if others else None
+        if found is not None and (not self.fresh or found[0].run_id == self.run_id):
             return Hit(found[0], tuple(found[1]))
         if self.sending.get(hash_, generation.id) != generation.id:
             return Busy(self.owner)
@@ -112,12 +112,12 @@ class Ledger:
             if budget.caps and (version := self.log.value("PRAGMA data_version")) != self.seen:
                 self.seen = version
                 budget.refresh()
-            verdict, cap = budget.reserve(price)
+            verdict, cap = budget.reserve(price, attempt.started_at)
             if verdict != "granted":
                 return Full(verdict == "reached", str(cap))
             self.log.claim(generation.request_hash, generation.draw, self.owner, CLAIM_S)
             self.log.update(
-                Generation, generation.id, status="in_flight", started_at=generation.started_at or attempt.started_at,
+                Generation, generation.id, status="in_flight", started_at=attempt.started_at,
                 attempts=attempt.number, error_code=None, error_type=None, error_message=None,
                 dropped=_names(dropped), emulated=_names(emulated),
             )  # fmt: skip

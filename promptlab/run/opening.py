@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from datetime import UTC, datetime
+import math
 from functools import partial
 from typing import TYPE_CHECKING
 
 from promptlab import __version__
-from promptlab.errors import InputError
 from promptlab.http import Client
 from promptlab.log import Log, Totals
-from promptlab.model import Amount, Request
+from promptlab.model import Amount, Request, utc_now
 from promptlab.pacing import Limits, state_folder
-from promptlab.providers import Endpoint, RateLimits, plans
-from promptlab.run.budget import Cap
+from promptlab.providers import Endpoint, RateLimits, Result, plans
+from promptlab.run.budget import Cap, Period
 from promptlab.run.studio import Studio
 from promptlab.spec import Settings
 
 if TYPE_CHECKING:
     from promptlab.pacing import Pacer
 
-__all__ = ["caps", "check_budget", "known_limits", "limits_of", "may_raise", "open_client", "open_pacer"]
+__all__ = ["caps", "known_limits", "limits_of", "may_raise", "open_client", "open_pacer", "worst_price"]
 
 
 def open_client(endpoint: Endpoint) -> Client:
@@ -77,45 +75,41 @@ def _concurrent(endpoint: Endpoint, jobs: int | None) -> int | None:
     return max(jobs, most) if jobs is not None and most is not None and may_raise(endpoint) else most
 
 
+def worst_price(endpoint: Endpoint, request: Request) -> Amount:
+    """The most that one call can cost by the table, in both units as far as known.
+
+    Where an answer is priced by its token counts, the prompt's own come on top of the image's: never more of them than
+    the text has bytes.
+    """
+    price = endpoint.price(request)
+    usd = price.usd
+    if usd is not None and endpoint.provider.capabilities.cost_source == "usage":
+        text = f"{request.prompt}\n\nAvoid: {request.negative_prompt or ''}"
+        usage = {"input_tokens": len(text.encode("utf-8", "replace")), "output_tokens": 0}
+        prompt = endpoint.cost(request, Result(None, request.model, None, (), usage=usage))
+        usd += prompt.usd or 0.0
+    return Amount(usd=usd, credits=price.credits)
+
+
 def caps(log: Log, settings: Settings, budget: Amount | None, totals: Totals) -> list[Cap]:
     """The ceilings of a run, with what counts against each already: the money at risk counts as spent."""
     found = []
     if budget is not None:
         used = totals.cost_usd_at_most if budget.usd is not None else totals.credits_at_most
-        found.append(Cap("the budget", budget, used or 0.0))
-    for name, since, cap in (("day", "%Y-%m-%d", settings.caps.day), ("month", "%Y-%m-01", settings.caps.month)):
+        found.append(Cap("the budget", budget, math.inf if used is None else used))
+    periods: tuple[tuple[Period, str, Amount | None], ...] = (
+        ("day", "daily", settings.caps.day),
+        ("month", "monthly", settings.caps.month),
+    )
+    for period, name, cap in periods:
         if cap is not None:
-            count = partial(_spent, log, since, cap)
-            found.append(Cap(f"the studio's cap a {name}", cap, count(), count=count))
+            made = Cap(f"the studio's {name} cap", cap, count=partial(_spent, log, cap), period=period)
+            made.turn(utc_now())
+            found.append(made)
     return found
 
 
-def _spent(log: Log, since: str, cap: Amount) -> float:
-    """What all runs have spent, or may have been billed for, since this UTC day or month began."""
-    spent = log.spent(since=datetime.now(UTC).strftime(since))
-    return (spent.cost_usd_at_most if cap.usd is not None else spent.credits_at_most) or 0.0
-
-
-def check_budget(studio: Studio, endpoint: Endpoint, budget: Amount | None, requests: Iterable[Request]) -> None:
-    """A ceiling in a unit whose price nobody knows would protect nothing: InputError, before anything is sent."""
-    chosen = studio.settings.caps
-    ceilings = [
-        ("the budget", budget),
-        ("the studio's cap a day", chosen.day),
-        ("the studio's cap a month", chosen.month),
-    ]
-    named = [(name, amount) for name, amount in ceilings if amount is not None]
-    if not named or endpoint.simulated:  # what costs nothing passes no ceiling
-        return
-    models = {(request.operation, request.model, request.n): request for request in requests}
-    for price in map(endpoint.price, models.values()):
-        for name, amount in named:
-            if amount.usd is not None and price.usd is None:
-                raise InputError(
-                    f"{name} is in dollars, but a request's price in dollars is unknown; name your plan (KAIRVAL_PLAN "
-                    "or `plan:` in promptlab.yaml), or give it in credits",
-                    code="price-unknown",
-                )
-            if amount.credits is not None and price.credits is None:
-                message = f"{name} is in credits, but this provider has no price in credits; give it in dollars"
-                raise InputError(message, code="price-unknown")
+def _spent(log: Log, cap: Amount, since: str) -> float | None:
+    """What all runs have spent, or may have been billed for, since this UTC day; None where nobody knows."""
+    spent = log.spent(since=since)
+    return spent.cost_usd_at_most if cap.usd is not None else spent.credits_at_most

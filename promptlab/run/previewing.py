@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
+from typing import Literal
 
 from promptlab.errors import InputError, Problem
 from promptlab.log import Log
@@ -13,6 +14,8 @@ from promptlab.pacing import forecast
 from promptlab.plan import Count, Step, Survey
 from promptlab.plan.plan import AT_MOST
 from promptlab.providers import RateLimits, plans
+from promptlab.run.consent import Ahead, unknown_price
+from promptlab.run.hits import Files, answers
 from promptlab.run.opening import limits_of
 from promptlab.run.studio import Job
 
@@ -60,6 +63,12 @@ class Preview:
     warnings: tuple[Problem, ...] = ()
     over_limits: tuple[Problem, ...] = ()  # what passes the experiment's own `limits`
     steps: tuple[Step, ...] = ()  # where asked for
+    gone: int = 0  # images of earlier runs whose files are no longer on disk: they would be made again
+    fresh: bool = False  # nothing counts as answered by the log
+
+    def ahead(self) -> Ahead:
+        """What has to be confirmed of it."""
+        return Ahead(self.to_send, self.provider, self.simulated, self.credits, self.cost_usd)
 
 
 def preview(
@@ -79,7 +88,8 @@ def preview(
     known = _known(job, log) if log is not None and not fresh and complete else _Known()
     seconds = _seconds_each(job, log)
     to_send = figures.distinct - known.cached - known.blocked
-    credits, usd = _less(figures.credits, known.credits), _less(figures.usd, known.usd)
+    credits = _left(survey, "credits", known) if complete else figures.credits
+    usd = _left(survey, "usd", known) if complete else figures.usd
     plan = job.endpoint.plan
     result = Preview(
         experiment=job.experiment.name,
@@ -101,6 +111,8 @@ def preview(
         complete=complete,
         choices=_choices(job, to_send, credits, seconds),
         warnings=_warnings(job, survey),
+        gone=known.gone,
+        fresh=fresh,
     )
     over = _over_limits(job, result)
     if over and enforce_limits:
@@ -178,16 +190,21 @@ class _Known:
     cached: int = 0
     blocked: int = 0
     images: int = 0
+    gone: int = 0
     credits: float = 0.0
     usd: float = 0.0
+    unknown: dict[str, int] = field(default_factory=lambda: {"credits": 0, "usd": 0})  # requests without a price
 
 
 def _known(job: Job, log: Log) -> _Known:
     found, counted = _Known(), set[str]()
+    files = Files(log, job.studio.store(), job.studio.folder)
     requests = job.plan.requests()
     while chunk := list(islice(requests, CHUNK)):
         hashes = [request.request_hash for request in chunk]
-        hits = log.hits(hashes)
+        found_here = answers(log, files, hashes)
+        hits = found_here.hits
+        found.gone += found_here.gone
         held = log.open_generations(hash_ for hash_ in hashes if hash_ not in hits)
         for request in chunk:
             hash_ = request.request_hash
@@ -204,11 +221,19 @@ def _known(job: Job, log: Log) -> _Known:
             found.images += request.n
             found.credits += price.credits or 0.0
             found.usd += price.usd or 0.0
+            found.unknown["credits"] += price.credits is None
+            found.unknown["usd"] += price.usd is None
     return found
 
 
-def _less(whole: float | None, part: float) -> float | None:
-    return None if whole is None else max(0.0, round(whole - part, 9))
+def _left(survey: Survey, unit: Literal["credits", "usd"], known: _Known) -> float | None:
+    """The price of what would be sent: of all requests, less what the log has; None as soon as one is unknown."""
+    prices = [(getattr(line.price, unit), line.requests) for line in survey.prices]
+    unknown = sum(number for price, number in prices if price is None)
+    if unknown > known.unknown[unit]:
+        return None
+    whole = sum(price * number for price, number in prices if price is not None)
+    return max(0.0, float(round(whole - getattr(known, unit), 9)))
 
 
 def _seconds_each(job: Job, log: Log | None) -> float:
@@ -251,6 +276,7 @@ def _over_limits(job: Job, found: Preview) -> list[Problem]:
     """`limits` of the experiment against the estimate: one problem for each that is passed, at its line."""
     limits = job.experiment.limits
     over: list[tuple[str, str]] = []
+    cost: float | None = None
     if limits.images is not None and found.images_to_make > limits.images:
         over.append(("images", f"{found.images_to_make:,} images, and limits.images is {limits.images:,}"))
     if limits.requests is not None and found.to_send > limits.requests:
@@ -261,14 +287,34 @@ def _over_limits(job: Job, found: Preview) -> list[Problem]:
         if cost is not None and cost > ceiling + 1e-9:
             about = Amount(usd=cost) if limits.cost.usd is not None else Amount(credits=cost)
             over.append(("cost", f"a cost of about {about}, and limits.cost is {limits.cost}"))
-    return [_limit_problem(job, name, text) for name, text in over]
+    problems = [
+        _limit_problem(
+            job, name, "over-limit", f"this would make {text}; raise the limit or make the experiment smaller"
+        )
+        for name, text in over
+    ]
+    if limits.cost is not None and cost is None and found.to_send and not found.simulated:
+        problems.append(_unknown_cost(job, limits.cost))
+    return problems
 
 
-def _limit_problem(job: Job, name: str, text: str) -> Problem:
-    message = f"this would make {text}; raise the limit or make the experiment smaller"
+def _unknown_cost(job: Job, limit: Amount) -> Problem:
+    """A limit in a unit in which a price is unknown would hold nothing."""
+    unit: Literal["usd", "credits"] = "usd" if limit.usd is not None else "credits"
+    name, other = ("dollars", "credits") if unit == "usd" else ("credits", "dollars")
+    which = unknown_price(job.endpoint, job.plan.requests(), unit) or "a request"
+    plan = "name your plan (KAIRVAL_PLAN, or `plan:` in promptlab.yaml), " if unit == "usd" else ""
+    message = (
+        f"limits.cost is {limit}, but the price of {which} in {name} is unknown; {plan}write the limit in {other}, or "
+        "the price under `providers:` in promptlab.yaml"
+    )
+    return _limit_problem(job, "cost", "price-unknown", message)
+
+
+def _limit_problem(job: Job, name: str, code: str, message: str) -> Problem:
     place = job.experiment.places.get(("limits", name)) or job.experiment.limits.place
     if place is None:
-        return Problem("over-limit", message)
+        return Problem(code, message)
     lines = job.experiment.text.splitlines()
     own = place.path.endswith(job.experiment.path.name) and 0 < place.line <= len(lines)
-    return Problem("over-limit", message, place.path, place.line, place.column, lines[place.line - 1] if own else None)
+    return Problem(code, message, place.path, place.line, place.column, lines[place.line - 1] if own else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -13,10 +13,14 @@ from promptlab.log import Log, Totals
 from promptlab.model import Amount, Generation, Mode, Run, RunStatus, utc_now
 from promptlab.pacing.owner import owner, state_of
 from promptlab.providers import Endpoint
-from promptlab.run.begin import begin
+from promptlab.run.begin import Begun, begin
+from promptlab.run.consent import Ahead, Confirm, check_ceilings, confirmed, unknown_price
 from promptlab.run.events import Listener, Message, Planned, Summary, ignore
+from promptlab.run.hits import Files, answers
 from promptlab.run.names import Names
-from promptlab.run.opening import check_budget
+from promptlab.run.options import Options
+from promptlab.run.previewing import Preview, preview
+from promptlab.run.ready import check_ready, shortage
 from promptlab.run.recover import after_interruption, may_resend
 from promptlab.run.rows import request_of
 from promptlab.run.session import CLAIM_S, Session
@@ -27,43 +31,56 @@ from promptlab.store import Store
 __all__ = ["Ahead", "Options", "resume", "run"]
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a person may say about one run, beyond the experiment.
-
-    `budget` ends the run in order before it would be passed. `fresh` uses no earlier result. `jobs` lowers
-    concurrency. `retry_unknown` and `retry_lost` consent to sending again what may have been billed.
-    """
-
-    budget: Amount | None = None
-    fresh: bool = False
-    jobs: int | None = None
-    retry_unknown: bool = False
-    retry_lost: bool = False
-    webhook_url: str | None = None
-    webhook_port: int | None = None
-    thumbnails: bool | None = None
-    settings: dict[str, object] = field(default_factory=dict)  # kept with the run: the flags as given
-
-
-def run(job: Job, options: Options | None = None, listener: Listener = ignore) -> Summary:
+def run(
+    job: Job,
+    options: Options | None = None,
+    listener: Listener = ignore,
+    confirm: Confirm | None = None,
+    *,
+    found: Preview | None = None,
+) -> Summary:
     """Run an experiment to its end, or to where it has to stop; everything that happened is in the log.
 
-    Raises InputError before anything is sent. A stop is not raised: the summary says `stopped` and how to go on.
+    Everything is checked first, as by `preview`: InputError with every problem, the experiment's limits among them, and
+    nothing is sent or written. ConfirmationNeeded where it would cost more than the studio's `confirm_above_usd`, or
+    nobody knows how much, unless `options.yes` or `confirm`, which is told the estimate, says to go ahead. `found` is
+    this job's preview where there is one already. A stop is not raised: the summary says `stopped` and how to go on.
     """
     options = options or Options()
     studio, store = job.studio, job.studio.store()
-    check_budget(studio, job.endpoint, options.budget, job.plan.requests())
+    ahead = _looked_ahead(job, options, found, confirm)
     with studio.log() as log:
         alert = job.experiment.alert_cost
         work = _Work(studio, job.endpoint, log, store, options, listener, alert, options.fresh)
+        work.get_ready(ahead.to_send)
         work.settle_the_dead(job.experiment.name)
-        settings = {"fresh": options.fresh, "mode": job.experiment.mode} | options.settings
+        settings = {"fresh": options.fresh, "mode": job.experiment.mode, **options.settings}
         settings["alert_cost"] = None if alert is None else str(alert)
         with work.closing():
             begun = begin(job, log, store, work.names, fresh=options.fresh, settings=settings, own=work.own)
+            work.say_files(begun)
             listener(Planned(begun.run.id, begun.planned, begun.cached))
             return work.drive(begun.run, job.experiment.mode, begun.planned - begun.cached)
+
+
+def _looked_ahead(job: Job, options: Options, found: Preview | None, confirm: Confirm | None) -> Ahead:
+    """Every check that needs nothing but the plan and the log: limits, ceilings, consent."""
+    log = job.studio.existing_log()
+    try:
+        if found is None or found.fresh != options.fresh or not found.complete:
+            found = preview(job, log, fresh=options.fresh)
+        if found.over_limits:
+            raise InputError(found.over_limits)
+        ahead = found.ahead()
+        check_ceilings(
+            ahead, job.studio.settings, options.ceiling, log, None,
+            lambda unit: unknown_price(job.endpoint, job.plan.requests(), unit),
+        )  # fmt: skip
+    finally:
+        if log is not None:
+            log.close()
+    confirmed(ahead, job.studio.settings, options, confirm)
+    return ahead
 
 
 def resume(
@@ -71,44 +88,68 @@ def resume(
     run_text: str,
     options: Options | None = None,
     listener: Listener = ignore,
-    confirm: Callable[[Ahead], None] = lambda ahead: None,
+    confirm: Confirm | None = None,
 ) -> Summary:
     """Finish a run: what was never sent, was rejected or failed is sent; what was in flight is collected or unknown.
 
-    `confirm` is told what would be sent before anything is, and may raise.
+    Confirmed like `run`, before anything is sent or written: a resume that is declined, or has nothing to do, leaves
+    the log as it is.
     """
     options = options or Options()
     with studio.log(create=False) as log:
-        earlier = log.find_run(run_text)
-        if earlier.planned is None:
-            raise InputError(
-                f"run {earlier.id} was killed while it was being planned; nothing of it was sent: run it again",
-                code="not-planned",
-            )
-        endpoint = studio.endpoint(earlier.provider)
-        if endpoint.base_url != earlier.base_url:
-            raise InputError(
-                f"run {earlier.id} was made at {earlier.base_url}, and the provider is now at {endpoint.base_url}; "
-                "set the address back, or run the experiment again",
-                code="other-address",
-            )
+        earlier = _resumable(log, run_text)
+        endpoint = _same_endpoint(studio, earlier)
         said = json.loads(earlier.settings or "{}")
         alert = Amount.parse(said["alert_cost"]) if said.get("alert_cost") else None
         fresh = options.fresh or bool(said.get("fresh"))
         work = _Work(studio, endpoint, log, studio.store(), options, listener, alert, fresh)
-        work.settle_the_dead(earlier.experiment)
         if work.is_live(earlier):
             raise InputError(f"run {earlier.id} is still going; wait for it, or end it first", code="still-running")
+        may_be_sent = work.may_be_sent(earlier)
+        if not may_be_sent and not work.unsettled(earlier):
+            return work.unchanged(earlier)
+        unended = earlier.status == "running" or next(log.generations(earlier.id, statuses=("in_flight",)), None)
+        ahead = work.ahead(may_be_sent)
+        check_ceilings(
+            ahead, studio.settings, options.ceiling, log, log.totals(earlier.id),
+            lambda unit: unknown_price(endpoint, map(request_of, may_be_sent), unit),
+        )  # fmt: skip
+        confirmed(ahead, studio.settings, options, confirm)
+        work.get_ready(ahead.to_send)
+        work.settle_the_dead(earlier.experiment)
         with work.closing():
             work.own(earlier)
-            work.mend(earlier)
+            mended = work.mend(earlier)
             again = work.to_send(earlier.id)
-            check_budget(studio, endpoint, options.budget, map(request_of, again))
-            confirm(work.ahead(again))
+            if not (again or mended or unended):
+                return work.unchanged(earlier)
             work.plan_again(earlier, again)
             total = log.totals(earlier.id).generations
             listener(Planned(earlier.id, total, total - len(again)))
             return work.drive(earlier, _mode(said.get("mode")), len(again))
+
+
+def _resumable(log: Log, run_text: str) -> Run:
+    """The run that is meant; InputError where it was killed before its plan was whole."""
+    earlier = log.find_run(run_text)
+    if earlier.planned is None:
+        raise InputError(
+            f"run {earlier.id} was killed while it was being planned; nothing of it was sent: run it again",
+            code="not-planned",
+        )
+    return earlier
+
+
+def _same_endpoint(studio: Studio, earlier: Run) -> Endpoint:
+    """The run's provider, where it still is; InputError where it is not."""
+    endpoint = studio.endpoint(earlier.provider)
+    if endpoint.base_url != earlier.base_url:
+        raise InputError(
+            f"run {earlier.id} was made at {earlier.base_url}, and the provider is now at {endpoint.base_url}; "
+            "set the address back, or run the experiment again",
+            code="other-address",
+        )
+    return endpoint
 
 
 def _mode(text: object) -> Mode:
@@ -118,17 +159,6 @@ def _mode(text: object) -> Mode:
 def _run_claim(run_id: str) -> tuple[str, int]:
     """A run's own claim: who holds it is running it now."""
     return f"run:{run_id}", 0
-
-
-@dataclass(frozen=True, slots=True)
-class Ahead:
-    """What would be sent, and its price by the table; None is unknown."""
-
-    to_send: int
-    provider: str
-    simulated: bool
-    credits: float | None
-    cost_usd: float | None
 
 
 @dataclass(slots=True)
@@ -187,14 +217,20 @@ class _Work:
             self._salvage(run, rows)
             self._end(run, "interrupted")
 
-    def mend(self, run: Run) -> None:
-        """Try the URLs of lost images once more, and ask after jobs of unknown outcome: it costs nothing."""
+    def mend(self, run: Run) -> bool:
+        """Try the URLs of lost images once more, and poll jobs of unknown outcome: it costs nothing.
+
+        Whether anything changed by that.
+        """
+        before = self.log.totals(run.id)
+        self._salvage(run, self._mendable(run))
+        return self.log.totals(run.id) != before
+
+    def _mendable(self, run: Run) -> list[Generation]:
         rows = [row for row in self.log.generations(run.id, statuses=("lost", "unknown"))
                 if after_interruption(row) != "keep"]  # fmt: skip
         images = self.log.images_of([row.id for row in rows if row.status == "lost"])
-        self._salvage(
-            run, [row for row in rows if row.status != "lost" or any(i.status == "lost" for i in images[row.id])]
-        )
+        return [row for row in rows if row.status != "lost" or any(i.status == "lost" for i in images[row.id])]
 
     def _salvage(self, run: Run, rows: Sequence[Generation]) -> None:
         if rows:
@@ -207,7 +243,7 @@ class _Work:
         options = self.options
         return Session(
             self.studio, self.endpoint, self.log, self.store, self.names, run, _owner(run.id), self.listener,
-            budget=options.budget, fresh=self.fresh, jobs=options.jobs, thumbnails=options.thumbnails,
+            budget=options.ceiling, fresh=self.fresh, jobs=options.jobs, thumbnails=options.thumbnails,
             resend=_consent(options), webhook_url=options.webhook_url, webhook_port=options.webhook_port,
             alert=self.alert,
         )  # fmt: skip
@@ -222,17 +258,62 @@ class _Work:
                 found.append(row)
         return found
 
+    def unchanged(self, run: Run) -> Summary:
+        """A resume that had nothing to do says so, and leaves the run's row alone."""
+        self.log.release_claims(_owner(run.id))
+        self.listener(
+            Message(f"nothing to do: run {run.id} has nothing to send and nothing to fetch, and stays as it is")
+        )
+        return summarise(self.log, run, self.studio, None, time.monotonic() - self.started)
+
+    def may_be_sent(self, run: Run) -> list[Generation]:
+        """The most that a resume may send, before anything is settled: collecting can only make it less."""
+        found = self.to_send(run.id)
+        for row in self.log.generations(run.id, statuses=("in_flight",)):
+            settled = "unknown" if after_interruption(row) == "unknown" else "lost"
+            if settled in _consent(self.options):
+                found.append(row)
+        return found
+
+    def unsettled(self, run: Run) -> bool:
+        """Whether there is an end to write without sending anything: a killed run, results to fetch."""
+        in_flight = next(self.log.generations(run.id, statuses=("in_flight",)), None)
+        return run.status == "running" or in_flight is not None or bool(self._mendable(run))
+
     def ahead(self, rows: Sequence[Generation]) -> Ahead:
-        """What sending these would cost at worst."""
-        prices = [self.endpoint.price(request_of(row)) for row in rows]
+        """What sending these would cost at worst: equal ones once, and none that the log answers."""
+        hashes = {row.request_hash: row for row in rows}
+        if not self.fresh:
+            files = Files(self.log, self.store, self.studio.folder)
+            for hash_ in answers(self.log, files, list(hashes)).hits:
+                del hashes[hash_]
+        prices = [self.endpoint.price(request_of(row)) for row in hashes.values()]
         credits, usd = [price.credits for price in prices], [price.usd for price in prices]
         return Ahead(
-            len(rows),
+            len(prices),
             self.endpoint.provider.name,
             self.endpoint.simulated,
             None if None in credits else sum(filter(None, credits)),
             None if None in usd else sum(filter(None, usd)),
         )
+
+    def get_ready(self, to_send: int) -> None:
+        """Try, before anything is sent, whether this machine can keep what comes back."""
+        if not to_send:
+            return
+        jobs = self.options.jobs or self.studio.settings.jobs or self.endpoint.limits.concurrent or to_send
+        check_ready(self.log, self.store, to_send, jobs)
+        if (text := shortage(self.log, self.store, to_send)) is not None:
+            self.listener(Message(text, "warning"))
+
+    def say_files(self, begun: Begun) -> None:
+        """Tell what became of images that the folder of images has lost."""
+        if begun.restored:
+            images = f"{begun.restored:,} image{'' if begun.restored == 1 else 's'}"
+            self.listener(Message(f"{images} missing from {self.store.folder} came back from {self.store.names}"))
+        if begun.gone:
+            are = "image of earlier runs is" if begun.gone == 1 else "images of earlier runs are"
+            self.listener(Message(f"{begun.gone:,} {are} no longer on disk: made again", "warning"))
 
     def plan_again(self, run: Run, rows: Sequence[Generation]) -> None:
         """Mark them as planned, and the run as running."""

@@ -11,7 +11,7 @@ from promptlab.model import Amount, Attempt, Generation, Image, new_id
 from promptlab.providers import Job
 from promptlab.run.driver import Driver
 from promptlab.run.events import Finished
-from promptlab.run.exchange import Answered, read_answer
+from promptlab.run.exchange import Answered, read_answer, risk_of
 from promptlab.run.recover import after_interruption
 from promptlab.run.rows import request_of
 
@@ -82,7 +82,8 @@ async def _poll(driver: Driver, row: Generation) -> None:
     cost = line.endpoint.cost(request, result)
     if attempt is not None:
         ms = round((line.clock() - started) * 1000)
-        row = line.ledger.answered(row, attempt, event, decision, result, cost, risk=None, latency_ms=ms)
+        risk = risk_of(request, result, cost, line.price(request))
+        row = line.ledger.answered(row, attempt, event, decision, result, cost, risk=risk, latency_ms=ms)
     await driver.collect(request, Answered(row, result, _note(driver, event)))
 
 

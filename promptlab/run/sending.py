@@ -18,6 +18,7 @@ from promptlab.run.collect import Collector
 from promptlab.run.driver import Driver
 from promptlab.run.events import Listener
 from promptlab.run.exchange import Line
+from promptlab.run.hits import Files
 from promptlab.run.jobs import Jobs
 from promptlab.run.ledger import Ledger
 from promptlab.run.opening import caps, known_limits, may_raise, open_client, open_pacer
@@ -70,7 +71,7 @@ async def _with_driver(
         budget = Budget([] if endpoint.simulated else caps(log, settings, session.budget, log.totals(run.id)))
         ledger = Ledger(
             log, run.id, session.owner, fresh=session.fresh, resend=session.resend,
-            has_files=lambda images: not session.store.missing(image.sha256 for image in images if image.sha256),
+            has_files=Files(log, session.store, session.studio.folder, restore=True),
         )  # fmt: skip
         gate = asyncio.Semaphore(DOWNLOADS)
         collector = Collector(client, session.store, decoder, gate, DownloadLimits(), random.random, thumbnails)

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import UTC, datetime
 
-from promptlab.errors import PromptlabError
+from promptlab.errors import PromptlabError, QuotaReached
 from promptlab.log import Log, Totals
 from promptlab.model import Run
 from promptlab.run.events import Summary
 from promptlab.run.recover import may_resend
 from promptlab.run.studio import Studio
 
-__all__ = ["exit_code", "next_commands", "summarise"]
+__all__ = ["alike", "exit_code", "next_commands", "summarise"]
+
+REASONS = 50  # of failures that are told; the rest is counted
+#: What a message says of one generation alone: a path behind a host, an id or a hash, a duration to its fraction.
+_OWN = (
+    (re.compile(r"(https?://[^/\s'\"<>]+)[^\s'\"<>]*"), r"\1/…"),
+    (re.compile(r"\b(?=[\w-]*\d)[\w-]{16,}\b"), "…"),
+    (re.compile(r"\b\d+\.\d+(?= ?(?:s|ms|seconds)\b)"), "…"),
+)
 
 
 def summarise(log: Log, run: Run, studio: Studio, stopped: PromptlabError | None, seconds: float) -> Summary:
     """The summary of a run that has just ended, or of any run in the log."""
     totals = log.totals(run.id)
+    reasons = _failures(log, run.id)
     results = studio.settings.results / run.experiment
     shown = results.relative_to(studio.folder) if results.is_relative_to(studio.folder) else results
     return Summary(
@@ -31,7 +42,8 @@ def summarise(log: Log, run: Run, studio: Studio, stopped: PromptlabError | None
         unknown=totals.unknown,
         lost=totals.lost,
         skipped=totals.skipped,
-        unsent=totals.planned + totals.in_flight,
+        unsent=totals.planned,
+        unfetched=totals.in_flight,
         images=totals.images,
         credits=totals.credits,
         cost_usd=totals.cost_usd,
@@ -41,20 +53,39 @@ def summarise(log: Log, run: Run, studio: Studio, stopped: PromptlabError | None
         seconds=seconds,
         results=str(shown),
         stopped=str(stopped) if stopped else None,
+        stopped_until=_until(stopped),
         exit_code=exit_code(run, totals, stopped),
-        failures=_failures(log, run.id),
+        failures=reasons[:REASONS],
+        failures_more=sum(count for _, count in reasons[REASONS:]),
         next_commands=next_commands(log, run, totals),
     )  # fmt: skip
 
 
 def _failures(log: Log, run_id: str) -> tuple[tuple[str, int], ...]:
-    """What went wrong, by its code, each with the first message and how often; the most frequent first."""
-    counts: dict[tuple[str, str | None], tuple[str, int]] = {}
+    """What went wrong, each reason once, with how often; the most frequent first.
+
+    Messages that differ only in an id, an address or a time are one reason; a code alone never makes them one.
+    """
+    counts: dict[tuple[str, str | None, str], tuple[str, int]] = {}
     for failure in log.failures(run_id):
-        key = failure.status, failure.error_code
-        message, number = counts.get(key, (failure.error_message or failure.error_code or failure.status, 0))
+        said = failure.error_message or failure.error_code or failure.status
+        key = failure.status, failure.error_code, alike(said)
+        message, number = counts.get(key, (said, 0))
         counts[key] = message, number + failure.count
     return tuple(sorted(counts.values(), key=lambda found: -found[1]))
+
+
+def alike(message: str) -> str:
+    """A message without what differs from one generation to the next though the reason is the same."""
+    for pattern, instead in _OWN:
+        message = pattern.sub(instead, message)
+    return " ".join(message.split())
+
+
+def _until(stopped: PromptlabError | None) -> str | None:
+    if not isinstance(stopped, QuotaReached) or stopped.until is None:
+        return None
+    return datetime.fromtimestamp(stopped.until, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def exit_code(run: Run, totals: Totals, stopped: PromptlabError | None) -> int:

@@ -127,6 +127,25 @@ class Store:
                 _take_over(source, target)
         return target
 
+    def adopt(self, source: Path, sha256: str, format: str) -> Path:
+        """Take back a file that holds this content, under its hash: a hard link, or a copy where there are none.
+
+        The caller has compared the file with the hash.
+        """
+        target = self.folder / _checked(sha256)[:2] / f"{sha256}.{format}"
+        with explained("keep the image", target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(source, target)
+            except FileExistsError:
+                return target
+            except OSError as error:
+                if error.errno not in _COPY_INSTEAD:
+                    raise
+                _take_over(source, target)
+            _sync_folder(target.parent)
+        return target
+
     def thumbnail_path(self, sha256: str) -> Path:
         """Where the thumbnail of a content is, or would be."""
         return self.folder / ".thumbnails" / _checked(sha256)[:2] / f"{sha256}.webp"

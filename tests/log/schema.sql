@@ -380,13 +380,17 @@ WITH entries AS (
     g.status IN ('completed', 'lost') AS results,
     (SELECT count(*) FROM images i WHERE i.generation_id = g.id) AS images,
     g.credits, g.cost_usd,
+    (g.credits IS NOT NULL OR EXISTS (SELECT 1 FROM attempts b WHERE b.generation_id = g.id
+      AND b.may_be_billed = 1 AND b.outcome IN ('ok', 'short') AND b.credits_at_risk IS NOT NULL)) AS in_credits,
+    (g.cost_usd IS NOT NULL OR EXISTS (SELECT 1 FROM attempts b WHERE b.generation_id = g.id
+      AND b.may_be_billed = 1 AND b.outcome IN ('ok', 'short') AND b.cost_usd_at_risk IS NOT NULL)) AS in_usd,
     0 AS attempts_at_risk, NULL AS credits_at_risk, NULL AS cost_usd_at_risk
   FROM generations g
   WHERE g.cached_from IS NULL AND NOT (g.provider = 'simulator' OR g.cost_source IS 'simulated')
     AND (g.status IN ('completed', 'lost') OR g.credits IS NOT NULL OR g.cost_usd IS NOT NULL)
   UNION ALL
   SELECT
-    substr(a.started_at, 1, 10), g.id, g.run_id, 0, 0, NULL, NULL, 1, a.credits_at_risk, a.cost_usd_at_risk
+    substr(a.started_at, 1, 10), g.id, g.run_id, 0, 0, NULL, NULL, 0, 0, 1, a.credits_at_risk, a.cost_usd_at_risk
   FROM attempts a
   JOIN generations g ON g.id = a.generation_id
   WHERE a.may_be_billed = 1 AND NOT (g.provider = 'simulator' OR g.cost_source IS 'simulated')
@@ -404,11 +408,9 @@ SELECT
   CASE WHEN sum(e.results) = 0 AND count(e.credits) = 0 THEN 0.0 ELSE sum(e.credits) END AS credits,
   CASE WHEN sum(e.results) = 0 AND count(e.cost_usd) = 0 THEN 0.0 ELSE sum(e.cost_usd) END AS cost_usd,
   sum(e.attempts_at_risk) AS attempts_at_risk,
-  CASE WHEN sum(e.results) <= sum(e.results AND e.credits IS NOT NULL)
-    AND sum(e.attempts_at_risk) = count(e.credits_at_risk)
+  CASE WHEN sum(e.results) = sum(e.results AND e.in_credits) AND sum(e.attempts_at_risk) = count(e.credits_at_risk)
     THEN total(e.credits) + total(e.credits_at_risk) END AS credits_at_most,
-  CASE WHEN sum(e.results) <= sum(e.results AND e.cost_usd IS NOT NULL)
-    AND sum(e.attempts_at_risk) = count(e.cost_usd_at_risk)
+  CASE WHEN sum(e.results) = sum(e.results AND e.in_usd) AND sum(e.attempts_at_risk) = count(e.cost_usd_at_risk)
     THEN total(e.cost_usd) + total(e.cost_usd_at_risk) END AS cost_usd_at_most,
   g.template_id
 FROM entries e

@@ -285,12 +285,12 @@ class Lab:
         return prepare(self.folder / "experiments" / f"{name}.yaml", environ=self.environ, **more)
 
     def run(self, name: str = "exp", **options: Any) -> Summary:
-        summary = run(self.job(name), Options(**options), self._listen)
+        summary = run(self.job(name), Options(**{"yes": True} | options), self._listen)
         self.agree(summary)
         return summary
 
     def resume(self, text: str = "last", **options: Any) -> Summary:
-        summary = resume(self.studio(), text, Options(**options), self._listen)
+        summary = resume(self.studio(), text, Options(**{"yes": True} | options), self._listen)
         self.agree(summary)
         return summary
 
@@ -369,7 +369,7 @@ class Lab:
         assert found.get("completed", 0) == summary.completed
         assert (found.get("failed", 0), found.get("unknown", 0)) == (summary.failed, summary.unknown)
         assert (found.get("lost", 0), found.get("skipped", 0)) == (summary.lost, summary.skipped)
-        assert found.get("planned", 0) + found.get("in_flight", 0) == summary.unsent
+        assert (found.get("planned", 0), found.get("in_flight", 0)) == (summary.unsent, summary.unfetched)
         bad = summary.failed + summary.unknown + summary.lost + summary.skipped
         row = self.rows("SELECT status, completed, cached, failed, credits, cost_usd FROM runs WHERE id = ?",
                         summary.run_id)[0]  # fmt: skip

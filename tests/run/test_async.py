@@ -125,13 +125,13 @@ def test_a_second_ctrl_c_leaves_jobs_to_be_collected(lab: Any, api: Any) -> None
 
 
 def test_a_key_that_may_not_ask_after_a_job_stops_the_run_and_keeps_the_job(lab: Any, api: Any) -> None:
-    """A 401 on a poll says nothing about the job: with a good key it is asked after again."""
+    """A 401 on a poll says nothing about the job: with a good key it is polled again."""
     jobs = Jobs(api)
     jobs.headers = {"Retry-After": "0.05"}
     poll, api.get = api.get, lambda call: api.error(401, "invalid_api_key", "no such key")
     lab.experiment(1, mode="async")
     summary = lab.run()
-    assert (summary.exit_code, summary.unsent, summary.credits_at_most) == (3, 1, 50)
+    assert (summary.exit_code, summary.unfetched, summary.unsent, summary.credits_at_most) == (3, 1, 0, 50)
     api.get = poll
     assert (lab.resume().completed, len(api.calls)) == (1, 1)
     lab.holds()

@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from promptlab.errors import BudgetReached
 from promptlab.model import Amount
 from promptlab.run.alerts import passed, unusual
 from promptlab.run.budget import Budget, Cap
 from promptlab.run.events import Message
+
+AT = "2026-11-22T12:00:00.000Z"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +65,7 @@ def test_a_budget_in_a_unit_without_a_price_is_refused_before_anything_is_sent(l
     lab.experiment(2)
     code, _, err = lab.cli("run", "experiments/exp.yaml", "--yes", "--budget", "5usd", KAIRVAL_PLAN="")
     assert code == 2
-    assert "price in dollars is unknown" in err
+    assert "in dollars is unknown" in err
     assert not api.calls
 
 
@@ -83,7 +86,7 @@ def test_an_experiment_s_limits_are_checked_before_anything_is_sent(
     assert not api.calls
 
 
-def test_a_dear_run_is_confirmed_first(lab: Any, api: Any) -> None:
+def test_an_expensive_run_is_confirmed_first(lab: Any, api: Any) -> None:
     """Above 5 USD, or of unknown price: without a terminal and --yes it is exit 2, and nothing is sent."""
     lab.experiment(11)
     code, _, err = lab.cli("run", "experiments/exp.yaml")
@@ -193,7 +196,7 @@ def test_whatever_the_outcomes_no_cap_is_passed(sends: list[tuple[int, str]], ce
     flying: list[tuple[int, str]] = []
     spent = 0.0
     for price, outcome in sends:
-        verdict, cap = budget.reserve(Amount(credits=price))
+        verdict, cap = budget.reserve(Amount(credits=price), AT)
         if verdict == "granted":
             flying.append((price, outcome))
         else:
@@ -203,12 +206,12 @@ def test_whatever_the_outcomes_no_cap_is_passed(sends: list[tuple[int, str]], ce
         if len(flying) >= at_once or verdict == "wait":
             ended, how = flying.pop(0)
             cost = 0.0 if how == "nothing" else float(ended)
-            budget.settle(Amount(credits=ended), [Amount(credits=cost)] if cost else [])
+            budget.settle(Amount(credits=ended), [Amount(credits=cost)] if cost else [], AT)
             spent += cost
         assert spent + sum(p for p, _ in flying) <= ceiling
 
 
 def test_a_price_nobody_knows_reserves_nothing() -> None:
-    """The cap says so instead of pretending."""
-    with pytest.raises(ValueError, match="unknown"):
-        Budget([Cap("the budget", Amount(usd=1))]).reserve(Amount(credits=5))
+    """The cap stops the run instead of pretending."""
+    with pytest.raises(BudgetReached, match="unknown"):
+        Budget([Cap("the budget", Amount(usd=1))]).reserve(Amount(credits=5), AT)

@@ -98,12 +98,10 @@ def test_a_studio_that_may_not_be_written_ends_with_a_sentence(lab: Any, api: An
     (lab.folder / "images").write_text("in the way")
     code, out, err = lab.cli("run", "experiments/exp.yaml", "--yes")
     assert code == 1
-    assert "cannot write an image" in out + err
-    assert "resume" in out
+    assert "cannot write an image, so nothing was sent" in err
+    assert not api.calls
     (lab.folder / "images").unlink()
-    calls = len(api.calls)
-    code, out, err = lab.cli("resume", "--yes")
+    code, out, err = lab.cli("run", "experiments/exp.yaml", "--yes")
     assert (code, lab.statuses()) == (0, {"completed": 2}), out + err
-    assert api.made == 2
-    assert len(api.calls) == max(calls, 2)
+    assert api.made == len(api.calls) == 2
     lab.holds()

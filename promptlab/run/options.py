@@ -1,0 +1,86 @@
+"""What a person may say about one run: typed where it is made, so that a wrong type is a sentence at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from promptlab.errors import InputError
+from promptlab.model import Amount
+
+__all__ = ["Options", "amount_of"]
+
+FLAGS = ("fresh", "yes", "retry_unknown", "retry_lost")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a person may say about one run, beyond the experiment.
+
+    `budget` (an Amount, or a text such as "400cr") ends the run in order before it would be passed. `yes` confirms
+    what it costs. `fresh` uses no earlier result. `jobs` lowers concurrency. `retry_unknown` and `retry_lost` consent
+    to sending again what may have been billed. InputError for a value of the wrong kind.
+    """
+
+    budget: Amount | str | None = None
+    fresh: bool = False
+    jobs: int | None = None
+    retry_unknown: bool = False
+    retry_lost: bool = False
+    webhook_url: str | None = None
+    webhook_port: int | None = None
+    thumbnails: bool | None = None
+    settings: Mapping[str, object] = field(default_factory=dict)  # kept with the run: the flags as given
+    yes: bool = False
+
+    def __post_init__(self) -> None:
+        if self.budget is not None:
+            object.__setattr__(self, "budget", amount_of(self.budget))
+        for name in FLAGS:
+            if not isinstance(getattr(self, name), bool):
+                raise _wrong(name, getattr(self, name), "True or False")
+        if self.thumbnails is not None and not isinstance(self.thumbnails, bool):
+            raise _wrong("thumbnails", self.thumbnails, "True, False or None")
+        self._check_number("jobs", 1, None)
+        self._check_number("webhook_port", 1, 65535)
+        if self.webhook_url is not None and not isinstance(self.webhook_url, str):
+            raise _wrong("webhook_url", self.webhook_url, "a URL as text")
+        if not isinstance(self.settings, Mapping):
+            raise _wrong("settings", self.settings, "a mapping of names to values")
+
+    def _check_number(self, name: str, least: int, most: int | None) -> None:
+        value = getattr(self, name)
+        if value is None:
+            return
+        above = most is not None and isinstance(value, int) and value > most
+        if isinstance(value, bool) or not isinstance(value, int) or value < least or above:
+            bounds = f"a whole number from {least}" + (f" to {most}" if most else " up")
+            raise _wrong(name, value, bounds)
+
+    @property
+    def ceiling(self) -> Amount | None:
+        """The budget as an amount."""
+        return self.budget if isinstance(self.budget, Amount) else None
+
+
+def amount_of(value: object) -> Amount:
+    """A budget as it may be given: an amount, or its text; InputError for anything else."""
+    if isinstance(value, str):
+        try:
+            value = Amount.parse(value)
+        except ValueError as error:
+            raise InputError(f"budget: {error}", code="bad-option") from None
+    if not isinstance(value, Amount):
+        raise _wrong("budget", value, "an amount with its unit, such as '20usd' or '400cr'")
+    figures = [figure for figure in (value.usd, value.credits) if figure is not None]
+    if len(figures) != 1:
+        raise _wrong("budget", value, "either dollars or credits")
+    figure = figures[0]
+    if isinstance(figure, bool) or not isinstance(figure, (int, float)) or not math.isfinite(figure) or figure < 0:
+        raise _wrong("budget", figure, "a number that is not negative")
+    return value
+
+
+def _wrong(name: str, value: object, wanted: str) -> InputError:
+    return InputError(f"{name}: {value!r} is not {wanted}", code="bad-option")
