@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Literal
 
 from promptlab.errors import ConfirmationNeeded, InputError
 from promptlab.log import Log, Totals
-from promptlab.model import Amount, Request
+from promptlab.model import Amount, Request, utc_now
 from promptlab.providers import Endpoint
 from promptlab.run.options import Options
 from promptlab.spec import Settings
@@ -71,7 +70,7 @@ def check_ceilings(
     """
     if ahead.simulated or not ahead.to_send:
         return
-    today = datetime.now(UTC).strftime("%Y-%m-%d")
+    today = utc_now()[:10]
     for name, since, cap in (("daily", today, settings.caps.day), ("monthly", f"{today[:7]}-01", settings.caps.month)):
         if cap is None:
             continue

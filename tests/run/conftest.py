@@ -71,6 +71,8 @@ class Act:
     reset: bool = False  # break off instead of answering
     files: tuple[str, ...] = ()  # what the URLs of the images do, see `Api._file`
     image: bytes | None = None  # the file, instead of a fresh PNG
+    images: int | None = None  # so many come, instead of what was asked for
+    more: Mapping[str, Any] = field(default_factory=dict)  # keys of the answer besides the guide's
 
 
 def error(status: int, code: str, message: str = "no", **headers: str) -> Act:
@@ -172,13 +174,14 @@ class Api:
     def _result(self, call: Call, act: Act) -> dict[str, Any]:
         """The guide's answer; the images are made now."""
         data = []
-        for position in range(int(call.body.get("n") or 1)):
+        for position in range(int(call.body.get("n") or 1) if act.images is None else act.images):
             self.made += 1
             name = f"/files/{call.number}-{position}.png"
             how = act.files[position] if position < len(act.files) else "whole"
             self.images[name] = how, act.image or png(self.made)
             data.append({"url": self.url + name, "revised_prompt": f"{call.prompt}, finely"})
-        return {"id": f"gen_{call.number}", "model": call.body.get("model"), "created": 1790000000, "data": data}
+        named = {"id": f"gen_{call.number}", "model": call.body.get("model"), "created": 1790000000}
+        return {**named, "data": data, **act.more}
 
     async def _get(self, call: Call, writer: asyncio.StreamWriter) -> None:
         if call.path in self.images:
