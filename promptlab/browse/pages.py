@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -15,7 +15,9 @@ from markupsafe import Markup, escape
 
 from promptlab.compare import Line, word_diff
 
-__all__ = ["ago", "cost", "diff_html", "dollars", "duration", "names", "pretty_json", "render"]
+__all__ = ["ago", "cost", "diff_html", "dollars", "duration", "names", "pretty_json", "render", "risk", "spent"]
+
+Bounds = tuple[float | None, float | None]  # the least and the most; None is unknown
 
 #: Everything the pages load is bundled and comes from this address; nothing runs that is not a file of ours.
 CONTENT_SECURITY_POLICY = (
@@ -52,7 +54,7 @@ def _environment() -> Environment:
             "is_hash": lambda text: re.fullmatch("[0-9a-f]{64}", text) is not None,
         }
     )
-    environment.globals.update({"cost": cost})
+    environment.globals.update({"cost": cost, "risk": risk, "spent": spent})
     return environment
 
 
@@ -76,6 +78,34 @@ def dollars(usd: float | None) -> str:
     digits = f"{usd:.4f}".rstrip("0")
     whole, _, part = digits.partition(".")
     return f"${whole}.{part.ljust(2, '0')}"
+
+
+def spent(usd: Bounds, credits: Bounds) -> str:
+    """What was billed, as two bounds where it is not known exactly: `~$8.00 to ~$18.00`, else in credits."""
+    known = [figure for figure in (*usd, *credits) if figure is not None]
+    if known and not any(known):
+        return "nothing"
+    in_usd = _between(usd, lambda figure: f"~{dollars(figure)}", "")
+    return in_usd or _between(credits, "{:,.6g}".format, " credits") or "–"
+
+
+def _between(found: Bounds, show: Callable[[float], str], unit: str) -> str:
+    low, high = found
+    if low is None or high is None:
+        known = low if high is None else high
+        return f"at {'least' if high is None else 'most'} {show(known)}{unit}" if known else ""
+    return f"{show(high)}{unit}" if high - low < 1e-9 else f"{show(low)} to {show(high)}{unit}"
+
+
+def risk(attempts: Sequence[Mapping[str, Any]]) -> str:
+    """What a generation's attempts may have been billed on top of its cost; nothing where there is none."""
+    at_risk = [attempt for attempt in attempts if attempt["may_be_billed"]]
+    for column in ("cost_usd_at_risk", "credits_at_risk"):
+        figures = [attempt[column] for attempt in at_risk if attempt[column] is not None]
+        if at_risk and len(figures) == len(at_risk):
+            most = f"~{dollars(sum(figures))}" if column == "cost_usd_at_risk" else f"{sum(figures):g} credits"
+            return f"up to {most} more"
+    return "more, nobody knows how much" if at_risk else ""
 
 
 def cost(row: Mapping[str, Any], *, simulated: bool = False) -> str:

@@ -47,7 +47,8 @@ limit 200
     "spend_by_template": {
         "title": "Spend by template",
         "description": "What each template's images cost, and how many of them were worth keeping. Simulated images "
-        "and copies from the cache cost nothing and are left out. The figure at_most adds attempts of unknown outcome.",
+        "and copies from the cache cost nothing and are left out. cost_usd is the least and at_most the most that was "
+        "billed: attempts of unknown outcome, and answers that did not say their cost, count at the table's price.",
         "sql": """
 select
   template,

@@ -10,9 +10,11 @@ import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from promptlab.compare import Grid, axes_of, build_grid, default_axis
+from promptlab.log.runs import Runs
 
 __all__ = [
     "ImageDetail",
@@ -55,6 +57,8 @@ class RunCard:
     counts: Mapping[str, int]  # status → generations, with `cached` beside them
     strip: Sequence[Row]
     simulated: bool
+    usd: tuple[float | None, float | None] = (None, None)  # what it cost, at least and at most; None is unknown
+    credits: tuple[float | None, float | None] = (None, None)
 
     @property
     def done(self) -> int:
@@ -93,17 +97,15 @@ def recent_runs(
 def _card(connection: sqlite3.Connection, run: Row) -> RunCard:
     totals = _all(
         connection,
-        "select status, count(*) as rows, count(cached_from) as cached, sum(credits) as credits, "
-        "sum(cost_usd) as cost_usd from generations where run_id = ? group by status",
+        "select status, count(*) as rows, count(cached_from) as cached from generations where run_id = ? "
+        "group by status",
         run["id"],
     )
     counts = {row["status"]: row["rows"] for row in totals}
     counts["cached"] = sum(row["cached"] for row in totals)
-    for money in ("credits", "cost_usd"):  # the run's own sums come at its end; until then the rows have them
-        known = [row[money] for row in totals if row[money] is not None]
-        if run[money] is None and known:
-            run[money] = sum(known)
-    return RunCard(run, counts, _strip(connection, run), is_simulated(run))
+    spent = Runs(Path(), connection).totals(run["id"])  # the run's own sums come at its end, and are no bounds
+    usd, credits = (spent.cost_usd, spent.cost_usd_at_most), (spent.credits, spent.credits_at_most)
+    return RunCard(run, counts, _strip(connection, run), is_simulated(run), usd, credits)
 
 
 def _strip(connection: sqlite3.Connection, run: Row) -> list[Row]:

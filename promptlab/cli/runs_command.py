@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from promptlab.cli import options, words
+
+if TYPE_CHECKING:
+    from promptlab.log import Totals
+    from promptlab.model import Run
 
 __all__ = ["command"]
 
@@ -31,7 +36,7 @@ def command(experiment: str | None, number: int, as_json: bool, db: Path | None)
     with log:
         runs = log.runs(experiment=experiment, limit=number)
         if as_json:
-            rows = [{name: value for name, value in asdict(run).items() if name not in LONG} for run in runs]
+            rows = [_document(run, log.totals(run.id)) for run in runs]
             click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
             return
         if not runs:
@@ -39,14 +44,7 @@ def command(experiment: str | None, number: int, as_json: bool, db: Path | None)
             return
         rows_ = []
         for run in runs:
-            simulated = run.provider == "simulator"
-            cost = (
-                "SIMULATED"
-                if simulated
-                else words.money(run.credits, run.cost_usd)
-                if run.credits or run.cost_usd
-                else "–"
-            )
+            cost = "SIMULATED" if run.provider == "simulator" else _cost(log.totals(run.id))
             done = f"{run.completed:,} of {run.planned:,}" if run.planned is not None else "–"
             rows_.append(
                 (
@@ -62,3 +60,16 @@ def command(experiment: str | None, number: int, as_json: bool, db: Path | None)
     click.echo(
         words.table(rows_, ("run", "experiment", "status", "done", "failed", "cost", "started (UTC)"), right=(3, 4))
     )
+
+
+def _cost(spent: Totals) -> str:
+    """What was billed, as two bounds where it is not known exactly."""
+    if not any((spent.credits, spent.cost_usd, spent.attempts_at_risk)):
+        return "–"
+    return words.bounds((spent.credits, spent.credits_at_most), (spent.cost_usd, spent.cost_usd_at_most))
+
+
+def _document(run: Run, spent: Totals) -> dict[str, object]:
+    """A run as --json has it: its row, without the long texts, and what may have been billed at most."""
+    kept = {name: value for name, value in asdict(run).items() if name not in LONG}
+    return kept | {"credits_at_most": spent.credits_at_most, "cost_usd_at_most": spent.cost_usd_at_most}

@@ -13,6 +13,7 @@ from promptlab.cli import options, words
 
 __all__ = ["command"]
 
+NOTHING = (None, None)  # of a unit that is not asked for
 GROUPS = ["day", "experiment", "template", "model", "user", "project"]
 
 
@@ -45,20 +46,20 @@ def command(by: str, since: datetime | None, as_json: bool, db: Path | None) -> 
         click.echo("nothing was spent" + (f" since {from_day}" if since else "") + "; simulated runs do not count")
         return
     cells = [
-        (row.key or "–", f"{row.generations:,}", f"{row.images:,}", _number(row.credits), words.dollars(row.cost_usd),
-         _number(row.credits_at_most), words.dollars(row.cost_usd_at_most))
+        (row.key or "–", f"{row.generations:,}", f"{row.images:,}",
+         _between((row.credits, row.credits_at_most), NOTHING), _between(NOTHING, (row.cost_usd, row.cost_usd_at_most)))
         for row in [*rows, total]
     ]  # fmt: skip
     cells[-1] = ("total", *cells[-1][1:])
-    headers = (by, "generations", "images", "credits", "dollars", "credits at most", "dollars at most")
-    click.echo(words.table(cells, headers, right=range(1, 7)))
+    click.echo(words.table(cells, (by, "generations", "images", "credits", "dollars"), right=range(1, 5)))
     if total.attempts_at_risk:
         click.echo(
-            f"{words.count(total.attempts_at_risk, 'attempt')} of unknown outcome: billed is between the two bounds"
+            f"{words.count(total.attempts_at_risk, 'attempt')} may have been billed, or did not say how much: "
+            "the cost is between the two bounds"
         )
     for alert in alerts:
         click.echo(f"! {alert}", err=True)
 
 
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.10g}"
+def _between(credits: words.Bounds, usd: words.Bounds) -> str:
+    return "–" if (*credits, *usd) == (*NOTHING, *NOTHING) else words.bounds(credits, usd).removesuffix(" credits")
