@@ -287,12 +287,8 @@ def _over_limits(job: Job, found: Preview) -> list[Problem]:
         if cost is not None and cost > ceiling + 1e-9:
             about = Amount(usd=cost) if limits.cost.usd is not None else Amount(credits=cost)
             over.append(("cost", f"a cost of about {about}, and limits.cost is {limits.cost}"))
-    problems = [
-        _limit_problem(
-            job, name, "over-limit", f"this would make {text}; raise the limit or make the experiment smaller"
-        )
-        for name, text in over
-    ]
+    cure = "raise the limit or make the experiment smaller"
+    problems = [_placed(job, name, Problem("over-limit", f"this would make {text}; {cure}")) for name, text in over]
     if limits.cost is not None and cost is None and found.to_send and not found.simulated:
         problems.append(_unknown_cost(job, limits.cost))
     return problems
@@ -304,17 +300,23 @@ def _unknown_cost(job: Job, limit: Amount) -> Problem:
     name, other = ("dollars", "credits") if unit == "usd" else ("credits", "dollars")
     which = unknown_price(job.endpoint, job.plan.requests(), unit) or "a request"
     plan = "name your plan (KAIRVAL_PLAN, or `plan:` in promptlab.yaml), " if unit == "usd" else ""
-    message = (
-        f"limits.cost is {limit}, but the price of {which} in {name} is unknown; {plan}write the limit in {other}, or "
-        "the price under `providers:` in promptlab.yaml"
+    return _placed(
+        job,
+        "cost",
+        Problem(
+            "price-unknown",
+            f"limits.cost is {limit}, but the price of {which} in {name} is unknown; {plan}write the limit in {other}, "
+            "or the price under `providers:` in promptlab.yaml",
+        ),
     )
-    return _limit_problem(job, "cost", "price-unknown", message)
 
 
-def _limit_problem(job: Job, name: str, code: str, message: str) -> Problem:
+def _placed(job: Job, name: str, problem: Problem) -> Problem:
+    """The problem at the limit's own place."""
     place = job.experiment.places.get(("limits", name)) or job.experiment.limits.place
     if place is None:
-        return Problem(code, message)
+        return problem
     lines = job.experiment.text.splitlines()
     own = place.path.endswith(job.experiment.path.name) and 0 < place.line <= len(lines)
-    return Problem(code, message, place.path, place.line, place.column, lines[place.line - 1] if own else None)
+    source = lines[place.line - 1] if own else None
+    return replace(problem, path=place.path, line=place.line, column=place.column, source=source)

@@ -31,6 +31,38 @@ def test_a_run_from_python_is_checked_like_one_from_the_command_line(
     assert not lab.database.exists()
 
 
+ODD = "providers: {kairval: {prices: [{model: odd, aspect_ratio: '1:1', credits: 50}]}}\n"
+
+
+@pytest.mark.parametrize(("limit", "unit"), [("3 USD", "dollars"), ("300 credits", "credits")])
+def test_a_limit_of_cost_is_not_switched_off_by_one_unknown_price(lab: Any, api: Any, limit: str, unit: str) -> None:
+    """The request is named at the limit's line, by `plan` and `run`; once the log answers it, it hinders nobody."""
+    lab.settings("plans: {enterprise: {concurrent: 4, usd_per_credit: 0.01}}\n" + ODD)
+    text = {
+        "params": "{model: odd, aspect_ratio: '1:1'}",
+        "override": "[{match: {i: 2}, params: {aspect_ratio: '4:3'}}]",
+    }
+    lab.experiment(4, limits=f"{{cost: {limit}}}", **text)
+    for words in (("plan", "experiments/exp.yaml"), ("run", "experiments/exp.yaml", "--yes")):
+        code, out, err = lab.cli(*words)
+        assert code == 2
+        assert "exp.yaml:2:" in out + err
+        assert f"model odd, aspect_ratio 4:3 in {unit} is unknown" in out + err
+        assert "[price-unknown]" in out + err
+    assert not api.calls
+    lab.experiment(4, **text)
+    lab.run()
+    lab.experiment(5, limits=f"{{cost: {limit}}}", **text)
+    assert run(lab.job(), Options(budget="60cr")).completed == 5
+
+
+def test_the_simulator_s_unknown_dollars_switch_no_limit_on(lab: Any) -> None:
+    """What costs nothing is under every limit whose figure nobody knows."""
+    lab.environ["KAIRVAL_PLAN"] = ""
+    lab.experiment(2, provider="simulator", limits="{cost: 1 USD}")
+    assert run(lab.job()).completed == 2
+
+
 def test_a_prompt_that_is_too_long_is_refused_from_python(lab: Any, api: Any) -> None:
     """The provider's own bound on a prompt, as `plan` says it."""
     lab.environ |= {"OPENAI_BASE_URL": f"{api.url}/v1", "OPENAI_API_KEY": "sk-" + "a1b2" * 8}
