@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 
 from promptlab.errors import BudgetReached
 from promptlab.model import Amount
+from promptlab.run import exchange
 from promptlab.run.alerts import passed, unusual
-from promptlab.run.budget import Budget, Cap
+from promptlab.run.budget import Budget, Cap, at_risk, dearer
 from promptlab.run.events import Message
 
 AT = "2026-11-22T12:00:00.000Z"
@@ -215,3 +217,111 @@ def test_a_price_nobody_knows_reserves_nothing() -> None:
     """The cap stops the run instead of pretending."""
     with pytest.raises(BudgetReached, match="unknown"):
         Budget([Cap("the budget", Amount(usd=1))]).reserve(Amount(credits=5), AT)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 1), st.integers(1, 400), st.sampled_from(["result", "risk", "nothing", "silent"]),
+            st.booleans(),
+        ),
+        max_size=50,
+    ),
+    st.integers(0, 1500),
+)  # fmt: skip
+def test_no_day_s_cap_is_passed_by_two_processes_over_midnights(
+    sends: list[tuple[int, int, str, bool]], ceiling: int
+) -> None:
+    """Each attempt counts on the day it was sent, whatever is in flight at midnight and however it ends."""
+    logged: list[list[Any]] = []  # day, what it may cost: the log that both processes read
+
+    def count(since: str) -> float:
+        return float(sum(cost for day, cost in logged if day >= since))
+
+    both = [Budget([Cap("the cap", Amount(credits=float(ceiling)), count=count, period="day")]) for _ in range(2)]
+    flying: list[tuple[Budget, list[Any], int, str]] = []
+    day = 1
+    for who, price, outcome, midnight in sends:
+        day += midnight
+        at = f"2026-11-{day:02d}T12:00:00.000Z"
+        both[who].refresh()
+        if both[who].reserve(Amount(credits=price), at)[0] == "granted":
+            row = [at[:10], float(price)]
+            logged.append(row)
+            flying.append((both[who], row, price, outcome))
+        if len(flying) > 5:
+            budget, row, price, outcome = flying.pop(0)
+            spent = {"nothing": [], "silent": [Amount()]}.get(outcome, [Amount(credits=price)])
+            row[1] = 0.0 if outcome == "nothing" else row[1]
+            budget.settle(Amount(credits=price), spent, f"{row[0]}T12:00:00.000Z")
+        totals: dict[str, float] = {}
+        for on, cost in logged:
+            totals[on] = totals.get(on, 0.0) + cost
+        assert max(totals.values(), default=0.0) <= ceiling
+
+
+@pytest.mark.parametrize(
+    ("cost", "price", "missing", "expected"),
+    [
+        (Amount(usd=1, credits=50), Amount(usd=1, credits=50), 0.0, None),
+        (Amount(), Amount(usd=1), 0.0, Amount(usd=1)),
+        (Amount(), Amount(), 0.0, Amount()),
+        (Amount(usd=1), Amount(usd=2), 0.0, None),
+        (Amount(usd=1), Amount(usd=2, credits=50), 0.0, Amount(usd=0, credits=50)),
+        (Amount(credits=50), Amount(credits=50), 0.0, None),
+        (Amount(usd=0.5, credits=50), Amount(usd=1, credits=100), 0.5, Amount(usd=0.5, credits=50)),
+    ],
+)
+def test_what_an_answer_leaves_open_is_at_risk_at_the_worst_price(
+    cost: Amount, price: Amount, missing: float, expected: Amount | None
+) -> None:
+    """In each unit for itself: all of the price where it says nothing, the missing images' part of it else."""
+    assert at_risk(cost, price, missing) == expected
+
+
+@pytest.mark.parametrize(
+    ("cost", "price", "said"),
+    [
+        (Amount(credits=80), Amount(credits=50), "80 credits"),
+        (Amount(usd=0.5), Amount(usd=0.4, credits=50), "0.50 USD"),
+        (Amount(credits=50), Amount(credits=50), None),
+        (Amount(usd=0.4003), Amount(usd=0.4), None),
+        (Amount(credits=80), Amount(usd=1), None),
+        (Amount(), Amount(credits=50), None),
+    ],
+)
+def test_an_answer_is_above_its_price_by_more_than_rounding(cost: Amount, price: Amount, said: str | None) -> None:
+    """A hundredth is no reason to stop; what is unknown is compared with nothing."""
+    found = dearer(cost, price)
+    assert found is None if said is None else said in str(found)
+
+
+def test_a_fault_in_a_worker_ends_the_run_while_images_are_still_collected(
+    lab: Any, api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What still collects is waited for, with the decoder it needs: this once hung, one time in three."""
+    api.behave = lambda call: api.act(files=("slow",))
+    lab.experiment(12)
+    known = exchange.worst_price
+    priced: list[Any] = []
+
+    def faulty(endpoint: Any, request: Any) -> Amount:
+        priced.append(request)
+        if len(priced) == 6:
+            raise RuntimeError("a fault of ours")
+        return known(endpoint, request)
+
+    monkeypatch.setattr(exchange, "worst_price", faulty)
+    ended: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            lab.run()
+        except RuntimeError as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert [str(error) for error in ended] == ["a fault of ours"]
+    assert lab.one("SELECT count(*) FROM images WHERE status = 'stored'") == api.made
