@@ -100,7 +100,7 @@ class InputError(PromptlabError):
 
 
 class ConfirmationNeeded(InputError):
-    """A run that costs money was not confirmed, and there is no terminal to ask at."""
+    """A run that costs money was not confirmed; it says the estimate, and how to agree to it."""
 
 
 class StoppedError(PromptlabError):

@@ -21,7 +21,7 @@ from promptlab.git import Repository
 from promptlab.http import decode_data_url
 from promptlab.log import Log
 from promptlab.model import Generation, Image, InputFile, Request, Run, Variant, new_id, utc_now
-from promptlab.run.hits import Answers, Files, answers
+from promptlab.run.hits import Files, Found, look_up
 from promptlab.run.names import Names
 from promptlab.run.rows import copy_changes, planned_row
 from promptlab.run.studio import Job
@@ -71,7 +71,7 @@ def begin(
     files = Files(log, store, job.studio.folder, restore=True)
     for chunk in _chunks(job.plan.requests()):
         sources = _keep_sources(chunk, store, kept, job.studio.folder)
-        found = Answers({}) if fresh else answers(log, files, [request.request_hash for request in chunk])
+        found = Found({}) if fresh else look_up(log, files, [request.request_hash for request in chunk])
         rows, images = _rows(chunk, run.id, log.whole(found.hits), names)
         gone += found.gone
         with log.transaction():

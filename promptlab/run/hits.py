@@ -16,7 +16,7 @@ from pathlib import Path
 from promptlab.log import Hit, Log
 from promptlab.store import Store
 
-__all__ = ["Answers", "Files", "answers"]
+__all__ = ["Files", "Found", "look_up"]
 
 FORMATS = ("png", "jpg", "webp")
 
@@ -106,21 +106,21 @@ def _by_size(folder: Path) -> dict[int, list[Path]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class Found:
     """The requests that the log answers, by their hash, and how many images of other results are gone."""
 
     hits: dict[str, Hit]
     gone: int = 0
 
 
-def answers(log: Log, files: Files, hashes: Iterable[str]) -> Answers:
+def look_up(log: Log, files: Files, hashes: Iterable[str]) -> Found:
     """Look up requests; a result whose files are gone is none, and is counted."""
     newest = log.hits(hashes)
     incomplete = [hash_ for hash_, hit in newest.items() if not files(hit.sha256s)]
     if not incomplete:
-        return Answers(newest)
+        return Found(newest)
     left_out = set(incomplete)
     older = log.hits(incomplete, files)
     gone = sum(len(files.missing(newest[hash_].sha256s)) for hash_ in incomplete if hash_ not in older)
     hits = {hash_: hit for hash_, hit in newest.items() if hash_ not in left_out} | older
-    return Answers(hits, gone)
+    return Found(hits, gone)

@@ -15,7 +15,7 @@ from promptlab.plan import Count, Step, Survey
 from promptlab.plan.plan import AT_MOST
 from promptlab.providers import RateLimits, plans
 from promptlab.run.consent import Ahead, unknown_price
-from promptlab.run.hits import Files, answers
+from promptlab.run.hits import Files, look_up
 from promptlab.run.opening import limits_of
 from promptlab.run.studio import Job
 
@@ -202,7 +202,7 @@ def _known(job: Job, log: Log) -> _Known:
     requests = job.plan.requests()
     while chunk := list(islice(requests, CHUNK)):
         hashes = [request.request_hash for request in chunk]
-        found_here = answers(log, files, hashes)
+        found_here = look_up(log, files, hashes)
         hits = found_here.hits
         found.gone += found_here.gone
         held = log.open_generations(hash_ for hash_ in hashes if hash_ not in hits)

@@ -16,7 +16,7 @@ from promptlab.providers import Endpoint
 from promptlab.run.begin import Begun, begin
 from promptlab.run.consent import Ahead, Confirm, check_ceilings, confirmed, unknown_price
 from promptlab.run.events import Listener, Message, Planned, Summary, ignore
-from promptlab.run.hits import Files, answers
+from promptlab.run.hits import Files, look_up
 from promptlab.run.names import Names
 from promptlab.run.options import Options
 from promptlab.run.previewing import Preview, preview
@@ -115,7 +115,7 @@ def resume(
             lambda unit: unknown_price(endpoint, map(request_of, may_be_sent), unit),
         )  # fmt: skip
         confirmed(ahead, studio.settings, options, confirm)
-        work.get_ready(ahead.to_send)
+        work.get_ready(max(ahead.to_send, 1))  # there is something to fetch, where nothing is sent
         work.settle_the_dead(earlier.experiment)
         with work.closing():
             work.own(earlier)
@@ -285,7 +285,7 @@ class _Work:
         hashes = {row.request_hash: row for row in rows}
         if not self.fresh:
             files = Files(self.log, self.store, self.studio.folder)
-            for hash_ in answers(self.log, files, list(hashes)).hits:
+            for hash_ in look_up(self.log, files, list(hashes)).hits:
                 del hashes[hash_]
         prices = [self.endpoint.price(request_of(row)) for row in hashes.values()]
         credits, usd = [price.credits for price in prices], [price.usd for price in prices]
