@@ -276,6 +276,12 @@ TABLES: Mapping[str, Table] = {
         columns={"by": "Who marked it", "mark": "keep or reject", "tags": "Tags", "note": "Note", "at": "When (UTC)"},
         facets=("mark", "by"),
     ),
+    "hidden_runs": Table(
+        "Hidden runs",
+        "Runs that lists leave out: `promptlab runs --hide RUN`, and `--show RUN` to undo it.",
+        columns={"at": "When it was hidden (UTC)"},
+        hidden=True,
+    ),
     "claims": Table(
         "Claims",
         "Requests that a process is sending at this moment, so that no other sends them too.",

@@ -11,7 +11,7 @@ the promise to people who write SQL (docs/log.md). Three choices keep a row smal
 
 from __future__ import annotations
 
-__all__ = ["SEARCH", "SIMULATED", "STATISTICS", "TABLES", "VIEWS"]
+__all__ = ["HIDDEN", "SEARCH", "SIMULATED", "STATISTICS", "TABLES", "VIEWS"]
 
 TABLES = """
 CREATE TABLE experiments (
@@ -461,3 +461,11 @@ GROUP BY e.day, g.experiment, g.template_id, g.model, r.user, r.project, g.provi
 """
 
 VIEWS = _GALLERY + _VARIANT_SUMMARY + _SPENDING
+
+#: Migration 005: runs that lists leave out.
+HIDDEN = """
+CREATE TABLE hidden_runs (
+  run_id TEXT PRIMARY KEY REFERENCES runs(id),
+  at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+"""

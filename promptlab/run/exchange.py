@@ -263,4 +263,7 @@ def _stop(line: Line, decision: Decision) -> None:
         if line.pacer is not None:
             line.pacer.quota_reached(decision.until)
         raise QuotaReached(message, until=decision.until)
-    raise AccountRefused(message)
+    variable = line.endpoint.provider.capabilities.key_variable
+    whose = f" the key of {variable}" if variable else ""
+    name = line.endpoint.provider.name
+    raise AccountRefused(f"{name} refused{whose}: {message}. Without a key: --provider simulator")

@@ -192,7 +192,7 @@ def commands() -> Iterator[tuple[Block, list[str]]]:
 def test_options_exist(block: Block, words: list[str]) -> None:
     """Each command and option that a page shows is one that the command line has."""
     command: click.Command = cli
-    context = click.Context(cli, info_name="promptlab")
+    context = click.Context(cli, info_name="promptlab", help_option_names=["-h", "--help"])  # click keeps the first
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         found = command.get_command(context, words[0])
         assert found, f"{block}: no command {words[0]}"

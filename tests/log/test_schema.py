@@ -71,7 +71,7 @@ def test_older_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Log.open(path, readonly=True) as log:
         assert log.value("SELECT count(*) FROM votes") == 0
         assert log.value("SELECT name FROM experiments") == "kept"
-        assert list(log.rows("SELECT name FROM _sqlite_migrations")) == [(name,) for name in newer]
+        assert list(log.rows("SELECT name FROM _sqlite_migrations ORDER BY id")) == [(name,) for name in newer]
 
 
 def test_failed_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
