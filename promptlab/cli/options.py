@@ -31,6 +31,7 @@ __all__ = [
     "matchers",
     "no_command",
     "provider",
+    "shown",
     "studio_log",
     "where",
 ]
@@ -53,7 +54,7 @@ class ExperimentName(_PathType):
         path = Path(value)
         if path.name != str(value) or path.suffix in _SUFFIXES or path.exists():
             return path
-        folder = _shown(_experiments())
+        folder = shown(_experiments())
         found = [folder / f"{path}{suffix}" for suffix in _SUFFIXES]
         return next((each for each in found if each.is_file()), found[0])
 
@@ -118,7 +119,8 @@ def _experiments() -> Path:
     return find_studio(Path.cwd()) / "experiments"
 
 
-def _shown(path: Path) -> Path:
+def shown(path: Path) -> Path:
+    """The path from the current folder where it is inside."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 

@@ -44,6 +44,20 @@ codecs.register_error("promptlab.ascii", _in_ascii)
 codecs.register_error("promptlab.json", _as_json)
 
 
+def _find_codec(name: str) -> codecs.CodecInfo | None:
+    """ASCII under a name of its own: what is called `ascii` click takes for a mistake, and writes UTF-8 instead."""
+    if name.replace("-", "_") != "promptlab_ascii":
+        return None
+    ascii_ = codecs.lookup("ascii")
+    return codecs.CodecInfo(
+        ascii_.encode, ascii_.decode, ascii_.streamreader, ascii_.streamwriter, ascii_.incrementalencoder,
+        ascii_.incrementaldecoder, name="promptlab-ascii",
+    )  # fmt: skip
+
+
+codecs.register(_find_codec)
+
+
 def prepare(stream: TextIO, *, exact: bool = False) -> None:
     """Let a stream say what its encoding lacks in ASCII, instead of failing at it; `exact`: as JSON escapes.
 
@@ -52,14 +66,11 @@ def prepare(stream: TextIO, *, exact: bool = False) -> None:
     if not isinstance(stream, io.TextIOWrapper):
         return
     errors = "promptlab.json" if exact else "promptlab.ascii"
-    if os.environ.get("LC_ALL") in ("C", "POSIX") and stream.isatty():
-        stream.reconfigure(encoding="ascii", errors=errors)
-    elif not _is_utf(stream.encoding):
+    name = codecs.lookup(stream.encoding).name
+    if name == "ascii" or (os.environ.get("LC_ALL") in ("C", "POSIX") and stream.isatty()):
+        stream.reconfigure(encoding="promptlab-ascii", errors=errors)
+    elif not name.startswith("utf"):
         stream.reconfigure(errors=errors)
-
-
-def _is_utf(encoding: str) -> bool:
-    return codecs.lookup(encoding).name.startswith("utf")
 
 
 def colour() -> bool | None:

@@ -68,7 +68,7 @@ def command(
             path.unlink()  # a question that cannot be asked leaves nothing behind
         raise
     if made:
-        click.echo(f"{path} written", err=True)
+        click.echo(f"{options.shown(path)} written", err=True)
     chosen = Options(budget=budget, jobs=jobs, thumbnails=False if no_thumbnails else None, settings={"mode": "auto"})
     start(job, found, chosen, yes=yes, as_json=as_json)
 

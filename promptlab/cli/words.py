@@ -9,7 +9,7 @@ from itertools import zip_longest
 
 from promptlab.cli import terminal
 
-__all__ = ["about", "count", "credits", "dollars", "duration", "figure", "money", "table"]
+__all__ = ["about", "count", "credits", "dollars", "duration", "figure", "folded", "money", "table"]
 
 GAP = "  "  # between two columns
 
@@ -117,13 +117,24 @@ def _blocks(headers: Sequence[str], rows: Sequence[Sequence[str]], most: int) ->
     for row in rows:
         lines = []
         for header, cell in zip(headers, row, strict=True):
-            parts = _wrapped(cell, max(most - label - len(GAP), 20)) if cell else []
+            parts = _wrapped(cell, most - label - len(GAP)) if cell else []
             lines += [
                 f"{name.ljust(label)}{GAP}{part}"
                 for name, part in zip_longest([header][: len(parts)], parts, fillvalue="")
             ]
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
+
+
+def folded(text: str, indent: str = "") -> str:
+    """The lines of a text, each broken between words where the terminal ends; what follows is indented."""
+    most = terminal.width()
+    if most is None:
+        return text
+    return "\n".join(
+        textwrap.fill(line, most, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+        for line in text.split("\n")
+    )
 
 
 def _wrapped(text: str, width: int) -> list[str]:

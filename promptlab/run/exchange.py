@@ -266,4 +266,4 @@ def _stop(line: Line, decision: Decision) -> None:
     variable = line.endpoint.provider.capabilities.key_variable
     whose = f" the key of {variable}" if variable else ""
     name = line.endpoint.provider.name
-    raise AccountRefused(f"{name} refused{whose}: {message}. Without a key: --provider simulator")
+    raise AccountRefused(f"{name} refused{whose}: {message.rstrip(".")}. Without a key: --provider simulator")

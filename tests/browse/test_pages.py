@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -222,3 +223,13 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 def test_figures_and_times(made: str, expected: str) -> None:
     """Amounts, durations and times are written for people, and an estimate says so."""
     assert made == expected
+
+
+def test_times_are_written_on_every_system() -> None:
+    """Days have no leading zero, and no code that only some C libraries have (%-d) is used for it."""
+    now = datetime(2026, 11, 24, tzinfo=UTC)
+    assert pages.ago("2026-11-02T13:00:50Z", now) == "2 Nov 2026"
+    assert pages.clock("2026-11-02T13:00:50+02:00") == "2 Nov 2026, 11:00:50 UTC"
+    package = Path(pages.__file__).parents[1]
+    code = re.compile(r"strftime\([^)]*%[-#]")
+    assert [file for file in package.rglob("*.py") if code.search(file.read_text(encoding="utf-8"))] == []
