@@ -263,7 +263,8 @@ def _stop(line: Line, decision: Decision) -> None:
         if line.pacer is not None:
             line.pacer.quota_reached(decision.until)
         raise QuotaReached(message, until=decision.until)
-    variable = line.endpoint.provider.capabilities.key_variable
+    provider = line.endpoint.provider
+    variable = provider.capabilities.key_variable
     whose = f" the key of {variable}" if variable else ""
-    name = line.endpoint.provider.name
-    raise AccountRefused(f"{name} refused{whose}: {message.rstrip(".")}. Without a key: --provider simulator")
+    message = message.rstrip(".")
+    raise AccountRefused(f"{provider.name} refused{whose}: {message}. Without a key: --provider simulator")
