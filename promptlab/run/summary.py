@@ -44,6 +44,8 @@ def summarise(log: Log, run: Run, studio: Studio, stopped: PromptlabError | None
         exit_code=exit_code(run, totals, stopped),
         failures=_failures(log, run.id),
         next_commands=next_commands(log, run, totals),
+        db=str(log.path.absolute()),
+        store=str(studio.settings.images),
     )  # fmt: skip
 
 
