@@ -6,7 +6,7 @@ import re
 import runpy
 import shlex
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import promptlab
 from promptlab.cli.main import cli
 
 ROOT = Path(__file__).parent.parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^(?P<mark><!-- [\w ]+ -->\n)?```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -157,24 +157,6 @@ def test_the_example_provider_is_the_one_that_is_tested() -> None:
     """The provider in docs/providers.md is, to the letter, the package that tests/providers installs."""
     source = (ROOT / "tests" / "providers" / "example_provider" / "promptlab_example.py").read_text()
     assert f"```python\n{source}```" in (ROOT / "docs" / "providers.md").read_text()
-
-
-def marked() -> dict[Path, list[Block]]:
-    found: dict[Path, list[Block]] = {}
-    for block in ours("bash"):
-        if block.mark == "<!-- run -->":
-            found.setdefault(block.page, []).append(block)
-    return found
-
-
-@pytest.mark.parametrize("page", list(marked()), ids=lambda page: page.name)
-def test_commands_run(page: Path, tmp_path: Path, shell: Callable[[str, Path], str]) -> None:
-    """The marked commands of a page run one after the other in one empty folder, as a reader would type them."""
-    home = tmp_path / "home"
-    home.mkdir()
-    said = "".join(shell(block.text, home) for block in marked()[page])
-    assert "Traceback" not in said
-    assert "from the log: cost nothing" in said
 
 
 def commands() -> Iterator[tuple[Block, list[str]]]:
