@@ -58,7 +58,12 @@ def script(page: Path) -> str:
     return "".join(parts)
 
 
-SESSIONS = [page for page in PAGES if any(block.mark == "run" for block in blocks(page))]
+#: The recipes draw 70 pictures; .ci/run has the patience.
+SESSIONS = [
+    pytest.param(page, marks=[pytest.mark.storm] if page.name == "recipes.md" else [], id=page.name)
+    for page in PAGES
+    if any(block.mark == "run" for block in blocks(page))
+]
 
 
 @pytest.fixture
@@ -79,7 +84,7 @@ def environ(tmp_path: Path) -> Iterator[dict[str, str]]:
         }  # fmt: skip
 
 
-@pytest.mark.parametrize("page", SESSIONS, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", SESSIONS)
 def test_a_page_is_one_session(page: Path, tmp_path: Path, environ: dict[str, str]) -> None:
     """Pasted line by line into one shell on a new machine, every command of a page succeeds."""
     text = "set -eu -o pipefail\n" + script(page)
