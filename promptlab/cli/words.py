@@ -73,7 +73,7 @@ def table(
     """
     most = terminal.width() if columns is None else columns
     cells = [[" ".join(cell.split()) for cell in row] for row in (headers, *rows)]
-    widths = _fitted(cells, frozenset(right), most)
+    widths = _fitted(cells, most)
     if widths is None:
         return _blocks(cells[0], cells[1:], most or 80)
     lines = [line for row in cells for line in _row(row, widths, right)]
@@ -82,20 +82,17 @@ def table(
     return "\n".join(lines)
 
 
-def _fitted(cells: Sequence[Sequence[str]], right: frozenset[int], most: int | None) -> list[int] | None:
+def _fitted(cells: Sequence[Sequence[str]], most: int | None) -> list[int] | None:
     """The width of each column: all that it wants, or the widest ones less, down to their longest word; None: none."""
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    columns = list(zip(*cells, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    least = [max(len(word) for cell in column for word in cell.split() or [""]) for column in columns]
     over = 0 if most is None else sum(widths) + len(GAP) * (len(widths) - 1) - most
-    least = [
-        width if i in right else max(len(word) for cell in column for word in cell.split() or [""])
-        for i, (width, column) in enumerate(zip(widths, zip(*cells, strict=True), strict=True))
-    ]
-    while over > 0:
+    for _ in range(over):
         i = max(range(len(widths)), key=lambda i: widths[i] if widths[i] > least[i] else 0)
         if widths[i] <= least[i]:
             return None
         widths[i] -= 1
-        over -= 1
     return widths
 
 
