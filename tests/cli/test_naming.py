@@ -73,4 +73,4 @@ def test_try_sends_the_house_negatives(studio: Path, cli: CLI) -> None:
     with sqlite3.connect(studio / "promptlab.db") as connection:
         found = [row for (row,) in connection.execute("SELECT negative_prompt FROM generations ORDER BY rowid")]
     connection.close()
-    assert found == ["blurry, watermark, low quality, deformed, text artefacts", "people", None]
+    assert found == ["blurry, watermark, low quality, text artefacts, deformed", "people", None]

@@ -58,9 +58,9 @@ def script(page: Path) -> str:
     return "".join(parts)
 
 
-#: The recipes draw 70 pictures; .ci/run has the patience.
+#: Recipes and tutorial draw a hundred pictures; .ci/run has the patience.
 SESSIONS = [
-    pytest.param(page, marks=[pytest.mark.storm] if page.name == "recipes.md" else [], id=page.name)
+    pytest.param(page, marks=[pytest.mark.storm] if page.name in ("recipes.md", "tutorial.md") else [], id=page.name)
     for page in PAGES
     if any(block.mark == "run" for block in blocks(page))
 ]
