@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
+import signal
 import sys
 import threading
 import time
@@ -120,6 +122,29 @@ def test_a_cancelled_run_stops_in_order(slow: dict[str, str]) -> None:
     assert 0 < totals.completed < 20
     assert (totals.in_flight, totals.unknown) == (0, 0)
     assert totals.planned == 20 - totals.completed
+
+
+def test_interrupting_a_cell_stops_in_order(slow: dict[str, str]) -> None:
+    """Ctrl-C while a cell waits for a run (Jupyter raises KeyboardInterrupt) lets what is in flight end."""
+    job = promptlab.experiment(DRAFT | {"seeds": 5}, provider="kairval", environ=slow)
+    pressed: list[int] = []
+
+    def listen(event: object) -> None:
+        if isinstance(event, promptlab.Finished) and not pressed:
+            pressed.append(1)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    async def cell() -> Any:
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return promptlab.run_experiment(job, promptlab.Options(thumbnails=False, jobs=2, **_confirmed()), listen)
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    summary = asyncio.run(cell())
+    assert (summary.status, summary.unknown) == ("interrupted", 0)
+    assert 0 < summary.completed < 20
+    assert summary.next_commands == (f"promptlab resume {summary.run_id}",)
 
 
 def _confirmed() -> dict[str, Any]:
