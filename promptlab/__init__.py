@@ -7,13 +7,13 @@ What the command line does can be done from Python::
 
     job = promptlab.prepare(Path("experiments/shelf_photos.yaml"), limit=4)   # every problem at once, nothing sent
     summary = promptlab.run_experiment(job, promptlab.Options(budget=promptlab.Amount.parse("400cr")))
-    with job.studio.log() as log:
+    with promptlab.open_log() as log:
         for image in log.images(summary.run_id):
             print(image.path, image.revised_prompt)
 
-The names in `__all__` are public; what stands in the rooms below may move. Each is imported when it is first used, so
-that `import promptlab` stays light. The rooms `promptlab.run`, `promptlab.plan`, `promptlab.log` and the rest are
-packages, hence `run_experiment` and not `run`.
+docs/python.md shows the rest. The names in `__all__` are public; what the packages below hold may move. Each name is
+imported when it is first used, so that `import promptlab` stays light. `promptlab.run`, `promptlab.plan`,
+`promptlab.log` and the rest are packages, hence `run_experiment` and not `run`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
         StoreError,
     )
     from promptlab.http import Answer, Call, Unreadable
-    from promptlab.log import Log
+    from promptlab.log import Log, Spent
+    from promptlab.log.reader import LogReader
     from promptlab.model import (
         Amount,
         Attempt,
@@ -70,19 +71,19 @@ if TYPE_CHECKING:
         compare_revision,
         prepare,
         preview,
-        resume,
         template_blame,
         template_diff,
         template_log,
     )
-    from promptlab.run import run as run_experiment
+    from promptlab.run.anywhere import aresume, arun_experiment, resume, run_experiment
+    from promptlab.run.library import experiment, mark, open_log, usage
     from promptlab.simulator import FaultPlan, SimulatorSettings, create_app, load_faults, running
     from promptlab.spec import Settings, experiment_schema, parse_matcher
     from promptlab.store import Store
 
 __version__ = "0.1.0"
 
-#: room → the public names that live there; `public=own` where the room calls it otherwise.
+#: package or module → the public names that live there; `public=own` where it calls them otherwise.
 _ROOMS = {
     "browse": "serve",
     "errors": (
@@ -90,15 +91,18 @@ _ROOMS = {
         "PromptlabError QuotaReached StoppedError StoreError"
     ),
     "http": "Answer Call Unreadable",
-    "log": "Log",
+    "log": "Log Spent",
+    "log.reader": "LogReader",
     "model": "Amount Attempt Experiment Generation Image Matcher Parameter Request Run Variant",
     "plan": "Plan Target make_plan",
     "prompts": "Library Template",
     "providers": "Capabilities Cost Output Price Provider Result Setup Wire",
     "run": (
         "Ahead Finished Job Message Options Planned Preview Studio Summary Waiting compare_revision prepare preview "
-        "resume run_experiment=run template_blame template_diff template_log"
+        "template_blame template_diff template_log"
     ),
+    "run.anywhere": "aresume arun_experiment resume run_experiment",
+    "run.library": "experiment mark open_log usage",
     "simulator": "FaultPlan SimulatorSettings create_app load_faults running",
     "spec": "Settings experiment_schema parse_matcher",
     "store": "Store",
@@ -130,6 +134,7 @@ __all__ = [
     "Library",
     "Log",
     "LogError",
+    "LogReader",
     "Matcher",
     "Message",
     "Options",
@@ -149,6 +154,7 @@ __all__ = [
     "Settings",
     "Setup",
     "SimulatorSettings",
+    "Spent",
     "StoppedError",
     "Store",
     "StoreError",
@@ -161,12 +167,17 @@ __all__ = [
     "Waiting",
     "Wire",
     "__version__",
+    "aresume",
+    "arun_experiment",
     "compare_revision",
     "create_app",
+    "experiment",
     "experiment_schema",
     "load",
     "load_faults",
     "make_plan",
+    "mark",
+    "open_log",
     "parse_matcher",
     "prepare",
     "preview",
@@ -177,6 +188,7 @@ __all__ = [
     "template_blame",
     "template_diff",
     "template_log",
+    "usage",
 ]
 
 

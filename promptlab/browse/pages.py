@@ -157,13 +157,16 @@ def ago(text: str | None, now: datetime) -> str:
         return f"{round(seconds / 3600)} h ago"
     if seconds < 2 * 86400:
         return "yesterday"
-    return moment.strftime("%-d %b %Y")
+    return f"{moment.day} {moment:%b %Y}"
 
 
 def clock(text: str | None) -> str:
     """`22 Nov 2026, 13:00:50 UTC`."""
     moment = parse_time(text)
-    return moment.astimezone(UTC).strftime("%-d %b %Y, %H:%M:%S UTC") if moment else (text or "–")
+    if moment is None:
+        return text or "–"
+    moment = moment.astimezone(UTC)
+    return f"{moment.day} {moment:%b %Y, %H:%M:%S} UTC"  # %-d is not there on Windows
 
 
 def seconds_between(start: str | None, end: str | None) -> float | None:

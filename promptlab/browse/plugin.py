@@ -115,7 +115,7 @@ def _navigation(links: Any) -> list[dict[str, str]]:
         {"href": links.runs(), "label": "Runs"},
         {"href": links.compare(run="last"), "label": "Side by side"},
         {"href": links.table("gallery"), "label": "Gallery"},
-        {"href": links.query("what_the_model_rewrote"), "label": "Rewrites"},
+        {"href": links.query("what_the_model_rewrote"), "label": "Revised prompts"},
         {"href": links.query("failures"), "label": "Failures"},
         {"href": links.query("spend_by_template"), "label": "Spending"},
         {"href": links.database(), "label": "All data"},

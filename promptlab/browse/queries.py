@@ -80,9 +80,10 @@ order by day desc, cost_usd desc
 """,
     },
     "what_the_model_rewrote": {
-        "title": "What the model rewrote",
-        "description": "Prompts beside what the model made of them, the most changed first, out of the latest 500 "
-        "rewritten images. Added words are underlaid, removed ones struck out; similarity is the share of words kept.",
+        "title": "Revised prompts",
+        "description": "Prompts beside their revised prompts, the most changed first, out of the latest 500 images "
+        "whose prompt the model revised. Added words are underlaid, removed ones struck out; similarity is the share "
+        "of words kept.",
         "sql": f"""
 with rewritten as (
   select i.id as image_id, i.sha256, g.experiment, g.variant_id, g.seed, g.prompt, i.revised_prompt

@@ -51,7 +51,7 @@ COLUMNS: Mapping[str, str] = {
     "mark": "keep or reject: the latest judgement of a person; a cached copy shows that of the paid image",
     "model": "Model that was asked for",
     "n": "How many images this one call asked for",
-    "negative_prompt": "What must not be in the picture",
+    "negative_prompt": "The negative prompt: what must not be in the picture",
     "note": "A person's note on the mark",
     "operation": "generate (from the prompt alone) or edit (of a source image)",
     "output_format": "File format of the request; the documented default where nothing was asked for",
@@ -70,7 +70,7 @@ COLUMNS: Mapping[str, str] = {
     "request_hash": "sha256 of the canonical request: equal requests share it, which is how the cache finds them",
     "response": "The response as received, without pixels (JSON)",
     "response_model": "Model that the provider says it used",
-    "revised_prompt": "The prompt as the model rewrote it for itself",
+    "revised_prompt": "The revised prompt: the prompt as the model rewrote it for itself",
     "run_id": "The run it belongs to",
     "run_kind": "run, redo or rerun (verify runs stay out)",
     "seed": "Seed that was sent; empty: none, so no two generations can be matched",
@@ -114,7 +114,7 @@ _GALLERY_SEARCH = ("generations_fts", "generation_rowid")
 TABLES: Mapping[str, Table] = {
     "gallery": Table(
         "Gallery",
-        "Every image with its variant, its prompts and its cost: one row an image. A picture opens its own page.",
+        "Every image with its variant, its prompts and its cost, one row per image. A picture opens its own page.",
         facets=("experiment", "variant", "template", "mark"),
         columns={"status": "stored: the file is here; lost: the provider made it, but it never arrived"},
         sort_desc="created_at",
@@ -122,7 +122,7 @@ TABLES: Mapping[str, Table] = {
     ),
     "variant_summary": Table(
         "Variants, summed up",
-        "One row a variant, template and provider: how many worked, how many were kept, what they cost. A cached "
+        "One row per variant, template and provider: how many worked, how many were kept, their cost. A cached "
         "re-run adds nothing but to cached.",
         columns={
             "cached": "Generations that were answered from the cache",
@@ -138,7 +138,7 @@ TABLES: Mapping[str, Table] = {
     ),
     "spending": Table(
         "Spending",
-        "What was paid a day, by experiment, template, model, person and project. Nothing simulated and nothing from "
+        "What was paid each day, by experiment, template, model, user and project. Nothing simulated and nothing from "
         "the cache is in it. The upper bounds add attempts of unknown outcome, as if each had been billed.",
         columns={
             "day": "Day the request was sent (UTC)",
@@ -153,7 +153,7 @@ TABLES: Mapping[str, Table] = {
     ),
     "experiments": Table(
         "Experiments",
-        "What was asked: one row an experiment file.",
+        "What was asked: one row per experiment file.",
         columns={
             "name": "Name of the experiment",
             "description": "What the experiment's file says it is for",
@@ -222,7 +222,7 @@ TABLES: Mapping[str, Table] = {
     ),
     "variants": Table(
         "Variants",
-        "The cells of an experiment: one row a combination of axis values.",
+        "The cells of an experiment: one row per combination of axis values.",
         columns={
             "id": "Hash of the axis values",
             "name": "The axis values, such as style=film,look=warm",
@@ -231,7 +231,7 @@ TABLES: Mapping[str, Table] = {
     ),
     "generations": Table(
         "Generations",
-        "What happened to each request: one row a call, with all that was sent and received.",
+        "What happened to each request: one row per call, with all that was sent and received.",
         columns={
             "id": "The generation's id",
             "status": "planned, in_flight, completed, failed, unknown (nobody knows whether it was billed), lost "
@@ -262,7 +262,7 @@ TABLES: Mapping[str, Table] = {
     ),
     "images": Table(
         "Images",
-        "Every output: its file by hash, its size, and the prompt as the model rewrote it.",
+        "Every output: its file by hash, its size, and its revised prompt.",
         columns={
             "id": "The image's id",
             "status": "stored: the file is here; lost: the provider made it, but it never arrived",
@@ -275,6 +275,12 @@ TABLES: Mapping[str, Table] = {
         "People's judgements: keep or reject, with tags and a note.",
         columns={"by": "Who marked it", "mark": "keep or reject", "tags": "Tags", "note": "Note", "at": "When (UTC)"},
         facets=("mark", "by"),
+    ),
+    "hidden_runs": Table(
+        "Hidden runs",
+        "Runs that lists leave out: `promptlab runs --hide RUN`, and `--show RUN` to undo it.",
+        columns={"at": "When it was hidden (UTC)"},
+        hidden=True,
     ),
     "claims": Table(
         "Claims",

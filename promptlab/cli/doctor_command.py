@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from promptlab.cli import words
+
 __all__ = ["command"]
 
 
@@ -21,7 +23,7 @@ def command() -> None:
     """
     bad = 0
     for mark, text in _findings():
-        click.echo(f"{mark} {text}")
+        click.echo(words.folded(f"{mark} {text}", "  "))
         bad += mark == "✗"
     if bad:
         raise click.exceptions.Exit(1)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from promptlab.cli import terminal
+
 if TYPE_CHECKING:
     from promptlab.errors import Problem
 
@@ -24,7 +26,7 @@ def failed(error: BaseException, words: Sequence[str]) -> int:
     """Tell an error and give its exit code. `words` are the command line, which says whether --json was asked for."""
     code, lines, problems = _told(error)
     for line in lines:
-        click.echo(line, err=True)
+        click.echo(terminal.error(line), err=True, color=terminal.colour())
     if _wants_json(words):
         import json
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-__all__ = ["command", "examples_folder", "lay_out"]
+__all__ = ["EXAMPLES", "command", "examples_folder", "lay_out"]
 
 SETTINGS = """\
 # promptlab.yaml: this folder is a studio. Every line is optional; those commented out are defaults or examples.
@@ -26,6 +26,26 @@ promptlab.db*
 /images/
 /results/
 """
+
+#: What the distribution brings, file by file: installed from a clone, these folders may hold a user's own work too.
+EXAMPLES = (
+    "templates/_lib.j2",
+    "templates/_photo_base.j2",
+    "templates/portrait.j2",
+    "templates/product_hero.j2",
+    "templates/retouch.j2",
+    "templates/shelf.j2",
+    "experiments/ad_variants.yaml",
+    "experiments/data/shop.csv",
+    "experiments/guide_example.yaml",
+    "experiments/photos/stool.jpg",
+    "experiments/photos/teapot.jpg",
+    "experiments/photos/vase.jpg",
+    "experiments/portrait.yaml",
+    "experiments/product_hero.yaml",
+    "experiments/retouch.yaml",
+    "experiments/shelf_photos.yaml",
+)
 
 
 @click.command("init", short_help="Make a studio: templates, experiments and settings, ready to run.")
@@ -66,12 +86,7 @@ def _files() -> dict[str, bytes]:
     from promptlab.spec import experiment_schema
 
     source = examples_folder()
-    files = {
-        path.relative_to(source).as_posix(): path.read_bytes()
-        for part in ("templates", "experiments")
-        for path in sorted((source / part).rglob("*"))
-        if path.is_file()
-    }
+    files = {name: (source / name).read_bytes() for name in EXAMPLES}
     schema = json.dumps(experiment_schema(parameters()), indent=1, ensure_ascii=False) + "\n"
     return files | {
         "promptlab.yaml": SETTINGS.encode(),

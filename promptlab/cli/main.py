@@ -9,7 +9,7 @@ from typing import NoReturn
 import click
 
 from promptlab import __version__
-from promptlab.cli import options
+from promptlab.cli import options, terminal
 from promptlab.cli.failing import failed
 
 __all__ = ["COMMANDS", "cli", "main"]
@@ -31,6 +31,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "runs": "List runs, newest first.",
         "show": "Show one run, or one generation: failures, spend, the request.",
         "browse": "Open the log in Datasette, with pictures.",
+        "forget": "Delete a run: its rows, and the files that nothing else uses.",
         "usage": "Credits and money by day, experiment, template, model, user or project.",
         "templates": "List, render and check templates; their history in git.",
     },
@@ -73,7 +74,7 @@ Results go to stdout, progress and messages to stderr. docs/cli.md has every com
 
 
 @click.group(cls=_Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, "--version", prog_name="promptlab")
+@click.version_option(__version__, "-V", "--version", prog_name="promptlab")
 def cli() -> None:
     """Prompt templates and experiment tracking for image generation.
 
@@ -84,8 +85,10 @@ def cli() -> None:
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line and exit. Every error is a sentence; a traceback only comes with PROMPTLAB_DEBUG=1."""
     words = sys.argv[1:] if args is None else args
+    for stream in (sys.stdout, sys.stderr):
+        terminal.prepare(stream, exact="--json" in words)
     try:
-        code = cli.main(words, prog_name="promptlab", standalone_mode=False)
+        code = cli.main(words, prog_name="promptlab", standalone_mode=False, color=terminal.colour())
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last place that can say it in a sentence
         code = failed(error, words)
     sys.exit(code if isinstance(code, int) else 0)

@@ -18,7 +18,7 @@ __all__ = ["command"]
 
 
 @click.command("mark", short_help="Mark images of a run as keepers or rejects.")
-@click.argument("run", metavar="RUN")
+@click.argument("run", metavar="RUN", type=options.RUN)
 @click.argument("names", nargs=-1, metavar="[IMAGE...]")
 @click.option("--keep", "mark", flag_value="keep", help="Mark them as good.")
 @click.option("--reject", "mark", flag_value="reject", help="Mark them as bad.")

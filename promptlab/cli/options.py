@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from promptlab.log import Log
     from promptlab.model import Amount, Matcher
     from promptlab.run import Studio
 
 __all__ = [
+    "EXPERIMENT",
+    "PROVIDER",
+    "RUN",
     "Commands",
     "Here",
     "amount",
@@ -26,14 +31,107 @@ __all__ = [
     "matchers",
     "no_command",
     "provider",
+    "shown",
     "studio_log",
     "where",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
+_SUFFIXES = (".yaml", ".yml")
+if TYPE_CHECKING:
+    _PathType = click.ParamType[Path]
+    _TextType = click.ParamType[str]
+else:  # generic since click 8.4
+    _PathType = _TextType = click.ParamType
+
+
+class ExperimentName(_PathType):
+    """An experiment's file, or its bare name: `shelf_photos` is experiments/shelf_photos.yaml of this studio."""
+
+    name = "experiment"
+
+    def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = Path(value)
+        if path.name != str(value) or path.suffix in _SUFFIXES or path.exists():
+            return path
+        folder = shown(_experiments())
+        found = [folder / f"{path}{suffix}" for suffix in _SUFFIXES]
+        return next((each for each in found if each.is_file()), found[0])
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        folder = _experiments()
+        files = sorted(folder.iterdir()) if folder.is_dir() else []
+        names = [file.stem for file in files if file.suffix in _SUFFIXES and not file.name.startswith("_")]
+        found = [CompletionItem(name) for name in dict.fromkeys(names) if name.startswith(incomplete)]
+        return [*found, CompletionItem(incomplete, type="file")]
+
+
+class RunName(_TextType):
+    """A run: its id, the start of one, an experiment's name, or `last`."""
+
+    name = "run"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return value
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        from promptlab.errors import PromptlabError
+
+        try:
+            log = Here(ctx.params.get("db")).studio.existing_log()
+            if log is None:
+                return []
+            with log:
+                runs = log.runs(limit=50)
+        except PromptlabError:  # a shell that completes has nowhere to say what is wrong
+            return []
+        known = {"last": "the latest run"}
+        known |= {run.experiment: "its latest run" for run in runs}
+        known |= {run.id: f"{run.experiment}, {run.status}" for run in runs}
+        return [CompletionItem(name, help=help_) for name, help_ in known.items() if name.startswith(incomplete)]
+
+
+class ProviderName(_TextType):
+    """The name of an installed provider; whether there is one of that name is found out by who opens it."""
+
+    name = "provider"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return value
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from importlib.metadata import entry_points
+
+        from click.shell_completion import CompletionItem
+
+        names = sorted({point.name for point in entry_points(group="promptlab.providers")})
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def _experiments() -> Path:
+    """The experiments folder of the studio that the current folder is in."""
+    from promptlab.spec import find_studio
+
+    return find_studio(Path.cwd()) / "experiments"
+
+
+def shown(path: Path) -> Path:
+    """The path from the current folder where it is inside."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+EXPERIMENT = ExperimentName()
+RUN = RunName()
+PROVIDER = ProviderName()
 
 db = click.option("--db", type=click.Path(path_type=Path, dir_okay=False), help="The log. [default: promptlab.db]")
-provider = click.option("--provider", metavar="NAME", help="simulator, kairval, openai, or an installed one.")
+provider = click.option(
+    "--provider", type=PROVIDER, metavar="NAME", help="simulator, kairval, openai, or an installed one."
+)
 json_flag = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 where = click.option(
     "--where", multiple=True, metavar="AXIS=ID,ID", help="Only these variants; several --where must all match."
@@ -43,7 +141,7 @@ limit = click.option("--limit", type=click.IntRange(min=0), metavar="N", help="O
 
 def experiment_file(command: F) -> F:
     """The argument that names an experiment."""
-    return click.argument("path", metavar="EXPERIMENT", type=click.Path(path_type=Path))(command)
+    return click.argument("path", metavar="EXPERIMENT", type=EXPERIMENT)(command)
 
 
 def matchers(texts: Sequence[str]) -> tuple[Matcher, ...]:
@@ -88,7 +186,13 @@ def no_command(name: str, known: Sequence[str], ctx: click.Context) -> click.Usa
 
 
 class Commands(click.Group):
-    """A group that names the nearest command for one it does not have."""
+    """A group that prints its help when it is called alone, and names the nearest command for one it does not have."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), color=ctx.color)
+            ctx.exit()
+        return super().parse_args(ctx, args)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

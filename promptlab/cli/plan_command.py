@@ -23,7 +23,7 @@ __all__ = ["command", "describe", "look_ahead", "report"]
 
 
 @click.command("plan", short_help="Show what would run and what it would cost; send nothing.")
-@click.argument("paths", metavar="EXPERIMENT...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="EXPERIMENT...", nargs=-1, required=True, type=options.EXPERIMENT)
 @options.provider
 @options.db
 @options.where

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["Reporter", "reporter"]
 
 PLAIN_EVERY_S = 10.0
+FIRST = 3  # answers before anything is said about the time that is left
 
 
 class Reporter:
     """Listens to a run and says a line every ten seconds, and each failure as it comes."""
 
     def __init__(self) -> None:
-        self.total = self.done = self.bad = 0
+        self.total = self.done = self.bad = self.answered = 0
         self.credits = 0.0
         self.started = time.monotonic()
         self.said = self.started
@@ -45,9 +46,11 @@ class Reporter:
         match event:
             case Planned():
                 self.total, self.done = event.total, event.cached
+                self.started = self.said = time.monotonic()  # asking and reading the log are no part of the pace
                 self.planned(event)
             case Finished(generation, _):
                 self.done += 1
+                self.answered += 1
                 self.credits += generation.credits or 0.0
                 if generation.status not in ("completed", "planned"):
                     self.bad += 1
@@ -77,11 +80,19 @@ class Reporter:
             self.say(self.line(now))
 
     def line(self, now: float) -> str:
-        """`120 of 400 done, 2 failed, 6,000 credits, 7 min left`."""
+        """`120 of 400 done, 2 failed, 6,000 credits, about 7 min left`."""
         bad = f", {self.bad:,} failed" if self.bad else ""
-        rate = self.done / max(now - self.started, 0.001)
-        left = words.duration((self.total - self.done) / rate) if rate and self.done < self.total else "0 s"
-        return f"{self.done:,} of {self.total:,} done{bad}, {words.credits(self.credits)}, {left} left"
+        left = self.left(now)
+        return f"{self.done:,} of {self.total:,} done{bad}, {words.credits(self.credits)}" + (
+            f", {left}" if left else ""
+        )
+
+    def left(self, now: float) -> str:
+        """`about 7 min left`, at the pace of this run's own answers so far; nothing before there are a few."""
+        if self.answered < FIRST or self.done >= self.total:
+            return ""
+        each = (now - self.started) / self.answered
+        return f"{words.about(each * (self.total - self.done))} left"
 
     def say(self, text: str) -> None:
         """A line to stderr."""
@@ -99,14 +110,14 @@ class _Bar(Reporter):
             Progress,
             SpinnerColumn,
             TextColumn,
-            TimeRemainingColumn,
         )
 
         super().__init__()
         self.console = Console(stderr=True, highlight=False)
+        spinner = "dots" if self.console.encoding.startswith("utf") else "line"
         self.bar: Progress = Progress(
-            SpinnerColumn(), BarColumn(bar_width=None), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
-            TimeRemainingColumn(compact=True), console=self.console, transient=True,
+            SpinnerColumn(spinner), BarColumn(bar_width=None), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
+            console=self.console, transient=True,
         )  # fmt: skip
         self.task: TaskID | None = None
 
@@ -125,8 +136,9 @@ class _Bar(Reporter):
 
     def step(self) -> None:
         if self.task is not None:
-            bad = f" · {self.bad:,} failed" if self.bad else ""
-            self.bar.update(self.task, completed=self.done, note=f"{words.credits(self.credits)}{bad}")
+            bad = f"{self.bad:,} failed" if self.bad else ""
+            parts = filter(None, (words.credits(self.credits), bad, self.left(time.monotonic())))
+            self.bar.update(self.task, completed=self.done, note=", ".join(parts))
 
     def say(self, text: str) -> None:
         self.console.print(text, markup=False)

@@ -19,7 +19,8 @@ INTRODUCTION = """\
 
 Written by `python -m promptlab.cli.reference > docs/cli.md` from each command's `--help`; a test keeps it current.
 
-`RUN` is a run's id, any unique prefix of it, an experiment's name (its latest run), or `last`.
+`RUN` is a run's id, any unique prefix of it, an experiment's name (its latest run), or `last`. `EXPERIMENT` is a file,
+or a bare name: `shelf_photos` is `experiments/shelf_photos.yaml` of the studio.
 
 | exit code | meaning |
 |---|---|
@@ -30,8 +31,20 @@ Written by `python -m promptlab.cli.reference > docs/cli.md` from each command's
 | 130 | interrupted; `promptlab resume` goes on |
 
 Results go to stdout; progress, warnings and errors to stderr. An error's first line is complete: file:line:column where
-there is one, what is wrong, what to do, and its code ([errors.md](errors.md)). `NO_COLOR` is respected.
-`PROMPTLAB_DEBUG=1` adds the traceback to an error.
+there is one, what is wrong, what to do, and its code ([errors.md](errors.md)). Colour is for terminals only, and
+`NO_COLOR` switches it off. A terminal without UTF-8 gets plain signs (`x` for `×`, `->` for `→`); at any width, tables
+break between words. `PROMPTLAB_DEBUG=1` adds the traceback to an error.
+
+## Completion
+
+Commands, options, experiments, runs and providers complete with the Tab key. Switch it on once, in the file that your
+shell reads at its start:
+
+| shell | file | line |
+|---|---|---|
+| bash (4.4 or later) | `~/.bashrc` | `eval "$(_PROMPTLAB_COMPLETE=bash_source promptlab)"` |
+| zsh | `~/.zshrc` | `eval "$(_PROMPTLAB_COMPLETE=zsh_source promptlab)"` |
+| fish | `~/.config/fish/completions/promptlab.fish` | `_PROMPTLAB_COMPLETE=fish_source promptlab \\| source` |
 
 ## `--json`
 

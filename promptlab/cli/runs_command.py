@@ -12,7 +12,7 @@ import click
 from promptlab.cli import options, words
 
 if TYPE_CHECKING:
-    from promptlab.log import Totals
+    from promptlab.log import Log, Totals
     from promptlab.model import Run
 
 __all__ = ["command"]
@@ -23,53 +23,76 @@ LONG = ("spec_text", "settings", "price_table")
 @click.command("runs", short_help="List runs, newest first.")
 @click.option("--experiment", metavar="NAME", help="Only of this experiment.")
 @click.option("-n", "--number", type=click.IntRange(min=1), default=20, show_default=True, help="How many.")
+@click.option("--all", "everything", is_flag=True, help="Hidden runs too.")
+@click.option("--hide", multiple=True, metavar="RUN", type=options.RUN, help="Leave this run out of lists from now on.")
+@click.option("--show", multiple=True, metavar="RUN", type=options.RUN, help="Put a hidden run back into lists.")
 @options.json_flag
 @options.db
-def command(experiment: str | None, number: int, as_json: bool, db: Path | None) -> None:
-    """List runs, newest first: id, experiment, status, what was done and what it cost.
+def command(
+    experiment: str | None, number: int, everything: bool, hide: tuple[str, ...], show: tuple[str, ...], as_json: bool,
+    db: Path | None,
+) -> None:  # fmt: skip
+    """List runs, newest first: the start of the id, experiment, status, what was done and what it cost.
+
+    Any command takes the start of an id; --json has it whole.
 
     \b
-    Example:
+    Examples:
       promptlab runs -n 5
+      promptlab runs --hide last
     """
-    _, log = options.studio_log(db)
-    with log:
-        runs = log.runs(experiment=experiment, limit=number)
+    with options.Here(db).log(readonly=not (hide or show)) as log:
+        for text in hide:
+            log.hide_run(log.find_run(text).id)
+        for text in show:
+            log.unhide_run(log.find_run(text).id)
+        hidden = log.hidden_runs()
+        runs = log.runs(experiment=experiment, limit=number + len(hidden))
+        listed = [run for run in runs if everything or run.id not in hidden][:number]
         if as_json:
-            rows = [_document(run, log.totals(run.id)) for run in runs]
-            click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+            documents = [_document(run, log.totals(run.id), hidden) for run in listed]
+            click.echo(json.dumps(documents, indent=1, ensure_ascii=False))
             return
-        if not runs:
-            click.echo("no runs yet: `promptlab run EXPERIMENT` makes one")
-            return
-        rows_ = []
-        for run in runs:
-            cost = "SIMULATED" if run.provider == "simulator" else _cost(log.totals(run.id))
-            done = f"{run.completed:,} of {run.planned:,}" if run.planned is not None else "–"
-            rows_.append(
-                (
-                    run.id,
-                    run.experiment,
-                    run.status,
-                    done,
-                    f"{run.failed:,}",
-                    cost,
-                    run.started_at[:16].replace("T", " "),
-                )
-            )
-    click.echo(
-        words.table(rows_, ("run", "experiment", "status", "done", "failed", "cost", "started (UTC)"), right=(3, 4))
-    )
+        click.echo(_table(log, listed, hidden) if listed else _nothing(len(runs)))
 
 
-def _cost(spent: Totals) -> str:
+def _document(run: Run, spent: Totals, hidden: set[str]) -> dict[str, object]:
+    """A run as --json has it: its row, without the long texts, and what may have been billed at most."""
+    kept = {name: value for name, value in asdict(run).items() if name not in LONG}
+    bounds = {"credits_at_most": spent.credits_at_most, "cost_usd_at_most": spent.cost_usd_at_most}
+    return kept | bounds | {"hidden": run.id in hidden}
+
+
+def _nothing(hidden: int) -> str:
+    if hidden:
+        return f"{words.count(hidden, 'run')} hidden: `promptlab runs --all` lists them"
+    return "no runs yet: `promptlab run EXPERIMENT` makes one"
+
+
+def _table(log: Log, runs: list[Run], hidden: set[str]) -> str:
+    names = log.short_ids()
+    rows = [
+        (
+            names[run.id],
+            run.experiment,
+            run.status + (" (hidden)" if run.id in hidden else ""),
+            f"{run.completed:,} of {run.planned:,}" if run.planned is not None else "–",
+            f"{run.failed:,}" if run.failed else "",
+            _cost(run, log.totals(run.id)),
+            run.started_at[:16].replace("T", " "),
+        )
+        for run in runs
+    ]
+    headers = ("run", "experiment", "status", "done", "failed", "cost", "started (UTC)")
+    shown = [i for i in range(len(headers)) if i != 4 or any(run.failed for run in runs)]
+    picked = [[row[i] for i in shown] for row in rows]
+    return words.table(picked, [headers[i] for i in shown], right=[at for at, i in enumerate(shown) if i in (3, 4)])
+
+
+def _cost(run: Run, spent: Totals) -> str:
     """What was billed, as two bounds where it is not known exactly."""
+    if run.provider == "simulator":
+        return "SIMULATED"
     if not any((spent.credits, spent.cost_usd, spent.attempts_at_risk)):
         return "–"
     return words.bounds((spent.credits, spent.credits_at_most), (spent.cost_usd, spent.cost_usd_at_most))
-
-
-def _document(run: Run, spent: Totals) -> dict[str, object]:
-    """A run as --json has it: its row, without the long texts, and what may have been billed at most."""
-    kept = {name: value for name, value in asdict(run).items() if name not in LONG}
-    return kept | {"credits_at_most": spent.credits_at_most, "cost_usd_at_most": spent.cost_usd_at_most}

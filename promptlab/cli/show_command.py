@@ -24,7 +24,7 @@ __all__ = ["command"]
 
 
 @click.command("show", short_help="Show one run, or one generation: failures, spend, the request.")
-@click.argument("run", metavar="[RUN|GENERATION]", default="last")
+@click.argument("run", metavar="[RUN|GENERATION]", default="last", type=options.RUN)
 @click.option(
     "--as", "style", type=click.Choice(["curl"]), help="A generation's request as a curl command; no key in it."
 )

@@ -5,42 +5,61 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import TextIO
 
 import click
 
-from promptlab.cli import options
+from promptlab.cli import naming, options
 from promptlab.cli.plan_command import look_ahead
 from promptlab.cli.run_command import run_options, start
 from promptlab.model import Amount
 
-__all__ = ["command", "spec_of"]
+__all__ = ["HOUSE_NEGATIVES", "command", "spec_of"]
+
+#: What nobody wants in a picture; sent where no other negative prompt is given.
+HOUSE_NEGATIVES = ("blurry", "watermark", "low quality", "text artefacts", "deformed")
 
 
 @click.command("try", short_help="Compare prompts typed on the command line.")
-@click.argument("prompts", nargs=-1, required=True, metavar='"PROMPT"...')
+@click.argument("prompts", nargs=-1, metavar='["PROMPT"...]')
+@click.option(
+    "--from", "source", type=click.File(encoding="utf-8"), help="A file with a prompt on each line; - is stdin."
+)
 @click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Seeds for each prompt.")
-@click.option("--negative", "negatives", multiple=True, metavar="TEXT", help="A negative prompt; may be said again.")
+@click.option(
+    "--negative", "negatives", multiple=True, metavar="TEXT",
+    help=f"A negative prompt; may be given several times; '' is none. [default: {', '.join(HOUSE_NEGATIVES)}]",
+)  # fmt: skip
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter, such as aspect_ratio=16:9.")
-@click.option("--name", metavar="NAME", help="The experiment's name. [default: made from the prompts]")
+@click.option("--name", metavar="NAME", help="The experiment's name. [default: from the prompts' words]")
 @options.provider
 @run_options
 def command(
-    prompts: tuple[str, ...], repeats: int, negatives: tuple[str, ...], params: tuple[str, ...], name: str | None,
+    prompts: tuple[str, ...], source: TextIO | None, repeats: int, negatives: tuple[str, ...],
+    params: tuple[str, ...], name: str | None,
     provider: str | None, budget: Amount | None, yes: bool, jobs: int | None, no_thumbnails: bool, as_json: bool,
     db: Path | None,
 ) -> None:  # fmt: skip
     """Write an experiment of these prompts to experiments/, plan it and run it.
 
+    The experiment and its variants are named by the prompts' own words.
+
     \b
-    Example:
+    Examples:
       promptlab try "a ceramic teapot on linen, soft light" "a ceramic teapot, hard flash" --repeats 4
+      promptlab try --from prompts.txt
     """
     from promptlab.errors import InputError
     from promptlab.run import Options
     from promptlab.spec import find_studio
 
-    text, default_name = spec_of(prompts, repeats, negatives, params)
-    path = find_studio(Path.cwd()) / "experiments" / f"{_checked(name or default_name)}.yaml"
+    if source is not None:
+        prompts += tuple(line.strip() for line in source if line.strip())
+    if not prompts:
+        raise click.UsageError("no prompt: write one in quotes, or --from FILE with one on each line")
+    text = spec_of(prompts, repeats, negatives or HOUSE_NEGATIVES, params)
+    folder = find_studio(Path.cwd()) / "experiments"
+    path = folder / f"{_checked(name)}.yaml" if name else _free(folder, f"try_{naming.title_of(prompts)}", text)
     made = _write(path, text)
     try:
         job, found = look_ahead(path, provider=provider, db=db, key_needed=True)
@@ -49,7 +68,7 @@ def command(
             path.unlink()  # a question that cannot be asked leaves nothing behind
         raise
     if made:
-        click.echo(f"{path} written", err=True)
+        click.echo(f"{options.shown(path)} written", err=True)
     chosen = Options(budget=budget, jobs=jobs, thumbnails=False if no_thumbnails else None, settings={"mode": "auto"})
     start(job, found, chosen, yes=yes, as_json=as_json)
 
@@ -57,8 +76,18 @@ def command(
 def _checked(name: str) -> str:
     """The name of a file in experiments/, and of nothing else."""
     if not re.fullmatch(r"\w[\w .-]{0,80}", name):
-        raise click.BadParameter(f"{name!r} is no name; letters, digits, -, _ and . make one", param_hint="--name")
+        message = f"{name!r} can't be a name; use letters, digits, -, _ and ."
+        raise click.BadParameter(message, param_hint="--name")
     return name
+
+
+def _free(folder: Path, name: str, text: str) -> Path:
+    """The first of NAME, NAME_2, … that is free, or that asks exactly this."""
+    for number in range(1, 10_000):
+        path = folder / (f"{name}.yaml" if number == 1 else f"{name}_{number}.yaml")
+        if not path.exists() or path.read_text(encoding="utf-8", errors="replace") == text:
+            return path
+    return path
 
 
 def _write(path: Path, text: str) -> bool:
@@ -66,7 +95,7 @@ def _write(path: Path, text: str) -> bool:
     from promptlab.errors import InputError
 
     if path.exists():
-        if path.read_text(encoding="utf-8") != text:
+        if path.read_text(encoding="utf-8", errors="replace") != text:
             message = f"{path} is there already and asks something else; give another --name, or `promptlab run` it"
             raise InputError(message, code="experiment-exists")
         return False
@@ -77,30 +106,30 @@ def _write(path: Path, text: str) -> bool:
 
 def spec_of(
     prompts: tuple[str, ...], repeats: int, negatives: tuple[str, ...] = (), params: tuple[str, ...] = ()
-) -> tuple[str, str]:
-    """The experiment file's text, and a name that is the same for the same question."""
-    import hashlib
-
+) -> str:
+    """The text of the experiment file: the same for the same question."""
     from promptlab.errors import InputError
 
     lines = ["# Written by `promptlab try`; edit it, rename it, or turn a prompt into a template.", "prompts:"]
     # JSON strings are YAML strings: whatever a prompt holds arrives as it was typed. `{{` is data here, hence raw.
-    lines += [
-        f"  p{number}: {json.dumps(_raw(prompt), ensure_ascii=False)}" for number, prompt in enumerate(prompts, 1)
-    ]
-    if negatives:
-        lines.append(f"negative_prompt: {json.dumps(list(negatives), ensure_ascii=False)}")
+    ids = naming.ids_of(prompts)
+    lines += [f"  {_quoted(id_)}: {_quoted(_raw(prompt))}" for id_, prompt in zip(ids, prompts, strict=True)]
+    if kept := [text for text in negatives if text.strip()]:
+        lines.append(f"negative_prompt: {json.dumps(kept, ensure_ascii=False)}")
     if params:
         lines.append("params:")
         for pair in params:
             key, sign, value = pair.partition("=")
             if not sign:
-                raise InputError(f"--param {pair!r} is no NAME=VALUE, such as aspect_ratio=16:9")
-            lines.append(f"  {json.dumps(key.strip())}: {json.dumps(value.strip(), ensure_ascii=False)}")
-    lines.append("baseline: {prompt: p1}" if len(prompts) > 1 else "")
-    lines.append(f"seeds: {repeats}")
-    text = "\n".join(line for line in lines if line) + "\n"
-    return text, f"try_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+                raise InputError(f"--param {pair!r} is not NAME=VALUE, such as aspect_ratio=16:9")
+            lines.append(f"  {_quoted(key.strip())}: {_quoted(value.strip())}")
+    if len(prompts) > 1:
+        lines.append(f"baseline: {{prompt: {_quoted(ids[0])}}}")
+    return "\n".join([*lines, f"seeds: {repeats}"]) + "\n"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _raw(prompt: str) -> str:

@@ -13,6 +13,8 @@ from promptlab.log import search
 from promptlab.log.axes import quote, view_name, view_sql
 from promptlab.log.cache import Cache
 from promptlab.log.connection import prepare
+from promptlab.log.forget import Forget
+from promptlab.log.listing import Listing
 from promptlab.log.marks import Marks
 from promptlab.log.money import Money
 from promptlab.log.rows import ROWS, Row, table
@@ -23,7 +25,7 @@ from promptlab.model import InputFile, RunTemplate, TemplateFile, Variant, utc_n
 __all__ = ["Log"]
 
 
-class Log(Cache, Runs, Money, Marks, Templates):
+class Log(Cache, Runs, Money, Marks, Templates, Listing, Forget):
     """A log's file. One writer an object, from the thread that opened it; readers open their own.
 
     Writes outside `transaction()` commit by themselves. Every failure of the file is a LogError.

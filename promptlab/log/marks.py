@@ -25,7 +25,8 @@ JOIN images i ON i.generation_id = g.id
 JOIN variants v ON v.experiment = g.experiment AND v.id = g.variant_id
 WHERE g.run_id = ?1 AND i.status = 'stored' AND (
   i.id GLOB upper(?2) OR i.generation_id GLOB upper(?2) OR g.provider_id GLOB ?2 OR i.sha256 GLOB lower(?2)
-  OR v.id GLOB ?2 OR v.name GLOB ?2 OR i.path GLOB ?2 OR i.path GLOB '*/' || ?2)
+  OR v.id GLOB ?2 OR v.name GLOB ?2 OR i.path GLOB ?2 OR i.path GLOB '*/' || ?2
+  OR ?2 IN (v.name, i.path) OR substr(i.path, -length(?2) - 1) = '/' || ?2)
 ORDER BY g.sequence, g.id, i.position
 """
 _SET = """

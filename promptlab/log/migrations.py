@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from promptlab.log.schema import MONEY, SEARCH, STATISTICS, TABLES, VIEWS
+from promptlab.log.schema import HIDDEN, MONEY, SEARCH, STATISTICS, TABLES, VIEWS
 
 __all__ = ["MIGRATIONS", "MIGRATION_SET", "applied", "apply"]
 
@@ -18,6 +18,7 @@ MIGRATION_SET = "promptlab"
 MIGRATIONS: dict[str, str] = {
     "001_the_log": TABLES + SEARCH + VIEWS + STATISTICS,
     "004_money": MONEY,
+    "005_hidden": HIDDEN,
 }
 
 

@@ -11,7 +11,7 @@ the promise to people who write SQL (docs/log.md). Three choices keep a row smal
 
 from __future__ import annotations
 
-__all__ = ["MONEY", "SEARCH", "SIMULATED", "STATISTICS", "TABLES", "VIEWS", "bounded"]
+__all__ = ["HIDDEN", "MONEY", "SEARCH", "SIMULATED", "STATISTICS", "TABLES", "VIEWS", "bounded"]
 
 TABLES = """
 CREATE TABLE experiments (
@@ -518,4 +518,12 @@ JOIN generations g ON g.id = e.id
 JOIN runs r ON r.id = e.run_id
 LEFT JOIN templates t ON t.id = g.template_id
 GROUP BY e.day, g.experiment, g.template_id, g.model, r.user, r.project, g.provider;
+"""
+
+#: Migration 005: runs that lists leave out.
+HIDDEN = """
+CREATE TABLE hidden_runs (
+  run_id TEXT PRIMARY KEY REFERENCES runs(id),
+  at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 """

@@ -26,7 +26,8 @@ WHERE g.template_id IN (SELECT value FROM json_each(?)) AND g.cached_from IS NUL
 """
 _OF_IMAGE = f"""
 SELECT {GENERATIONS.select("g")} FROM images i JOIN generations g ON g.id = i.generation_id
-WHERE i.id = upper(?1) OR i.generation_id = upper(?1) OR i.sha256 = lower(?1) OR i.path = ?1 OR i.path LIKE '%/' || ?1
+WHERE i.id = upper(?1) OR i.generation_id = upper(?1) OR i.sha256 = lower(?1) OR i.path = ?1
+  OR substr(i.path, -length(?1) - 1) = '/' || ?1
 ORDER BY g.cached_from IS NOT NULL, g.rowid DESC LIMIT 1
 """
 _AXES = """

@@ -37,14 +37,24 @@ class YamlFault(ValueError):
 def read_tree(text: str) -> Branch:
     """The tree of one YAML document; an empty document is an empty text. Raises YamlFault."""
     try:
-        # Events come as a stream, so that a deep nest or a bomb of aliases is refused where it begins.
-        return _Builder(yaml.parse(text, Loader=_LOADER)).document()
+        return _read(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         raise YamlFault(
             f"this is not YAML: {getattr(error, 'problem', None) or error}", line, column, "yaml-syntax"
         ) from None
+
+
+def _read(text: str) -> Branch:
+    # Events come as a stream, so that a deep nest or a bomb of aliases is refused where it begins.
+    try:
+        return _Builder(yaml.parse(text, Loader=_LOADER)).document()
+    except yaml.MarkedYAMLError as error:
+        if "nesting depth" not in str(error.problem):
+            raise
+    # libyaml 0.2.6 looks ahead and gives up at a depth of its own; the pure loader comes to our limit first.
+    return _Builder(yaml.parse(text, Loader=yaml.BaseLoader)).document()
 
 
 class _Builder:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from promptlab.model import Generation, Image
+from promptlab.run.shown import Shown
 
 __all__ = ["Finished", "Listener", "Message", "Planned", "RunEvent", "Summary", "Waiting", "ignore"]
 
@@ -54,7 +55,7 @@ def ignore(event: RunEvent) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(Shown):
     """How a run ended, read from the log: summary and database are the same figures.
 
     `credits` and `cost_usd` are the known cost of results; the provider billed at least that, and at most
@@ -90,3 +91,5 @@ class Summary:
     failures: tuple[tuple[str, int], ...] = ()  # message, how many; one line for each reason, the most frequent first
     failures_more: int = 0  # failures of yet other reasons
     next_commands: tuple[str, ...] = field(default=())  # the exact commands that would finish it, with the worst price
+    db: str | None = None  # the log that it was read from
+    store: str | None = None  # the folder of its images, by hash

@@ -270,4 +270,8 @@ def _stop(line: Line, decision: Decision) -> None:
         if line.pacer is not None:
             line.pacer.quota_reached(decision.until)
         raise QuotaReached(message, until=decision.until)
-    raise AccountRefused(message)
+    provider = line.endpoint.provider
+    variable = provider.capabilities.key_variable
+    whose = f" the key of {variable}" if variable else ""
+    message = message.rstrip(".")
+    raise AccountRefused(f"{provider.name} refused{whose}: {message}. Without a key: --provider simulator")

@@ -25,6 +25,7 @@ from promptlab.run.opening import caps, known_limits, may_raise, open_client, op
 from promptlab.run.salvage import salvage
 from promptlab.run.session import Session
 from promptlab.run.sources import Sources
+from promptlab.run.stopping import listening
 from promptlab.run.webhook import receiver
 from promptlab.store import Decoder
 
@@ -85,7 +86,7 @@ async def _with_driver(
             workers=_workers(session, to_send),
             asynchronous=mode == "async" or (mode == "auto" and webhook_url is not None), webhook_url=webhook_url,
         )  # fmt: skip
-        with _signals(driver, stops_seen):
+        with _signals(driver, stops_seen), listening(driver.interrupt):
             await use(driver)
     return driver
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from promptlab.errors import InputError, Problem
 from promptlab.model import Experiment, Matcher
 from promptlab.spec import Settings, find_studio, load_settings
+from promptlab.spec.files import Reader, read_bytes
 
 if TYPE_CHECKING:
     from promptlab.log import Log
@@ -103,11 +104,12 @@ def prepare(
     limit: int | None = None,
     key_needed: bool = True,
     environ: Mapping[str, str] | None = None,
+    read: Reader = read_bytes,
 ) -> Job:
     """Load and check an experiment file; InputError holds every problem found, and nothing has been sent.
 
     The provider is, strongest first: the flag, the experiment's own, the studio's. `key_needed` is off for a plan,
-    which sends nothing.
+    which sends nothing. `read` gives the bytes of a file, where an experiment is not on disk.
     """
     from promptlab.plan import Target, make_plan
     from promptlab.prompts import expression
@@ -136,7 +138,7 @@ def prepare(
             return still_true(error.problems, missing)
         return still_true(plan.problems, missing)
 
-    experiment = load_experiment(path, parameters=parameters(), row_filter=expression, further=further)
+    experiment = load_experiment(path, parameters=parameters(), row_filter=expression, further=further, read=read)
     endpoint, plan = planned(experiment, key_needed=key_needed)
     return Job(studio, experiment, endpoint, plan)
 

@@ -58,6 +58,8 @@ def summarise(log: Log, run: Run, studio: Studio, stopped: PromptlabError | None
         failures=reasons[:REASONS],
         failures_more=sum(count for _, count in reasons[REASONS:]),
         next_commands=next_commands(log, run, totals),
+        db=str(log.path.absolute()),
+        store=str(studio.settings.images),
     )  # fmt: skip
 
 

@@ -75,11 +75,18 @@ def parse(text: str, path: str, report: Report) -> Tree:
         message = f"the character U+{ord(bad[0]):04X} can't stand in a text file; remove it"
         report.add("control-character", message, Place(path, line, column))
         return None
-    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)(text)
     builder = _Builder(path, report, text)
+    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)(text)
     try:
-        while builder.take(loader.get_event()):
-            pass
+        try:
+            _build(builder, loader)
+        except yaml.MarkedYAMLError as error:
+            if "nesting depth" not in str(error.problem):
+                raise
+            # libyaml 0.2.6 looks ahead and gives up at a depth of its own; the pure loader comes to our limit first.
+            loader.dispose()
+            builder, loader = _Builder(path, report, text), yaml.BaseLoader(text)
+            _build(builder, loader)
     except yaml.MarkedYAMLError as error:
         problem = describe(error, text)
         report.add(problem.code, problem.message, Place(path, problem.line, problem.column))
@@ -93,6 +100,11 @@ def parse(text: str, path: str, report: Report) -> Tree:
     finally:
         loader.dispose()
     return builder.root
+
+
+def _build(builder: _Builder, loader: Any) -> None:
+    while builder.take(loader.get_event()):
+        pass
 
 
 def _position(text: str, offset: int) -> tuple[int, int]:

@@ -234,7 +234,7 @@ def test_files_for_plain_datasette(demo: Any, tmp_path: Path, get: Get) -> None:
     assert [path.name for path in written] == ["metadata.json", "datasette.json", "settings.json"]
     whole, config, settings = (json.loads(path.read_text()) for path in written)
     site = Datasette([str(demo.db)], metadata=whole, settings=settings)
-    assert "What the model rewrote" in get(site, "/promptlab").text
+    assert "Revised prompts" in get(site, "/promptlab").text
     assert get(site, f"/-/promptlab/thumbnail/{demo.sha256}").status_code == 200
     assert set(config["databases"]["promptlab"]["queries"]) == set(QUERIES)
     assert config["settings"]["suggest_facets"] is False

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from promptlab.browse import build_datasette, pages
+from promptlab.log import Log
 
 Get = Callable[..., Any]
 EVIL = '<script>alert("x")'
@@ -222,3 +224,38 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 def test_figures_and_times(made: str, expected: str) -> None:
     """Amounts, durations and times are written for people, and an estimate says so."""
     assert made == expected
+
+
+def test_times_are_written_on_every_system() -> None:
+    """Days have no leading zero, and no code that only some C libraries have (%-d) is used for it."""
+    now = datetime(2026, 11, 24, tzinfo=UTC)
+    assert pages.ago("2026-11-02T13:00:50Z", now) == "2 Nov 2026"
+    assert pages.clock("2026-11-02T13:00:50+02:00") == "2 Nov 2026, 11:00:50 UTC"
+    package = Path(pages.__file__).parents[1]
+    code = re.compile(r"strftime\([^)]*%[-#]")
+    assert [file for file in package.rglob("*.py") if code.search(file.read_text(encoding="utf-8"))] == []
+
+
+def test_one_term_for_one_thing(site: Any, demo: Any, get: Get) -> None:
+    """Pages say "negative prompt" and "revised prompt", as YAML, SQL and the API do; prompts choose their direction."""
+    for address in (f"/-/promptlab/image/{demo.image}", f"/-/promptlab/compare?run={demo.shelf}&prompts=1"):
+        text = get(site, address).text
+        assert re.search("(?i)negative prompt", text)
+        assert re.search("(?i)revised prompt", text)
+        assert not re.search("(?i)>without<|made of it|rewritten", text)
+        assert '<html lang="en">' in text
+        assert re.search(r"<title>[^<]*\S · promptlab</title>", text)
+        assert not re.search(r'<p class="prompt">', text)
+        assert not re.search(r"<img(?![^>]*\balt=\"[^\"]+\")", text)
+
+
+def test_hidden_runs_are_not_listed(site: Any, demo: Any, get: Get) -> None:
+    """A run that was hidden is left out of the runs page, and its own page still opens."""
+    with Log.open(demo.db) as log:
+        log.hide_run(demo.shelf)
+        try:
+            assert f"run-{demo.shelf}" not in get(site, "/-/promptlab").text
+            assert get(site, f"/-/promptlab/compare?run={demo.shelf}").status_code == 200
+        finally:
+            log.unhide_run(demo.shelf)
+    assert f"run-{demo.shelf}" in get(site, "/-/promptlab").text

@@ -29,7 +29,7 @@ def program(cli: CLI) -> CLI:
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
-    root = click.Context(main.cli, info_name="promptlab")
+    root = click.Context(main.cli, info_name="promptlab", help_option_names=["-h", "--help"])  # click keeps the first
     for section in COMMANDS.values():
         for name in section:
             command = main.cli.get_command(root, name)

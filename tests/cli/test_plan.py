@@ -177,9 +177,9 @@ def test_a_huge_product_is_counted_at_once(experiment: CLI, cli: CLI) -> None:
     """10¹² variants are counted and priced at once, and refused by `run`."""
     axes = "".join(f"  a{i}: [{', '.join(f'v{i}_{j}' for j in range(10))}]\n" for i in range(12))
     path = experiment("prompt: x " + " ".join(f"{{{{ a{i} }}}}" for i in range(12)) + f"\naxes:\n{axes}seeds: 1\n")
-    start = time.perf_counter()
+    start = time.process_time()
     document = json.loads(cli("plan", path, "--json").out)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     assert (document["requests"], document["credits"], document["complete"]) == (10**12, 50 * 10**12, False)
     refused = cli("run", path)
     assert (refused.code, "[too-many-requests]" in refused.err) == (2, True)

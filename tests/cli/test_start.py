@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +36,22 @@ def test_init_is_ready_and_leaves_what_is_there(tmp_path: Path, cli: CLI, clean:
     again = cli("init", folder)
     assert (again.code, again.out.startswith("0 files made")) == (0, True)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_init_copies_nothing_of_the_users_own(tmp_path: Path, cli: CLI, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside the examples of a clone may be somebody's own work: it stays there."""
+    from promptlab.cli import init_command
+
+    clone = tmp_path / "clone"
+    for name in init_command.EXAMPLES:
+        (clone / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(init_command.examples_folder() / name, clone / name)
+    (clone / "experiments" / "secret_client.yaml").write_text("prompt: mine\n")
+    (clone / "templates" / "mine.j2").write_text("mine\n")
+    monkeypatch.setattr(init_command, "examples_folder", lambda: clone)
+    assert cli("init", tmp_path / "new").code == 0
+    made = {path.relative_to(tmp_path / "new").as_posix() for path in (tmp_path / "new").rglob("*") if path.is_file()}
+    assert made - {"promptlab.yaml", ".gitignore", ".promptlab/experiment.schema.json"} == set(init_command.EXAMPLES)
 
 
 def test_init_settings_hold_when_uncommented(studio: Path) -> None:

@@ -68,7 +68,7 @@ def test_similarity() -> None:
 def test_repetition_is_guarded(word: str) -> None:
     """Texts that repeat themselves thousands of times are answered at once, coarsely and in full."""
     before, after = "x " + word * 4000 + "y", "z " + word * 3999 + "w"
-    started = time.perf_counter()
+    started = time.process_time()
     found = word_diff(before, after)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
     assert [op for op, _ in found] == ["removed", "added"]

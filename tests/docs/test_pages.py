@@ -6,7 +6,7 @@ import re
 import runpy
 import shlex
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import promptlab
 from promptlab.cli.main import cli
 
 ROOT = Path(__file__).parent.parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^(?P<mark><!-- [\w ]+ -->\n)?```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -159,24 +159,6 @@ def test_the_example_provider_is_the_one_that_is_tested() -> None:
     assert f"```python\n{source}```" in (ROOT / "docs" / "providers.md").read_text()
 
 
-def marked() -> dict[Path, list[Block]]:
-    found: dict[Path, list[Block]] = {}
-    for block in ours("bash"):
-        if block.mark == "<!-- run -->":
-            found.setdefault(block.page, []).append(block)
-    return found
-
-
-@pytest.mark.parametrize("page", list(marked()), ids=lambda page: page.name)
-def test_commands_run(page: Path, tmp_path: Path, shell: Callable[[str, Path], str]) -> None:
-    """The marked commands of a page run one after the other in one empty folder, as a reader would type them."""
-    home = tmp_path / "home"
-    home.mkdir()
-    said = "".join(shell(block.text, home) for block in marked()[page])
-    assert "Traceback" not in said
-    assert "from the log: cost nothing" in said
-
-
 def commands() -> Iterator[tuple[Block, list[str]]]:
     """Every `promptlab …` of the pages' shell blocks, as words."""
     for block in blocks("bash"):
@@ -192,7 +174,7 @@ def commands() -> Iterator[tuple[Block, list[str]]]:
 def test_options_exist(block: Block, words: list[str]) -> None:
     """Each command and option that a page shows is one that the command line has."""
     command: click.Command = cli
-    context = click.Context(cli, info_name="promptlab")
+    context = click.Context(cli, info_name="promptlab", help_option_names=["-h", "--help"])  # click keeps the first
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         found = command.get_command(context, words[0])
         assert found, f"{block}: no command {words[0]}"

@@ -209,7 +209,7 @@ def test_ten_gigabytes_stop_early(kit: Any) -> None:
                         await client.fetch(server.url + path, sink, limits=limits)
                 assert (caught.value.kind, caught.value.retryable) == ("too_large", False)
                 assert len(sink) <= 1_000_000
-                assert time.monotonic() - started < 2
+                assert time.monotonic() - started < 10
 
     asyncio.run(run())
 

@@ -168,6 +168,11 @@ CREATE TABLE 'generations_fts_data'(id INTEGER PRIMARY KEY, block BLOB);
 
 CREATE TABLE 'generations_fts_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID;
 
+CREATE TABLE hidden_runs (
+  run_id TEXT PRIMARY KEY REFERENCES runs(id),
+  at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE images (
   id TEXT PRIMARY KEY,
   generation_id TEXT NOT NULL REFERENCES generations(id),

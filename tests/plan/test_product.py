@@ -119,7 +119,7 @@ def test_a_huge_product_is_counted_at_once(plan):
     """10¹² variants are counted in closed form, with images, `--where` and one_factor too."""
     axes = [plain(f"a{i}", 10) for i in range(12)]
     text = " ".join(f"{{{{ a{i} }}}}" for i in range(12))
-    started = time.perf_counter()
+    started = time.process_time()
     count = plan(text, *axes, seeds=2, params={"n": "3"}).count()
     assert (count.variants, count.requests, count.images, count.exact) == (10**12, 2 * 10**12, 6 * 10**12, True)
     where = [{"a0": frozenset(["a01", "a02"]), "a1": frozenset(["a11"])}]
@@ -127,7 +127,7 @@ def test_a_huge_product_is_counted_at_once(plan):
     near = plan(text, *axes, baseline={f"a{i}": f"a{i}0" for i in range(10)}, design=Design("one_factor"))
     assert near.count().variants == (1 + 10 * 9) * 100
     assert plan(text, *axes, limit=5).count().requests == 5
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_what_is_too_large_to_count_is_bounded_and_says_so(plan, match):

@@ -19,6 +19,7 @@ from promptlab import (
     Image,
     Job,
     Log,
+    LogReader,
     Message,
     Options,
     Parameter,
@@ -28,8 +29,10 @@ from promptlab import (
     Provider,
     Request,
     Result,
+    Run,
     Setup,
     SimulatorSettings,
+    Spent,
     Studio,
     Summary,
     Unreadable,
@@ -67,6 +70,23 @@ def run_and_look(job: Job) -> None:
     assert_type(promptlab.resume(studio, summary.run_id, confirm=lambda ahead: print(ahead.to_send)), Summary)
     with studio.log(create=False) as log:
         assert_type(list(log.images(summary.run_id)), list[Image])
+
+
+async def beside_a_loop(job: Job) -> None:
+    assert_type(await promptlab.arun_experiment(job, Options(jobs=2)), Summary)
+    assert_type(await promptlab.aresume(job.studio, "last"), Summary)
+
+
+def without_files() -> None:
+    job = promptlab.experiment({"prompt": "a {{ x }}", "axes": {"x": ["cup"]}}, name="cups", where="x=cup")
+    assert_type(job, Job)
+    assert_type(promptlab.experiment("prompt: a cup\n"), Job)
+    with promptlab.open_log() as log:
+        assert_type(log, LogReader)
+        assert_type(log.find_run("last"), Run)
+        assert_type(list(log.images("R")), list[Image])
+    assert_type(promptlab.usage("template", since="2026-11-01"), list[Spent])
+    assert_type(promptlab.mark("last", "keep", ["cup*"], where="x=cup", tags=["warm"]), int)
 
 
 def errors() -> None:

@@ -1,0 +1,153 @@
+"""What Python code asks of a studio without a command line: an experiment from a dict, its log, marks, spending."""
+
+from __future__ import annotations
+
+import getpass
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from promptlab.errors import InputError
+from promptlab.model import Matcher
+from promptlab.run.studio import Job, Studio, prepare
+from promptlab.spec import matches, parse_matcher
+
+if TYPE_CHECKING:
+    from promptlab.log import Log, Spent
+    from promptlab.log.reader import LogReader
+
+__all__ = ["experiment", "mark", "open_log", "usage"]
+
+MOST_LEVELS = 50
+
+
+def experiment(
+    source: Mapping[str, Any] | str,
+    *,
+    name: str = "untitled",
+    studio: Path | str | None = None,
+    provider: str | None = None,
+    where: str | Matcher | Sequence[str | Matcher] = (),
+    limit: int | None = None,
+    key_needed: bool = True,
+    environ: Mapping[str, str] | None = None,
+) -> Job:
+    """An experiment from a dict, or from YAML text: what `prepare` does for a file.
+
+    `name` is what it is called in the log. Paths in it (`from:`, `image:`, `extends:`) are relative to the studio: the
+    current folder's, or `studio`. InputError holds every problem, with its line in the text, or in the dict as YAML.
+    """
+    if not re.fullmatch(r"\w[\w .-]{0,80}", name) or name == "promptlab":
+        raise InputError(f"{name!r} can't be a name; use letters, digits, -, _ and .")
+    text = source if isinstance(source, str) else _yaml(source)
+    opened = Studio.open(_folder(studio), environ=environ)
+    path = opened.folder / f"{name}.yaml"
+    content = text.encode("utf-8", "surrogatepass")
+
+    def read(file: Path) -> bytes:
+        from promptlab.spec.files import read_bytes
+
+        return content if file == path else read_bytes(file)
+
+    return prepare(
+        path, studio=opened, provider=provider, where=_matchers(where), limit=limit, key_needed=key_needed,
+        environ=environ, read=read,
+    )  # fmt: skip
+
+
+def _matchers(where: str | Matcher | Sequence[str | Matcher]) -> list[Matcher]:
+    found = [where] if isinstance(where, str | Mapping) else where
+    return [parse_matcher(each) if isinstance(each, str) else each for each in found]
+
+
+def _folder(studio: Path | str | None) -> Path:
+    return Path.cwd() if studio is None else Path(studio)
+
+
+def _yaml(source: Mapping[str, Any]) -> str:
+    """A dict as the YAML that says the same: None is "has no value", and nothing is folded or aliased."""
+    import yaml
+
+    class Plain(yaml.SafeDumper):
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
+
+    Plain.add_representer(type(None), lambda dumper, _: dumper.represent_scalar("tag:yaml.org,2002:null", ""))
+    text: str = yaml.dump(_plain(source, ""), Dumper=Plain, sort_keys=False, allow_unicode=True, width=1_000_000)
+    return text
+
+
+def _plain(value: Any, place: str, level: int = 0) -> Any:
+    """Maps, lists, texts and numbers; InputError names the place of anything else."""
+    if level > MOST_LEVELS:
+        raise InputError(f"{place} is nested more than {MOST_LEVELS} deep")
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str | Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each, f"{place}.{key}".lstrip("."), level + 1) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each, f"{place}[{number}]", level + 1) for number, each in enumerate(value)]
+    what = f"{place or 'the experiment'} is {type(value).__name__}"
+    raise InputError(f"{what}; an experiment holds maps, lists, texts and numbers")
+
+
+def open_log(studio: Path | str | None = None, *, db: Path | None = None) -> LogReader:
+    """The log of the current folder's studio (or of `studio`, or the file `db`), for reading.
+
+    It has no method that writes; LogError where nothing was ever logged.
+    """
+    from promptlab.log.reader import LogReader
+
+    return LogReader.open(Studio.open(_folder(studio), db=db).settings.db)
+
+
+def usage(
+    by: Literal["day", "experiment", "template", "model", "user", "project"] = "day",
+    *,
+    since: str = "",
+    studio: Path | str | None = None,
+    db: Path | None = None,
+) -> list[Spent]:
+    """What was spent, grouped, from the UTC day `since` (ISO date) on; simulated runs do not count."""
+    with open_log(studio, db=db) as log:
+        return log.usage(by, since=since)
+
+
+def mark(
+    run: str,
+    mark: Literal["keep", "reject"] | None,
+    images: Sequence[str] = (),
+    *,
+    where: str | Sequence[str] = (),
+    by: str | None = None,
+    tags: Sequence[str] | None = None,
+    note: str | None = None,
+    studio: Path | str | None = None,
+    db: Path | None = None,
+) -> int:
+    """Mark images of a run as `keep` or `reject`, or with None take the mark away; gives how many that were.
+
+    `images` are names, ids, hashes or variants, with * and ?; `where` picks variants (`look=neon`). InputError for a
+    name that is none, and where nothing is chosen at all.
+    """
+    if not images and not where:
+        raise InputError("say which images: names, or `where`")
+    opened = Studio.open(_folder(studio), db=db)
+    with opened.log(create=False) as log:
+        run_id = log.find_run(run).id
+        chosen = dict.fromkeys(log.match_images(run_id, images) if images else ())
+        if where:
+            chosen.update(dict.fromkeys(_images_where(log, run_id, where)))
+        who = by or opened.settings.user or getpass.getuser()
+        return log.set_marks(list(chosen), mark, by=who, tags=tags, note=note)
+
+
+def _images_where(log: Log, run_id: str, where: str | Sequence[str]) -> Iterator[str]:
+    matchers = _matchers(where)
+    found = [id_ for id_, axes in log.image_axes(run_id) if all(matches(matcher, axes) for matcher in matchers)]
+    if not found:
+        raise InputError(f"`where` matches no image of run {run_id}", code="no-such-image")
+    return iter(found)

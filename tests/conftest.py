@@ -1,0 +1,9 @@
+"""What holds for every test: a busy machine is no failure."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+# Hypothesis fails an example that takes 200 ms of wall-clock time, which a busy neighbour is enough for.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
