@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import nodes
 from jinja2.compiler import CodeGenerator, Frame
 
-EACH = " each"  # a filter that no template can name
+EACH = "each"  # the method of the sandbox that the iterable of every loop passes through
 
 NODES_A_STEP = 6
 
@@ -28,10 +28,12 @@ def prepare(tree: nodes.Template) -> None:
     loops: list[nodes.For] = list(tree.find_all(nodes.For))
     for loop in loops:
         weight = nodes.Const(weigh(loop.body), lineno=loop.lineno)
-        loop.iter = nodes.Filter(loop.iter, EACH, [weight], [], None, None, lineno=loop.lineno)
+        owner = nodes.EnvironmentAttribute(EACH, lineno=loop.lineno)  # no template can write one
+        loop.iter = nodes.Call(owner, [loop.iter, weight], [], None, None, lineno=loop.lineno)
     bodies: list[Any] = list(tree.find_all((nodes.Macro, nodes.CallBlock, nodes.Block)))
     for owner in bodies:
-        charge = nodes.EnvironmentAttribute(f"tick({weigh(owner.body)})", lineno=owner.lineno)
+        arguments = len(getattr(owner, "args", ())) + len(getattr(owner, "defaults", ()))
+        charge = nodes.EnvironmentAttribute(f"tick({weigh(owner.body) + arguments})", lineno=owner.lineno)
         owner.body.insert(0, nodes.ExprStmt(charge, lineno=owner.lineno))
     tree.set_environment(tree.environment)  # type: ignore[arg-type]
 
@@ -58,6 +60,13 @@ class Generator(CodeGenerator):
         self._written(node, frame, super().visit_Filter)  # of `{% filter ... %}`: written out as it is
 
     def visit_Call(self, node: nodes.Call, frame: Frame, forward_caller: bool = False) -> None:
+        if isinstance(node.node, nodes.EnvironmentAttribute):  # EACH, put in by `prepare`
+            self.write(f"environment.{node.node.name}(")
+            for argument in node.args:
+                self.visit(argument, frame)
+                self.write(", ")
+            self.write(")")
+            return
         if not forward_caller:
             super().visit_Call(node, frame)
             return

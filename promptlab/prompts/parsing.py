@@ -12,15 +12,26 @@ from jinja2 import TemplateSyntaxError, nodes
 from jinja2.parser import Parser
 
 from promptlab.errors import Problem
-from promptlab.prompts.codegen import EACH
 from promptlab.prompts.frontmatter import FrontMatter, read
-from promptlab.prompts.limits import MAX_BITS, MAX_BRACKETS, MAX_DEPTH, MAX_LITERALS, MAX_LOOPS, MAX_TEXT, MAX_WORDS
+from promptlab.prompts.limits import (
+    MAX_ARGUMENTS,
+    MAX_BITS,
+    MAX_BRACKETS,
+    MAX_DEPTH,
+    MAX_LITERALS,
+    MAX_LOOPS,
+    MAX_REMARKS,
+    MAX_TEXT,
+    MAX_WORDS,
+)
 from promptlab.prompts.sandbox import Sandbox
 from promptlab.prompts.sources import SourceFile, column_of
 from promptlab.prompts.values import did_you_mean
 
 _REFERENCES = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
-_SILENT = frozenset({"data", "whitespace", "raw_begin", "raw_end", "comment_begin", "comment", "comment_end"})
+_REMARKS = frozenset({"raw_begin", "raw_end", "comment_begin", "comment", "comment_end"})
+_SILENT = _REMARKS | {"data", "whitespace"}
+_KEYWORDS = frozenset("in is and or not if else elif".split(" "))  # a bracket after one is a list's, not a call's
 _OPEN, _CLOSE = frozenset("([{"), frozenset(")]}")
 
 
@@ -94,31 +105,53 @@ def parse(sandbox: Sandbox, source: SourceFile, problems: list[Problem], *, stat
 
 def _too_deep(sandbox: Sandbox, source: SourceFile, problems: list[Problem], state: str | None) -> bool:
     """Count words and brackets before the parser recurses into them."""
-    words = literals = depth = run = 0
+    count = _Count()
     for line, kind, value in sandbox.lexer.tokeniter(source.body, source.path, source.path, state):
-        if kind in _SILENT:
-            continue
-        is_literal = kind in ("string", "integer", "float") or value == ","
-        literals += is_literal
-        words += not is_literal
-        if kind == "operator":
-            depth += (value in _OPEN) - (value in _CLOSE)
-        run = run + 1 if value in ("-", "+", "not", "if", "else", "elif") else 0
-        message = ""
-        if words > MAX_WORDS:
-            message = f"more than {MAX_WORDS:,} names, tags and signs in one template"
-        elif literals > MAX_LITERALS:
-            message = (
-                f"more than {MAX_LITERALS:,} texts and numbers in one template; long lists belong in a file of rows"
-            )
-        elif depth > MAX_BRACKETS or run > MAX_BRACKETS:
-            message = f"brackets or signs nested more than {MAX_BRACKETS} deep"
-        elif kind in ("integer", "float") and len(value) > 60:
-            message = f"a number written with {len(value):,} characters"
-        if message:
+        if message := count.token(kind, value):
             problems.append(source.problem("template-limit", message, line))
             return True
     return False
+
+
+class _Count:
+    """What the tokens of one file add up to."""
+
+    def __init__(self) -> None:
+        self.words = self.literals = self.remarks = self.run = 0
+        self.brackets: list[int] = []  # of each open one, how many commas a call has in it; of a list, none are counted
+        self.called = False  # whether a bracket here would be that of a call
+
+    def token(self, kind: str, value: str) -> str:
+        """Take one more; says what there is too much of, or nothing."""
+        if kind in _SILENT:
+            self.remarks += kind in _REMARKS
+            return f"more than {MAX_REMARKS // 3:,} comments in one template" if self.remarks > MAX_REMARKS else ""
+        is_literal = kind in ("string", "integer", "float") or value == ","
+        self.literals += is_literal
+        self.words += not is_literal
+        if kind == "operator":
+            self.bracket(value)
+        self.called = value in (")", "]") or (kind == "name" and value not in _KEYWORDS)
+        self.run = self.run + 1 if value in ("-", "+", "not", "if", "else", "elif") else 0
+        if self.words > MAX_WORDS:
+            return f"more than {MAX_WORDS:,} names, tags and signs in one template"
+        if self.literals > MAX_LITERALS:
+            return f"more than {MAX_LITERALS:,} texts and numbers in one template; long lists belong in a file of rows"
+        if len(self.brackets) > MAX_BRACKETS or self.run > MAX_BRACKETS:
+            return f"brackets or signs nested more than {MAX_BRACKETS} deep"
+        if self.brackets and self.brackets[-1] >= MAX_ARGUMENTS:
+            return f"more than {MAX_ARGUMENTS} arguments; pass one list"
+        if kind in ("integer", "float") and len(value) > 60:
+            return f"a number written with {len(value):,} characters"
+        return ""
+
+    def bracket(self, sign: str) -> None:
+        if sign in _OPEN:
+            self.brackets.append(0 if sign == "(" and self.called else -MAX_LITERALS)
+        elif sign in _CLOSE and self.brackets:
+            self.brackets.pop()
+        elif sign == "," and self.brackets:
+            self.brackets[-1] += 1
 
 
 def _line_of_parser(trace: TracebackType | None) -> int:
@@ -157,6 +190,9 @@ def reference_names(node: Any) -> tuple[str, ...] | None:
     return found if found and len(found) == len(values) else None
 
 
+_EXPLAINED = 100  # problems of one file with a "did you mean", which takes longer than all else
+
+
 class Inspector:
     """What Jinja allows and prompts do not, found on the parsed tree without running it."""
 
@@ -189,7 +225,7 @@ class Inspector:
         if isinstance(node, nodes.Const):
             self.constant(node)
         elif isinstance(node, nodes.Filter):
-            if node.name not in self.sandbox.filters or node.name == EACH:
+            if node.name not in self.sandbox.filters:
                 self.unknown("filter", node)
         elif isinstance(node, nodes.Test):
             if node.name not in self.sandbox.tests:
@@ -221,7 +257,10 @@ class Inspector:
 
     def unknown(self, what: str, node: Any) -> None:
         known = self.sandbox.filters if what == "filter" else self.sandbox.tests
-        names = [name for name in known if name.isidentifier()]
-        column = self.source.column(node.name, node.lineno) if what == "test" else None
+        names = [name for name in known if name.isidentifier()] if len(self.problems) < _EXPLAINED else []
         message = f"unknown {what} {node.name!r}{did_you_mean(node.name, names)}"
+        column = column_of(node.lineno)
+        if what == "test" and column is not None:  # the node stands at its `is`
+            line = self.source.lines[node.lineno - 1]
+            column = max(line.find(node.name, column), column - 1) + 1
         self.fault(f"unknown-{what}", message, node, column)
