@@ -45,7 +45,7 @@ class Reference:
     optional: bool  # `ignore missing`
 
 
-@dataclass
+@dataclass(eq=False)
 class Unit:
     """A parsed file. `tree` is None where it cannot be read; `problems` say why."""
 

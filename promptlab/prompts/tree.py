@@ -128,6 +128,7 @@ class Tree:
         self.repository = repository
         self.units: dict[str, Unit | None] = {}
         self.made: dict[str, Compiled | None] = {}
+        self.stateless: dict[str, bool] = {}
         self.sandbox = sandbox(self.compiled_by_name)
 
     def with_sandbox(self, sandbox: Callable[[Callable[[str], Compiled | None]], Sandbox]) -> Tree:
@@ -196,6 +197,14 @@ class Tree:
 
     def is_stateless(self, unit: Unit) -> bool:
         """True when running the file's top level only defines macros and constants, so that once is enough."""
+        path = unit.source.path
+        if self.units.get(path) is not unit:  # an inline text
+            return self._only_defines(unit)
+        if path not in self.stateless:
+            self.stateless[path] = self._only_defines(unit)
+        return self.stateless[path]
+
+    def _only_defines(self, unit: Unit) -> bool:
         for node in unit.tree.body if unit.tree else ():
             text = isinstance(node, nodes.Output) and all(isinstance(part, nodes.TemplateData) for part in node.nodes)
             constant = isinstance(node, nodes.Assign) and isinstance(node.node, nodes.Const)
