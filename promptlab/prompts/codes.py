@@ -35,6 +35,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "template-error": "A template that fails while it renders.",
         "template-limit": "A template that makes or does more than a prompt can need.",
         "template-sandbox": "A template that reaches for what it may not have.",
+        "jinja-version": "The installed jinja2 does not hold what keeps templates within bounds.",
         "expression": "An expression that cannot be read or evaluated.",
     }
 )

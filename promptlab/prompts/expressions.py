@@ -15,6 +15,7 @@ from promptlab.prompts.codegen import prepare
 from promptlab.prompts.failures import FAILURES, explain
 from promptlab.prompts.parsing import Inspector, parse, parse_unit
 from promptlab.prompts.sandbox import GLOBALS, Compiled, RenderContext, Sandbox
+from promptlab.prompts.selftest import ensure_sound
 from promptlab.prompts.sources import SourceFile
 
 _RESULT = "result"
@@ -86,6 +87,7 @@ def _source(text: str, place: Place | None) -> SourceFile:
 
 
 def _compiled(tree: Any, source: SourceFile) -> Compiled:
+    ensure_sound()
     tree.set_environment(_sandbox())
     prepare(tree)
     try:

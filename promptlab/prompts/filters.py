@@ -141,11 +141,12 @@ def _short_number(value: Any) -> Any:
     return value
 
 
-def _round(_sandbox: Guard, value: Any, precision: int = 0, method: str = "common") -> Any:
+def _round(sandbox: Guard, value: Any, precision: int = 0, method: str = "common") -> Any:
     if not isinstance(precision, int) or abs(precision) > 30:
         raise LimitReached("a number rounded to more than 30 places")
     if not isinstance(value, (int, float)):  # `'a' | round(5, 'ceil')` would first repeat the text
         raise TemplateRuntimeError(f"{as_text(value)[:60]!r} is not a number; write `| float` before `| round`")
+    sandbox.tick(10 if abs(value) > 1e30 else 1)  # all its digits are worked out
     return STOCK["round"](value, precision, method)
 
 
@@ -176,7 +177,9 @@ def _reverse(_sandbox: Guard, value: Any) -> Any:
 def _extreme(choose: Function) -> Function:
     def run(sandbox: Guard, value: Any, case_sensitive: bool = False, attribute: Any = None) -> Any:
         key = _key(sandbox, attribute, case_sensitive)
-        return choose(value, key=key) if value else sandbox.undefined(f"the list is empty, so it has no {choose.__name__}")
+        return (
+            choose(value, key=key) if value else sandbox.undefined(f"the list is empty, so it has no {choose.__name__}")
+        )
 
     return run
 
@@ -185,10 +188,11 @@ def _sort(
     sandbox: Guard, value: Any, reverse: bool = False, case_sensitive: bool = False, attribute: Any = None
 ) -> list[Any]:
     names = attribute.split(",") if isinstance(attribute, str) else [attribute]
+    if len(names) > 1:
+        sandbox.tick(len(names) * (4 + len(value)))
     keys = [_key(sandbox, name, case_sensitive) for name in names]
     if len(keys) == 1:
         return sorted(value, key=keys[0], reverse=reverse)
-    sandbox.tick(len(keys) * len(value))
     return sorted(value, key=lambda item: [key(item) for key in keys], reverse=reverse)
 
 

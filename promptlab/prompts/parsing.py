@@ -12,6 +12,7 @@ from jinja2 import TemplateSyntaxError, nodes
 from jinja2.parser import Parser
 
 from promptlab.errors import Problem
+from promptlab.prompts.codegen import condense
 from promptlab.prompts.frontmatter import FrontMatter, read
 from promptlab.prompts.limits import (
     MAX_ARGUMENTS,
@@ -31,7 +32,7 @@ from promptlab.prompts.values import did_you_mean
 _REFERENCES = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
 _REMARKS = frozenset({"raw_begin", "raw_end", "comment_begin", "comment", "comment_end"})
 _SILENT = _REMARKS | {"data", "whitespace"}
-_KEYWORDS = frozenset("in is and or not if else elif".split(" "))  # a bracket after one is a list's, not a call's
+_KEYWORDS = frozenset(["in", "is", "and", "or", "not", "if", "else", "elif"])  # a bracket after one is no call
 _OPEN, _CLOSE = frozenset("([{"), frozenset(")]}")
 
 
@@ -68,6 +69,7 @@ def parse_unit(sandbox: Sandbox, source: SourceFile, head: str | None) -> Unit:
     inspector.inspect(tree)
     if inspector.too_deep:
         return Unit(source, front, None, (), tuple(problems))
+    condense(tree)
     return Unit(source, front, tree, tuple(_references(tree)), tuple(problems))
 
 
@@ -190,7 +192,7 @@ def reference_names(node: Any) -> tuple[str, ...] | None:
     return found if found and len(found) == len(values) else None
 
 
-_EXPLAINED = 100  # problems of one file with a "did you mean", which takes longer than all else
+_EXPLAINED = 30  # problems of one file with a "did you mean", which takes longer than all else
 
 
 class Inspector:
@@ -222,6 +224,10 @@ class Inspector:
             todo.extend((child, depth + 1, loops) for child in node.iter_child_nodes())
 
     def check(self, node: nodes.Node) -> None:
+        if isinstance(node, (nodes.Call, nodes.Filter, nodes.Test)):
+            self.once(node, [keyword.key for keyword in node.kwargs], "is given twice")
+        elif isinstance(node, (nodes.Macro, nodes.CallBlock)):
+            self.once(node, [argument.name for argument in node.args], "is an argument twice")
         if isinstance(node, nodes.Const):
             self.constant(node)
         elif isinstance(node, nodes.Filter):
@@ -254,6 +260,11 @@ class Inspector:
             self.fault("template-limit", "a number too large to be one", node)
         elif isinstance(value, str) and len(value) > MAX_TEXT:
             self.fault("template-limit", f"a text of {len(value):,} characters; a prompt can have {MAX_TEXT:,}", node)
+
+    def once(self, node: nodes.Node, names: list[str], message: str) -> None:
+        if len(set(names)) < len(names):
+            name = next(name for name in names if names.count(name) > 1)
+            self.fault("template-syntax", f"{name!r} {message}", node)
 
     def unknown(self, what: str, node: Any) -> None:
         known = self.sandbox.filters if what == "filter" else self.sandbox.tests

@@ -17,6 +17,7 @@ from promptlab.prompts.codegen import prepare, weigh
 from promptlab.prompts.limits import MAX_FILE
 from promptlab.prompts.parsing import Unit, parse_unit
 from promptlab.prompts.sandbox import Compiled, Sandbox
+from promptlab.prompts.selftest import ensure_sound
 from promptlab.prompts.sources import SourceFile
 
 SUFFIXES = frozenset({".j2", ".jinja", ".jinja2", ".txt"})
@@ -181,6 +182,7 @@ class Tree:
     def compile(self, unit: Unit) -> Compiled:
         """Compile a parsed file; InputError where only the compiler finds what is wrong."""
         assert unit.tree is not None
+        ensure_sound()
         weight = weigh(unit.tree.body)
         stateless = self.is_stateless(unit)
         prepare(unit.tree)
