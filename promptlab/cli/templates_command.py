@@ -145,7 +145,7 @@ def log_(template: str, db: Path | None) -> None:
     studio = options.Here(db).studio
     log = studio.existing_log()
     try:
-        versions = template_log(studio, log, template)
+        versions = template_log(studio, log, template, lambda sentence: click.echo(f"warning: {sentence}", err=True))
     finally:
         if log is not None:
             log.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from promptlab.errors import Problem, Problems
@@ -36,8 +36,13 @@ class Closure:
         The main file's own path is left out: renaming a template, or moving an inline prompt into a file, keeps its
         id. The paths of the others count, since the main text names them.
         """
-        others = [[unit.source.path, _digest(unit.source.text)] for unit in self.units[1:]]
-        return _digest(json.dumps([_digest(self.main.source.text), others], ensure_ascii=True, separators=(",", ":")))
+        return identity(self.main.source.text, {unit.source.path: unit.source.text for unit in self.units[1:]})
+
+
+def identity(main: str, others: Mapping[str, str]) -> str:
+    """The id of a text with the files it includes, by their paths."""
+    files = [[path, _digest(others[path])] for path in sorted(others)]
+    return _digest(json.dumps([_digest(main), files], ensure_ascii=True, separators=(",", ":")))
 
 
 def _digest(text: str) -> str:

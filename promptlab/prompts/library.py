@@ -29,6 +29,7 @@ class Library:
         self.repository = repository
         self.shown = shown if shown is not None else folder.parent
         self._working = Working(repository, folder)
+        self._around: Working | None = None  # of the experiments, where the templates are another repository's
         self._tree = Tree(WorkingFolder(folder), self._name_shown(""), repository=repository)
         self._revisions: dict[str, Tree] = {}
         self._templates: dict[str, Template] = {}
@@ -55,14 +56,30 @@ class Library:
         path = place.path if place else name
         text = source.text.replace("\r\n", "\n").replace("\r", "\n")
         file = SourceFile(path, path, text, text, None, place, self.shown)
-        return self._made(self._tree, parse_unit(self._tree.sandbox, file, None), None, self._working)
+        return self._made(self._tree, parse_unit(self._tree.sandbox, file, None), None, self._working_of_experiments())
+
+    def _working_of_experiments(self) -> Working:
+        """What is checked out where inline prompts are written."""
+        if self._around is None:
+            inside = self.repository is not None and self.repository.relative(self.shown) is not None
+            elsewhere = self.folder.is_symlink() or (self.folder / ".git").exists() or not inside
+            here = Repository.find(self.shown) if elsewhere and self.shown.is_dir() else self.repository
+            self._around = self._working if here == self.repository else Working(here, self.folder)
+        return self._around
+
+    @property
+    def trouble(self) -> str | None:
+        """Why git could not tell what was asked, as a sentence; None where all is well, or there is no git."""
+        if self.repository is None:
+            return Repository.refusal(self.folder)
+        return self._working.trouble or (self._around.trouble if self._around is not None else None)
 
     def _load(self, ref: str, place: Place | None) -> Template:
         name, at, revision = ref.partition("@")
         tree = self._tree
         version: Version = self._working
         if at:
-            repository, commit = commit_of(self.repository, ref, revision)
+            repository, commit = commit_of(self.repository, ref, revision, lambda: Repository.refusal(self.folder))
             tree, version = self._revision(repository, commit, revision), AtRevision(revision, commit)
         try:
             unit = tree.unit(name)

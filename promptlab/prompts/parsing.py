@@ -225,7 +225,7 @@ class Inspector:
 
     def check(self, node: nodes.Node) -> None:
         if isinstance(node, (nodes.Call, nodes.Filter, nodes.Test)):
-            self.once(node, [keyword.key for keyword in node.kwargs], "is given twice")
+            self.once(node, [str(keyword.key) for keyword in node.kwargs], "is given twice")
         elif isinstance(node, (nodes.Macro, nodes.CallBlock)):
             self.once(node, [argument.name for argument in node.args], "is an argument twice")
         if isinstance(node, nodes.Const):

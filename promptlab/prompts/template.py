@@ -73,6 +73,11 @@ class Template:
         """True when a file differs from that commit, None outside git."""
         return self._version.dirty([unit.source for unit in self._closure.units])
 
+    @property
+    def trouble(self) -> str | None:
+        """Why git could not tell commit or dirty, as a sentence."""
+        return self._version.trouble
+
     # --- before money ---------------------------------------------------------------------------------------------
 
     @cached_property

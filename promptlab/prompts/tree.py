@@ -18,7 +18,7 @@ from promptlab.prompts.limits import MAX_FILE
 from promptlab.prompts.parsing import Unit, parse_unit
 from promptlab.prompts.sandbox import Compiled, Sandbox
 from promptlab.prompts.selftest import ensure_sound
-from promptlab.prompts.sources import SourceFile
+from promptlab.prompts.sources import SourceFile, decoded
 
 SUFFIXES = frozenset({".j2", ".jinja", ".jinja2", ".txt"})
 
@@ -34,7 +34,9 @@ class Unreadable(Exception):
 def check_name(name: str) -> None:
     """Refuse a name that could lead out of the folder, before the disk or git is asked."""
     parts = name.split("/")
-    odd = not name or len(name) > 500 or "\\" in name or ":" in parts[0] or not name.isprintable()
+    if not name.isprintable():
+        raise Unreadable(f"{name[:80]!a} has a line break or control character in it; rename the file", "template-path")
+    odd = not name or len(name) > 500 or "\\" in name or name[1:2] == ":"  # c:x, on Windows
     if odd or any(part in ("", ".", "..") for part in parts):
         message = f"{name[:80]!a} leads out of the templates folder; write a name in it, such as 'parts/light.j2'"
         raise Unreadable(message, "template-path")
@@ -98,15 +100,40 @@ class RevisionFolder:
         return {path.removeprefix(self.prefix): entry for path, entry in found.items()}
 
     def read(self, name: str) -> bytes | None:
-        """A plain file of the commit; a link is refused."""
-        entry = self.entries.get(name)
-        if entry is None:
+        """A plain file of the commit, links followed inside the folder; anything else is refused or not there."""
+        entry = self.entries.get(self._behind_links(name))
+        if entry is None or not entry.is_file:
             return None
-        if not entry.is_file:
-            raise Unreadable(f"{name!r} is a link at this revision, and links are not followed", "template-path")
         if entry.size > MAX_FILE:
             return b" " * (MAX_FILE + 1)  # refused by its size, as in the working copy, without reading it
-        return self.repository.read_blob(entry.blob)
+        return self._blob(entry)
+
+    def _blob(self, entry: Entry) -> bytes:
+        try:
+            return self.repository.read_blob(entry.blob)
+        except GitError as error:
+            raise Unreadable(str(error), "template-unreadable") from None
+
+    def _behind_links(self, name: str) -> str:
+        todo, done, links = name.split("/")[::-1], list[str](), 20
+        while todo:
+            part = todo.pop()
+            entry = self.entries.get("/".join([*done, part]))
+            if part == "..":
+                target = ["", *done][-1] and done.pop()
+            elif entry is None or entry.is_file:
+                done.append(part)
+                continue
+            elif entry.mode == "160000":
+                raise Unreadable(f"{name!r} is in a submodule, whose past this repository does not hold", "template-path")
+            else:
+                links -= 1
+                target = self._blob(entry).decode("utf-8", "replace")
+                todo += [each for each in target.split("/") if each not in ("", ".")][::-1]
+            if not target or target.startswith("/") or links < 0:
+                message = f"{name!r} is a link at this revision that leads out of the templates folder"
+                raise Unreadable(message, "template-path")
+        return "/".join(done)
 
     def names(self) -> list[str]:
         """Template files of the folder at that commit."""
@@ -160,15 +187,13 @@ class Tree:
             problem = Problem("template-unreadable", f"a template of more than {MAX_FILE // 1024} kB", shown)
         else:
             try:
-                text = data.decode("utf-8-sig")
+                text = decoded(data)
             except UnicodeDecodeError as error:
                 line = data[: error.start].count(b"\n") + 1
                 problem = Problem("template-unreadable", "this is not UTF-8 text; save the file as UTF-8", shown, line)
         blob = self.repository.blob(data) if self.repository is not None else None
         if problem is not None:
             return Unit(SourceFile(name, shown, "", blob=blob), problems=(problem,))
-        # One text, one identity: a checkout with Windows line breaks is the same template.
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
         head, body = frontmatter.split(text)
         return parse_unit(self.sandbox, SourceFile(name, shown, text, body, blob), head)
 
@@ -232,10 +257,13 @@ class _Remembered:
         return self.tree.folder.names()
 
 
-def commit_of(repository: Repository | None, ref: str, revision: str) -> tuple[Repository, str]:
-    """The commit a `@revision` names; InputError when there is none, or no git."""
+def commit_of(
+    repository: Repository | None, ref: str, revision: str, why: Callable[[], str | None]
+) -> tuple[Repository, str]:
+    """The commit a `@revision` names; InputError when there is none, or no git, or git refuses (`why`)."""
     if repository is None:
-        message = f"{ref!r} names a revision, but the templates are in no git repository, or git is not installed"
+        reason = why() or "the templates are in no git repository, or git is not installed"
+        message = f"{ref!r} names a revision, but {reason}"
         raise InputError(message, code="template-revision")
     try:
         return repository, repository.resolve(revision)

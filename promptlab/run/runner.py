@@ -62,6 +62,8 @@ def run(job: Job, options: Options | None = None, listener: Listener = ignore) -
         settings["alert_cost"] = None if alert is None else str(alert)
         with work.closing():
             begun = begin(job, log, store, work.names, fresh=options.fresh, settings=settings, own=work.own)
+            if begun.note is not None:
+                listener(Message(begun.note, "warning"))
             listener(Planned(begun.run.id, begun.planned, begun.cached))
             return work.drive(begun.run, job.experiment.mode, begun.planned - begun.cached)
 
