@@ -146,9 +146,10 @@ def _items(data: bytes, digits: int) -> Mapping[str, Item]:
 class Snapshot:
     """The files of a commit, found by their paths; links are followed as long as they stay in the repository."""
 
-    def __init__(self, objects: Objects, commit: str) -> None:
+    def __init__(self, objects: Objects, commit: str, tree: str = "") -> None:
+        """`tree` is the commit's, where it is known already."""
         self._objects = objects
-        self._top = objects.root_of(commit)
+        self._top = Item(_FOLDER, tree) if tree else objects.root_of(commit)
 
     def find(self, path: str) -> Item | None:
         """What is at a path, links followed; None where nothing is."""

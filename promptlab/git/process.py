@@ -98,18 +98,20 @@ def output(folder: Path, arguments: Sequence[str]) -> bytes:
 def complaint(answer: subprocess.CompletedProcess[bytes]) -> str:
     """The line in which git says why, with what to do about it where that is known."""
     lines = answer.stderr.decode("utf-8", "replace").strip().splitlines() or [f"exit {answer.returncode}"]
-    fatal = [line for line in lines if line.startswith("fatal: ")] or lines
-    said = f"{lines[0].removeprefix('error: ')}; {fatal[0]}" if lines[0].startswith("error: ") else fatal[0]
-    said = said.replace("fatal: ", "")[:300]
+    first = next((line for line in lines if line.startswith("error: ")), None)
+    last = next((line for line in lines if line.startswith("fatal: ")), None if first else lines[0])
+    said = "; ".join(line.partition(": ")[2] if line[:7] in _SIGNS else line for line in (first, last) if line)[:300]
     return next((f"{said}; {cure}" for sign, cure in _CURES if sign in said), said)
 
 
+_SIGNS = ("error: ", "fatal: ")
 _CURES = (
     ("dubious ownership", "it belongs to another user; if you trust it: git config --global --add safe.directory PATH"),
     ("index file", "the index is damaged; git itself makes a new one: delete .git/index, then git reset"),
     ("index uses", "the index is damaged; git itself makes a new one: delete .git/index, then git reset"),
     ("corrupt", "an object is damaged; git fsck names it, a fresh clone has it whole"),
     ("is empty", "an object is damaged; git fsck names it, a fresh clone has it whole"),
+    ("bad tree", "an object is missing; git fsck names it, a fresh clone has it"),
     ("bad object", "an object is missing; git fsck names it, a fresh clone has it"),
     ("unable to read", "an object is missing or damaged; git fsck names it, a fresh clone has it"),
     ("not allowed", "this is a partial clone, and promptlab loads nothing; git fetch --refetch fills it"),

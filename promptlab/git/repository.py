@@ -50,6 +50,7 @@ class Commit:
     author: str
     subject: str
     parents: tuple[str, ...] = ()
+    tree: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,11 +210,14 @@ class Repository:
         if self.commit() is None:
             return []
         inside = [] if folder in ("", ".") else [check_path(folder)]
-        form = "--format=%H%x00%P%x00%aI%x00%an%x00%s"
+        form = "--format=%H%x00%T%x00%P%x00%aI%x00%an%x00%s"
         asked = ["log", "-z", "--topo-order", "--full-history", "--parents", "--encoding=UTF-8", form, "HEAD", "--"]
         fields = output(self.root, [*asked, *inside]).decode("utf-8", "surrogateescape").split("\0")
-        rows = zip(*[iter(fields)] * 5, strict=False)
-        return [Commit(id_, date, author, subject, tuple(above.split())) for id_, above, date, author, subject in rows]
+        rows = zip(*[iter(fields)] * 6, strict=False)
+        return [
+            Commit(commit, date, author, subject, tuple(parents.split()), tree)
+            for commit, tree, parents, date, author, subject in rows
+        ]
 
     def renamed_from(self, parent: str, commit: str, path: str) -> str | None:
         """The name that a file of a commit had in its parent, as git finds renames; None when it is new."""

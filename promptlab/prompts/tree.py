@@ -125,7 +125,9 @@ class RevisionFolder:
                 done.append(part)
                 continue
             elif entry.mode == "160000":
-                raise Unreadable(f"{name!r} is in a submodule, whose past this repository does not hold", "template-path")
+                raise Unreadable(
+                    f"{name!r} is in a submodule, whose past this repository does not hold", "template-path"
+                )
             else:
                 links -= 1
                 target = self._blob(entry).decode("utf-8", "replace")

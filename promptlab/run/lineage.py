@@ -46,18 +46,19 @@ class _Walk:
         self.objects = objects
         self.prefix = prefix
         self.texts: dict[str, bytes | None] = {}
+        self.trees: dict[str, str] = {}
         self.names: dict[str, str] = {}  # commit → the template's name in it
         self.ids: dict[str, str | None] = {}
         self.renames = 0
 
     def follow(self, name: str) -> Lineage:
         commits = self.repository.log(self.prefix.rstrip("/"))
-        known = {commit.commit for commit in commits}
+        self.trees = {commit.commit: commit.tree for commit in commits}
         if commits:
             self.names[commits[0].commit] = name
         for commit in commits:
             for parent in commit.parents if commit.commit in self.names else ():
-                if parent in known and parent not in self.names:
+                if parent in self.trees and parent not in self.names:
                     self.names[parent] = self.name_before(commit.commit, parent)
         versions = [(commit, id_) for commit in commits if (id_ := self.new_text(commit)) is not None]
         return Lineage(versions, tuple(dict.fromkeys([name, *self.names.values()])), tuple(self.notes(len(versions))))
@@ -71,9 +72,12 @@ class _Walk:
         if commit not in self.names:
             return None
         if commit not in self.ids:
-            snapshot = Snapshot(self.objects, commit)
+            snapshot = self.snapshot(commit)
             self.ids[commit] = template_id(lambda name: self.read(snapshot, name), self.names[commit])
         return self.ids[commit]
+
+    def snapshot(self, commit: str) -> Snapshot:
+        return Snapshot(self.objects, commit, self.trees[commit])
 
     def read(self, snapshot: Snapshot, name: str) -> bytes | None:
         item = snapshot.find(self.prefix + name)
@@ -90,7 +94,7 @@ class _Walk:
         """The template's name in a parent: another one where the commit renamed it."""
         name = self.names[commit]
         path = self.prefix + name
-        if Snapshot(self.objects, parent).find(path) or not Snapshot(self.objects, commit).find(path):
+        if self.snapshot(parent).find(path) or not self.snapshot(commit).find(path):
             return name
         self.renames += 1
         old = self.repository.renamed_from(parent, commit, path) if self.renames <= _MOST_RENAMES else None
