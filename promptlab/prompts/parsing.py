@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -27,7 +27,7 @@ from promptlab.prompts.limits import (
 )
 from promptlab.prompts.sandbox import Sandbox
 from promptlab.prompts.sources import SourceFile, column_of
-from promptlab.prompts.values import did_you_mean
+from promptlab.prompts.values import did_you_mean, form
 
 _REFERENCES = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
 _REMARKS = frozenset({"raw_begin", "raw_end", "comment_begin", "comment", "comment_end"})
@@ -55,6 +55,7 @@ class Unit:
     tree: nodes.Template | None = None
     references: tuple[Reference, ...] = ()
     problems: tuple[Problem, ...] = ()
+    forms: Mapping[str, str] = field(default_factory=dict)  # names that are read in another Unicode form → that
 
 
 def parse_unit(sandbox: Sandbox, source: SourceFile, head: str | None) -> Unit:
@@ -70,7 +71,7 @@ def parse_unit(sandbox: Sandbox, source: SourceFile, head: str | None) -> Unit:
     if inspector.too_deep:
         return Unit(source, front, None, (), tuple(problems))
     condense(tree)
-    return Unit(source, front, tree, tuple(_references(tree)), tuple(problems))
+    return Unit(source, front, tree, tuple(_references(tree)), tuple(problems), inspector.forms)
 
 
 def _drop_lines(tree: nodes.Template, count: int) -> None:
@@ -192,17 +193,27 @@ def reference_names(node: Any) -> tuple[str, ...] | None:
     return found if found and len(found) == len(values) else None
 
 
+_NAMED: dict[type[nodes.Node], tuple[str, ...]] = {
+    nodes.Name: ("name",),
+    nodes.NSRef: ("name",),
+    nodes.Macro: ("name",),
+    nodes.Import: ("target",),
+    nodes.Keyword: ("key",),
+}
 _EXPLAINED = 30  # problems of one file with a "did you mean", which takes longer than all else
 
 
 class Inspector:
     """What Jinja allows and prompts do not, found on the parsed tree without running it."""
 
-    def __init__(self, sandbox: Sandbox, source: SourceFile, problems: list[Problem]) -> None:
+    def __init__(self, sandbox: Sandbox, source: SourceFile, problems: list[Problem], *, names: bool = True) -> None:
+        """`names` is off where they are columns of a file, which are as written there."""
+        self.names = names
         self.sandbox = sandbox
         self.source = source
         self.problems = problems
         self.too_deep = False
+        self.forms: dict[str, str] = {}
 
     def fault(self, code: str, message: str, node: nodes.Node, column: int | None = None) -> None:
         self.problems.append(self.source.problem(code, message, node.lineno, column))
@@ -221,9 +232,11 @@ class Inspector:
                 self.too_deep = True
                 return
             self.check(node)
-            todo.extend((child, depth + 1, loops) for child in node.iter_child_nodes())
+            todo.extend([(child, depth + 1, loops) for child in node.iter_child_nodes()][::-1])
 
     def check(self, node: nodes.Node) -> None:
+        if self.names:
+            self.name_forms(node)
         if isinstance(node, (nodes.Call, nodes.Filter, nodes.Test)):
             self.once(node, [str(keyword.key) for keyword in node.kwargs], "is given twice")
         elif isinstance(node, (nodes.Macro, nodes.CallBlock)):
@@ -260,6 +273,18 @@ class Inspector:
             self.fault("template-limit", "a number too large to be one", node)
         elif isinstance(value, str) and len(value) > MAX_TEXT:
             self.fault("template-limit", f"a text of {len(value):,} characters; a prompt can have {MAX_TEXT:,}", node)
+
+    def name_forms(self, node: nodes.Node) -> None:
+        """Names in NFKC, as Python has them: two that differ only in that are one variable, and that is told."""
+        for attribute in _NAMED.get(type(node), ()):
+            name = getattr(node, attribute)
+            if (read := form(name)) == name:
+                continue
+            setattr(node, attribute, read)
+            if name not in self.forms:
+                self.forms[name] = read
+                message = f"the name {name!r} is read as {read!r}: they differ in their Unicode form only; write that"
+                self.problems.append(self.source.problem("unicode-name", message, node.lineno, None, "warning"))
 
     def once(self, node: nodes.Node, names: list[str], message: str) -> None:
         if len(set(names)) < len(names):

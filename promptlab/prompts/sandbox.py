@@ -104,6 +104,8 @@ class Sandbox(Guard):
         if isinstance(obj, str):
             if isinstance(obj, Fields) and attribute in obj.fields:
                 return obj.fields[attribute]
+            if isinstance(obj, Fields) and attribute in MAP:
+                return Method(MAP[attribute], dict(obj.fields))
             return Method(TEXT[attribute], obj) if attribute in TEXT else self.undefined(obj=obj, name=attribute)
         return self._other_attribute(obj, attribute)
 

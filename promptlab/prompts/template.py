@@ -19,7 +19,7 @@ from promptlab.prompts.sandbox import GLOBALS, Compiled, RenderContext
 from promptlab.prompts.scopes import Findings, Use, base_chain, find_names
 from promptlab.prompts.tracing import Segment, traced_values
 from promptlab.prompts.tree import Tree
-from promptlab.prompts.values import did_you_mean
+from promptlab.prompts.values import did_you_mean, form
 from promptlab.prompts.versions import Version
 from promptlab.spec import nearest
 
@@ -57,6 +57,7 @@ class Template:
         defaults = {name: each.default for name, each in self.declared.items() if each.has_default}
         self._base: dict[str, Any] = {**GLOBALS, **defaults}
         self._keep = self.whitespace == "keep"
+        self._forms = {name: read for unit in closure.units for name, read in unit.forms.items()}
 
     def __repr__(self) -> str:
         return f"<Template {self.path}{'@' + self.ref if self.ref else ''} {self.id[:12]}>"
@@ -86,8 +87,12 @@ class Template:
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """The variables that the template uses and does not define, also where a default would do."""
-        return frozenset(use.name for use in self._findings.uses if not use.blind)
+        """The variables that the template uses and does not define, also where a default would do.
+
+        A name that is read in another Unicode form is there in both.
+        """
+        found = {use.name for use in self._findings.uses if not use.blind}
+        return frozenset(found | {name for name, read in self._forms.items() if read in found})
 
     @cached_property
     def fields(self) -> Mapping[str, frozenset[str]]:
@@ -103,7 +108,10 @@ class Template:
 
         Over all branches, and in included files, base templates and macros that are used; with warnings.
         """
-        found = list(self._findings.problems)
+        if self._forms:
+            known = {form(name): fields for name, fields in known.items()}
+        found = [problem for problem in self._closure.problems.found if problem.severity == "warning"]
+        found += self._findings.problems
         found += ignored_front_matter(self._closure.units, self._chain)
         told = set()
         for use in self._findings.uses:
@@ -153,7 +161,7 @@ class Template:
 
     def coerce(self, name: str, value: object, place: Place | None) -> object:
         """The value as the type that the template declares for it; InputError at the place where it is not."""
-        declaration = self.declared.get(name)
+        declaration = self.declared.get(form(name))
         if declaration is None or declaration.type is None:
             return value
         try:
@@ -170,14 +178,19 @@ class Template:
 
     def raw(self, context: Mapping[str, object]) -> str:
         """What the template wrote, before it is cleaned."""
-        return "".join(_run(self._compiled, {**self._base, **context}))
+        return "".join(_run(self._compiled, self._variables(context)))
+
+    def _variables(self, context: Mapping[str, object]) -> dict[str, Any]:
+        if self._forms:
+            context = {form(name): value for name, value in context.items()}
+        return {**self._base, **context}
 
     def trace(self, context: Mapping[str, object]) -> list[Segment]:
         """`raw` in parts, each with the file and line that wrote it and the variable that filled it.
 
         Slower than a render. A text that a filter changed is one part, at the place of the filter.
         """
-        return traced_values(self._tree, self._closure.main.source, {**self._base, **context}, _run)
+        return traced_values(self._tree, self._closure.main.source, self._variables(context), _run)
 
 
 def _run(compiled: Compiled, variables: dict[str, Any]) -> list[str]:

@@ -55,10 +55,15 @@ class _Builder:
         self.count = 0
 
     def document(self) -> Branch:
+        found = Branch("", 1, 1)
         for event in self.events:
             if isinstance(event, yaml.NodeEvent):
-                return self.branch(event, 0)
-        return Branch("", 1, 1)
+                found = self.branch(event, 0)
+            elif isinstance(event, yaml.DocumentEndEvent) and event.explicit:
+                mark: Any = event.start_mark
+                line, column = mark.line + 1, mark.column + 1
+                raise YamlFault("a front matter ends with ---, not with ...", line, column)
+        return found
 
     def branch(self, event: Any, depth: int, key: tuple[int, int] = (1, 1)) -> Branch:
         line, column = event.start_mark.line + 1, event.start_mark.column + 1

@@ -94,8 +94,8 @@ def template_log(
     """The versions of a template, newest first: each commit that changed it or a file it includes, each text that ran.
 
     An edit of an included macro is a version, since the prompts change with it. The uncommitted working copy and texts
-    that ran without being committed are versions too, and say so. Renames and merges are followed. `tell` gets a sentence
-    for each reason why the history may not be whole: a shallow clone, say, or what git cannot read.
+    that ran without being committed are versions too, and say so. Renames and merges are followed. `tell` gets a
+    sentence for each reason why the history may not be whole: a shallow clone, say, or what git cannot read.
     """
     library = studio.library()
     if name not in library.names():

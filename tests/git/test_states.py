@@ -52,7 +52,7 @@ DAMAGES: dict[str, tuple[Callable[..., None], str]] = {
 
 @pytest.mark.parametrize("name", DAMAGES)
 def test_what_git_refuses_is_a_sentence_and_no_error(work: Any, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Neither a run's row nor a template's commit and dirty raise; what is not known is None, and the reason is told."""
+    """Neither a run's row nor a template's state raises; what is not known is None, and the reason is told."""
     work.commit("one", templates__hero="a {{ x }}")
     damage, said = DAMAGES[name]
     damage(work, monkeypatch)
@@ -234,5 +234,5 @@ def test_a_partial_clone_loads_nothing(work: Any, tmp_path: Path) -> None:
     assert repository is not None
     library = Library(clone, repository=repository)
     assert (library.get("hero.j2").commit, library.get("hero.j2").dirty) == (second, False)
-    with pytest.raises(Exception, match="partial clone|template-unreadable"):
+    with pytest.raises(Exception, match="partial clone"):
         library.get("hero.j2@HEAD~1")
