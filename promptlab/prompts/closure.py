@@ -101,7 +101,7 @@ class _Follower:
 
     def missing(self, unit: Unit, reference: Reference) -> None:
         wanted = " or ".join(repr(name) for name in reference.names)
-        message = f"there is no template {wanted}{did_you_mean(reference.names[0], self.tree.folder.names())}"
+        message = f"there is no template {wanted}{did_you_mean(reference.names[0], self.tree.all_names)}"
         self.fault(unit, reference, "template-missing", message, reference.names[0])
 
     def fault(self, unit: Unit, reference: Reference, code: str, message: str, word: str) -> None:

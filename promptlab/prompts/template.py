@@ -15,6 +15,7 @@ from promptlab.prompts.failures import FAILURES, explain
 from promptlab.prompts.frontmatter import Declaration
 from promptlab.prompts.limits import MAX_TEXT, LimitReached
 from promptlab.prompts.methods import TEXT
+from promptlab.prompts.parsing import Unit
 from promptlab.prompts.sandbox import GLOBALS, Compiled, RenderContext
 from promptlab.prompts.scopes import Findings, Use, base_chain, find_names
 from promptlab.prompts.tracing import Segment, traced_values
@@ -48,10 +49,7 @@ class Template:
         self.negative_prompt: tuple[str, ...] = tuple(part for front in fronts for part in front.negative_prompt)
         self.params: Mapping[str, str] = {key: text for front in fronts for key, text in front.params.items()}
         self.param_places: Mapping[str, Place] = {key: at for front in fronts for key, at in front.places.items()}
-        others = [unit.front for unit in closure.units if unit not in self._chain]
-        self.declared: Mapping[str, Declaration] = {
-            name: declaration for front in [*others, *fronts] for name, declaration in front.variables.items()
-        }
+        self.declared: Mapping[str, Declaration] = declarations(closure, self._chain)
         chosen = [front.whitespace for front in fronts if front.whitespace]
         self.whitespace: Literal["collapse", "keep"] = chosen[-1] if chosen else "collapse"
         defaults = {name: each.default for name, each in self.declared.items() if each.has_default}
@@ -191,6 +189,14 @@ class Template:
         Slower than a render. A text that a filter changed is one part, at the place of the filter.
         """
         return traced_values(self._tree, self._closure.main.source, self._variables(context), _run)
+
+
+def declarations(closure: Closure, chain: list[Unit]) -> dict[str, Declaration]:
+    """The variables that the files of a template declare; the template over its base, both over what they include."""
+    others = [unit for unit in closure.units if unit not in chain]
+    return {
+        name: declaration for unit in [*others, *reversed(chain)] for name, declaration in unit.front.variables.items()
+    }
 
 
 def _run(compiled: Compiled, variables: dict[str, Any]) -> list[str]:

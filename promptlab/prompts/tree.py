@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -20,7 +21,7 @@ from promptlab.prompts.sandbox import Compiled, Sandbox
 from promptlab.prompts.selftest import ensure_sound
 from promptlab.prompts.sources import SourceFile, decoded
 
-SUFFIXES = frozenset({".j2", ".jinja", ".jinja2", ".txt"})
+SUFFIXES = (".j2", ".jinja", ".jinja2", ".txt")
 
 
 class Unreadable(Exception):
@@ -60,17 +61,21 @@ class WorkingFolder:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    @cached_property
+    def resolved(self) -> str:
+        """The folder itself, behind links."""
+        return str(self.root.resolve())
+
     def read(self, name: str) -> bytes | None:
         """A plain file inside the folder, links followed; anything else is refused or not there."""
-        root = self.root.resolve()
+        root = self.resolved
         try:
-            path = (root / name).resolve()
-            if not path.is_relative_to(root):
+            path = os.path.realpath(f"{root}/{name}", strict=True)
+            if not path.startswith(f"{root.rstrip('/')}/"):
                 raise Unreadable(f"{name!r} is a link that leads out of the templates folder", "template-path")
-            about = path.stat()
-            if not stat.S_ISREG(about.st_mode):  # a pipe would never end
+            if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116  # a pipe would never end
                 return None
-            with path.open("rb") as file:
+            with open(path, "rb") as file:  # noqa: PTH123  # paths as text: thousands of files are read so
                 return file.read(MAX_FILE + 1)
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -79,10 +84,19 @@ class WorkingFolder:
             raise Unreadable(f"{name!r} cannot be read: {why}", "template-unreadable") from None
 
     def names(self) -> list[str]:
-        """Template files below the folder; hidden ones left out."""
-        found = (path.relative_to(self.root) for path in self.root.rglob("*") if path.suffix in SUFFIXES)
-        shown = (path for path in found if not any(part.startswith(".") for part in path.parts))
-        return sorted(path.as_posix() for path in shown if (self.root / path).is_file())
+        """Template files below the folder; hidden ones left out, and folders behind links."""
+        found, todo = list[str](), [""]
+        while todo:
+            inside = todo.pop()
+            with os.scandir(self.root / inside) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        todo.append(f"{inside}{entry.name}/")
+                    elif entry.name.endswith(SUFFIXES) and entry.is_file():
+                        found.append(inside + entry.name)
+        return sorted(found)
 
 
 class RevisionFolder:
@@ -139,7 +153,7 @@ class RevisionFolder:
 
     def names(self) -> list[str]:
         """Template files of the folder at that commit."""
-        return sorted(name for name in self.entries if Path(name).suffix in SUFFIXES)
+        return sorted(name for name in self.entries if name.endswith(SUFFIXES))
 
 
 class Tree:
@@ -164,6 +178,11 @@ class Tree:
     def with_sandbox(self, sandbox: Callable[[Callable[[str], Compiled | None]], Sandbox]) -> Tree:
         """The same files for another sandbox, read and parsed again as they are asked for."""
         return Tree(_Remembered(self), self.shown, repository=self.repository, sandbox=sandbox)
+
+    @cached_property
+    def all_names(self) -> list[str]:
+        """What there is, for "did you mean"; listed once, however many are missing."""
+        return self.folder.names()
 
     def unit(self, name: str) -> Unit | None:
         """A parsed file; None when it is not there. Raises Unreadable."""
