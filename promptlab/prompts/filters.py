@@ -74,11 +74,18 @@ def _getter(sandbox: Guard, attribute: Any) -> Function:
 def _key(sandbox: Guard, attribute: Any, case_sensitive: bool) -> Function:
     """What to compare an item by: its attribute, texts without regard to case."""
     look = _getter(sandbox, attribute)
-    return look if case_sensitive else lambda item: _folded(look(item))
+    if case_sensitive:
+        return look
 
+    def folded(item: Any) -> Any:
+        found = look(item)
+        if not isinstance(found, str):
+            return found
+        if len(found) > 64:
+            sandbox.charge_letters(found)
+        return found.lower()
 
-def _folded(value: Any) -> Any:
-    return value.lower() if isinstance(value, str) else value
+    return folded
 
 
 # --- text ---------------------------------------------------------------------------------------------------------
@@ -254,8 +261,10 @@ def _groupby(
         found = look(item)
         return default if default is not None and isinstance(found, Undefined) else found
 
+    fold = _key(sandbox, None, case_sensitive)
+
     def order(item: Any) -> Any:
-        return key(item) if case_sensitive else _folded(key(item))
+        return fold(key(item))
 
     groups = [list(items) for _, items in groupby(sorted(_items(sandbox, value), key=order), order)]
     return [Group((key(items[0]), items)) for items in groups]
@@ -269,8 +278,13 @@ def _pairs(_sandbox: Guard, value: Any) -> list[tuple[Any, Any]]:
     return list(value.items())
 
 
-def _dictsort(sandbox: Guard, value: Any, *arguments: Any, **named: Any) -> Any:
-    return STOCK["dictsort"](dict(_pairs(sandbox, value)), *arguments, **named)
+def _dictsort(
+    sandbox: Guard, value: Any, case_sensitive: bool = False, by: str = "key", reverse: bool = False
+) -> list[tuple[Any, Any]]:
+    if by not in ("key", "value"):
+        raise FilterArgumentError("dictsort sorts by 'key' or by 'value'")
+    key, place = _key(sandbox, None, case_sensitive), by == "value"
+    return sorted(_pairs(sandbox, value), key=lambda pair: key(pair[place]), reverse=reverse)
 
 
 def _batch(_sandbox: Guard, value: Any, count: int, fill_with: Any = None) -> list[Any]:

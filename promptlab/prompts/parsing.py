@@ -19,6 +19,8 @@ from promptlab.prompts.limits import (
     MAX_BITS,
     MAX_BRACKETS,
     MAX_DEPTH,
+    MAX_EXPLAINED,
+    MAX_FILES,
     MAX_LITERALS,
     MAX_LOOPS,
     MAX_REMARKS,
@@ -200,7 +202,6 @@ _NAMED: dict[type[nodes.Node], tuple[str, ...]] = {
     nodes.Import: ("target",),
     nodes.Keyword: ("key",),
 }
-_EXPLAINED = 30  # problems of one file with a "did you mean", which takes longer than all else
 
 
 class Inspector:
@@ -250,9 +251,13 @@ class Inspector:
             if node.name not in self.sandbox.tests:
                 self.unknown("test", node)
         elif isinstance(node, _REFERENCES):
-            if reference_names(node) is None:
+            if len(reference_names(node) or ()) > MAX_FILES:
+                self.fault("template-limit", f"more than {MAX_FILES} names to choose from", node)
+            elif reference_names(node) is None:
                 message = "the name of a template has to be written out here, in quotes: a computed one has no version"
                 self.fault("computed-include", message, node)
+        elif isinstance(node, nodes.Compare) and len(node.ops) > MAX_ARGUMENTS:
+            self.fault("template-limit", f"more than {MAX_ARGUMENTS} comparisons in a row", node)
         elif isinstance(node, nodes.For) and node.recursive:
             self.fault("template-feature", "a recursive loop; write a macro, or loops within loops", node)
         elif isinstance(node, nodes.EvalContextModifier):
@@ -293,7 +298,7 @@ class Inspector:
 
     def unknown(self, what: str, node: Any) -> None:
         known = self.sandbox.filters if what == "filter" else self.sandbox.tests
-        names = [name for name in known if name.isidentifier()] if len(self.problems) < _EXPLAINED else []
+        names = [name for name in known if name.isidentifier()] if len(self.problems) < MAX_EXPLAINED else []
         message = f"unknown {what} {node.name!r}{did_you_mean(node.name, names)}"
         column = column_of(node.lineno)
         if what == "test" and column is not None:  # the node stands at its `is`

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from promptlab.prompts.closure import Closure, ignored_front_matter
 from promptlab.prompts.declared import convert
 from promptlab.prompts.failures import FAILURES, explain
 from promptlab.prompts.frontmatter import Declaration
-from promptlab.prompts.limits import MAX_TEXT, LimitReached
+from promptlab.prompts.limits import MAX_EXPLAINED, MAX_TEXT, LimitReached
 from promptlab.prompts.methods import TEXT
 from promptlab.prompts.parsing import Unit
 from promptlab.prompts.sandbox import GLOBALS, Compiled, RenderContext
@@ -111,16 +111,18 @@ class Template:
         found = [problem for problem in self._closure.problems.found if problem.severity == "warning"]
         found += self._findings.problems
         found += ignored_front_matter(self._closure.units, self._chain)
-        told = set()
+        told: set[tuple[str, str, str | None, str]] = set()
         for use in self._findings.uses:
-            problem = self._problem(use, known)
+            problem = self._problem(use, known, did_you_mean if len(told) < MAX_EXPLAINED else _unexplained)
             key = (use.name, problem.code if problem else "", use.field, use.unit.source.path)
             if problem is not None and key not in told:
                 told.add(key)
                 found.append(problem)
         return found
 
-    def _problem(self, use: Use, known: Mapping[str, frozenset[str] | None]) -> Problem | None:
+    def _problem(
+        self, use: Use, known: Mapping[str, frozenset[str] | None], hint: Callable[[str, Iterable[str]], str]
+    ) -> Problem | None:
         guarded = self._findings.guarded
         if use.blind:
             if (use.name, None) in guarded or (use.name, use.field) in guarded:
@@ -133,7 +135,7 @@ class Template:
                 return None
             if (use.name, use.field) in guarded:
                 return None
-            message = f"undefined field {use.field!r} of {use.name!r}{did_you_mean(use.field, fields)}"
+            message = f"undefined field {use.field!r} of {use.name!r}{hint(use.field, fields)}"
             return self._at(use, "undefined-field", message)
         declared = self.declared.get(use.name)
         if declared is not None and declared.has_default:
@@ -149,9 +151,7 @@ class Template:
             about = f" ({declared.description})" if declared.description else ""
             message = f"undefined variable {use.name!r}{about}: the template declares it; give it in vars or as an axis"
             return self._at(use, "undefined-variable", message)
-        return self._at(
-            use, "undefined-variable", f"undefined variable {use.name!r}{did_you_mean(use.name, candidates)}"
-        )
+        return self._at(use, "undefined-variable", f"undefined variable {use.name!r}{hint(use.name, candidates)}")
 
     def _at(self, use: Use, code: str, message: str, severity: Literal["error", "warning"] = "error") -> Problem:
         column = use.field_column if code == "undefined-field" else None
@@ -189,6 +189,11 @@ class Template:
         Slower than a render. A text that a filter changed is one part, at the place of the filter.
         """
         return traced_values(self._tree, self._closure.main.source, self._variables(context), _run)
+
+
+def _unexplained(name: str, known: Iterable[str]) -> str:
+    """Instead of "did you mean", which takes time, where there are many problems."""
+    return ""
 
 
 def declarations(closure: Closure, chain: list[Unit]) -> dict[str, Declaration]:

@@ -85,7 +85,7 @@ class WorkingFolder:
 
     def names(self) -> list[str]:
         """Template files below the folder; hidden ones left out, and folders behind links."""
-        found, todo = list[str](), [""]
+        found, todo = list[str](), [""] if self.root.is_dir() else []
         while todo:
             inside = todo.pop()
             with os.scandir(self.root / inside) as entries:
@@ -205,7 +205,7 @@ class Tree:
         problem = None
         text = ""
         if len(data) > MAX_FILE:
-            problem = Problem("template-unreadable", f"a template of more than {MAX_FILE // 1024} kB", shown)
+            problem = Problem("template-unreadable", f"a template of more than {MAX_FILE // 1024} kB", shown, 1)
         else:
             try:
                 text = decoded(data)
