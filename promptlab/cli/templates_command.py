@@ -45,12 +45,13 @@ def list_() -> None:
     library = studio.library()
     uses = template_uses(studio.folder)
     for name in library.names():
+        shown = name if name.isprintable() else ascii(name)
         try:
-            template = library.get(name)
+            template = library.outline(name)
         except PromptlabError as error:
-            click.echo(f"{name}\n  ✗ {error}")
+            click.echo(f"{shown}\n  ✗ {error}")
             continue
-        click.echo(f"{name}  {template.id[:12]}" + (f"  {template.description}" if template.description else ""))
+        click.echo(f"{shown}  {template.id[:12]}" + (f"  {template.description}" if template.description else ""))
         for variable, declared in template.declared.items():
             default = f" = {declared.default!r}" if declared.has_default else ""
             click.echo(
@@ -145,7 +146,7 @@ def log_(template: str, db: Path | None) -> None:
     studio = options.Here(db).studio
     log = studio.existing_log()
     try:
-        versions = template_log(studio, log, template)
+        versions = template_log(studio, log, template, lambda sentence: click.echo(f"warning: {sentence}", err=True))
     finally:
         if log is not None:
             log.close()

@@ -41,6 +41,7 @@ def environment() -> dict[str, str]:
         "GIT_PAGER": "cat",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_NO_LAZY_FETCH": "1",
+        "GIT_ALLOW_PROTOCOL": "none",  # older versions know no GIT_NO_LAZY_FETCH
         "GIT_NO_REPLACE_OBJECTS": "1",
         "GIT_LITERAL_PATHSPECS": "1",  # a file named `*.j2` or `:(top)x` is that file
     }
@@ -48,13 +49,9 @@ def environment() -> dict[str, str]:
 
 def call(folder: Path, arguments: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
     """Run git in `folder` and return what it said; GitError when it is missing or does not answer in time."""
-    program = git_program()
-    if program is None:
-        raise GitError("git is not installed, so no revision can be read; install git, or use the working copy")
-    settings = [part for setting in _CONFIG for part in ("-c", setting)]
     try:
         return subprocess.run(  # noqa: S603 - a list without a shell; revisions and paths are checked by the caller
-            [program, "--no-pager", *settings, *arguments],
+            _command(arguments),
             cwd=folder,
             env=environment(),
             stdin=subprocess.DEVNULL,
@@ -68,10 +65,55 @@ def call(folder: Path, arguments: Sequence[str]) -> subprocess.CompletedProcess[
         raise GitError(f"git {arguments[0]} could not be started in {folder}: {error}") from None
 
 
+def start(folder: Path, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+    """A git that goes on, asked through its pipes."""
+    try:
+        return subprocess.Popen(  # noqa: S603 - as above
+            _command(arguments),
+            cwd=folder,
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+    except OSError as error:
+        raise GitError(f"git {arguments[0]} could not be started in {folder}: {error}") from None
+
+
+def _command(arguments: Sequence[str]) -> list[str]:
+    program = git_program()
+    if program is None:
+        raise GitError("git is not installed, so no revision can be read; install git, or use the working copy")
+    return [program, "--no-pager", *(part for setting in _CONFIG for part in ("-c", setting)), *arguments]
+
+
 def output(folder: Path, arguments: Sequence[str]) -> bytes:
     """What git printed; GitError with its first line of complaint when it refused."""
     answer = call(folder, arguments)
     if answer.returncode != 0:
-        complaint = answer.stderr.decode("utf-8", "replace").strip().splitlines() or [f"exit {answer.returncode}"]
-        raise GitError(f"git {arguments[0]} refused: {complaint[0].removeprefix('fatal: ')}")
+        raise GitError(f"git {arguments[0]} refused: {complaint(answer)}")
     return answer.stdout
+
+
+def complaint(answer: subprocess.CompletedProcess[bytes]) -> str:
+    """The line in which git says why, with what to do about it where that is known."""
+    lines = answer.stderr.decode("utf-8", "replace").strip().splitlines() or [f"exit {answer.returncode}"]
+    first = next((line for line in lines if line.startswith("error: ")), None)
+    last = next((line for line in lines if line.startswith("fatal: ")), None if first else lines[0])
+    said = "; ".join(line.partition(": ")[2] if line[:7] in _SIGNS else line for line in (first, last) if line)[:300]
+    return next((f"{said}; {cure}" for sign, cure in _CURES if sign in said), said)
+
+
+_SIGNS = ("error: ", "fatal: ")
+_CURES = (
+    ("dubious ownership", "it belongs to another user; if you trust it: git config --global --add safe.directory PATH"),
+    ("index file", "the index is damaged; git itself makes a new one: delete .git/index, then git reset"),
+    ("index uses", "the index is damaged; git itself makes a new one: delete .git/index, then git reset"),
+    ("corrupt", "an object is damaged; git fsck names it, a fresh clone has it whole"),
+    ("is empty", "an object is damaged; git fsck names it, a fresh clone has it whole"),
+    ("bad tree", "an object is missing; git fsck names it, a fresh clone has it"),
+    ("bad object", "an object is missing; git fsck names it, a fresh clone has it"),
+    ("unable to read", "an object is missing or damaged; git fsck names it, a fresh clone has it"),
+    ("not allowed", "this is a partial clone, and promptlab loads nothing; git fetch --refetch fills it"),
+    ("promisor", "this is a partial clone, and promptlab loads nothing; git fetch --refetch fills it"),
+)

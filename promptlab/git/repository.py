@@ -5,13 +5,15 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
-from collections.abc import Collection, Mapping, Sequence
+import subprocess
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from promptlab.errors import GitError
 from promptlab.git.names import check_commit, check_path, check_revision
-from promptlab.git.process import call, git_program, output
+from promptlab.git.objects import Objects
+from promptlab.git.process import call, complaint, git_program, output
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
 
@@ -41,13 +43,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A commit that changed a file; `path` is the file's name in that commit, `date` the author's, ISO 8601."""
+    """A commit; `date` is the author's, ISO 8601."""
 
     commit: str
     date: str
     author: str
     subject: str
-    path: str
+    parents: tuple[str, ...] = ()
+    tree: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +77,31 @@ class Repository:
     def find(cls, path: Path) -> Repository | None:
         """The repository that holds `path` (a file or folder, which need not exist); None outside git or without git.
 
-        A repository of another user that git refuses to trust counts as none.
+        One that git refuses to read (another user's, say) counts as none; `refusal` says why.
         """
+        answer = cls._asked(path)
+        if answer is None or answer.returncode != 0:
+            return None
+        kind, _, root = answer.stdout.decode("utf-8", "surrogateescape").partition("\n")
+        return cls(Path(root.removesuffix("\n")), kind) if root else None
+
+    @classmethod
+    def refusal(cls, path: Path) -> str | None:
+        """Why git does not read the repository that holds `path`; None where it does, or where there is none."""
+        answer = cls._asked(path)
+        if answer is None or answer.returncode == 0:
+            return None
+        said = complaint(answer)
+        return None if "not a git repository" in said or "in a work tree" in said else f"git does not read it: {said}"
+
+    @staticmethod
+    def _asked(path: Path) -> subprocess.CompletedProcess[bytes] | None:
         folder = path.absolute()
         while not folder.is_dir() and folder != folder.parent:
             folder = folder.parent
         if git_program() is None:
             return None
-        answer = call(folder, ["rev-parse", "--show-object-format", "--show-toplevel"])
-        if answer.returncode != 0:
-            return None
-        kind, _, root = answer.stdout.decode("utf-8", "surrogateescape").partition("\n")
-        return cls(Path(root.removesuffix("\n")), kind) if root else None
+        return call(folder, ["rev-parse", "--show-object-format", "--show-toplevel"])
 
     def relative(self, path: Path) -> str | None:
         """The path below `root`, links followed; None when it lies outside."""
@@ -103,6 +119,16 @@ class Repository:
             return None
         dirty = any(not field.startswith("# ") for field in fields)
         return Head(commit, None if branch == "(detached)" else branch, dirty)
+
+    def commit(self) -> str | None:
+        """The commit that is checked out, whatever the index is like; None before the first one."""
+        answer = call(self.root, ["rev-parse", "--verify", "--quiet", "HEAD^{commit}"])
+        found = answer.stdout.decode("ascii", "replace").strip()
+        return check_commit(found) if answer.returncode == 0 and found else None
+
+    def objects(self) -> Objects:
+        """A process that reads many objects."""
+        return Objects(self.root)
 
     def resolve(self, revision: str) -> str:
         """The full id of the commit that a tag, branch or commit names; GitError with the nearest name otherwise."""
@@ -154,28 +180,55 @@ class Repository:
         digest.update(text)
         return digest.hexdigest()
 
-    def is_dirty(self, paths: Sequence[str]) -> bool:
-        """True when one of these files differs from HEAD, is not tracked, or is ignored and so in no commit."""
-        if not paths:
-            return False
-        checked = [check_path(path) for path in paths]
-        asked = ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--ignored=matching", "--", *checked]
-        return bool(output(self.root, asked))
+    def changes(self, folder: str) -> set[str]:
+        """The paths below a folder that are not as HEAD has them: edited, untracked, ignored (folders end with `/`).
 
-    def history(self, path: str) -> list[Commit]:
-        """The commits that changed a file, through its renames, newest first; empty before the first commit."""
-        if call(self.root, ["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]).returncode != 0:
+        An edit that git was told to overlook (assume-unchanged, skip-worktree) counts.
+        """
+        inside = [] if folder in ("", ".") else [check_path(folder)]
+        asked = ["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--ignored=matching", "--"]
+        fields = output(self.root, [*asked, *inside]).decode("utf-8", "surrogateescape").split("\0")
+        return {field[3:] for field in fields if field} | set(self._overlooked(inside))
+
+    def _overlooked(self, inside: list[str]) -> Iterator[str]:
+        listed = output(self.root, ["ls-files", "-v", "-z", "--", *inside]).decode("utf-8", "surrogateescape")
+        marked = [line[2:] for line in listed.split("\0") if line[:1] == "S" or line[:1].islower()]
+        for path in marked:
+            if (self.root / path).is_file() and not self._is_as_staged(path):
+                yield path
+
+    def _is_as_staged(self, path: str) -> bool:
+        stage = output(self.root, ["ls-files", "-s", "-z", "--", check_path(path)]).decode("utf-8", "surrogateescape")
+        data = (self.root / path).read_bytes()
+        return stage.split(" ")[1] in (self.blob(data), self.blob(data.replace(b"\r\n", b"\n")))
+
+    def log(self, folder: str = "") -> list[Commit]:
+        """The commits that touched a folder, and all merges, each before its parents; empty before the first commit.
+
+        The parents of each are those among these commits.
+        """
+        if self.commit() is None:
             return []
-        form = "--format=%x1e%H%x1f%aI%x1f%an%x1f%s%x1f"
-        asked = ["log", "--follow", "--name-only", "-z", "--encoding=UTF-8", form, "--end-of-options", "HEAD"]
-        text = output(self.root, [*asked, "--", check_path(path)]).decode("utf-8", "surrogateescape")
-        return [_commit(record) for record in text.split("\x1e")[1:]]
+        inside = [] if folder in ("", ".") else [check_path(folder)]
+        form = "--format=%H%x00%T%x00%P%x00%aI%x00%an%x00%s"
+        asked = ["log", "-z", "--topo-order", "--full-history", "--parents", "--encoding=UTF-8", form, "HEAD", "--"]
+        fields = output(self.root, [*asked, *inside]).decode("utf-8", "surrogateescape").split("\0")
+        rows = zip(*[iter(fields)] * 6, strict=False)
+        return [
+            Commit(commit, date, author, subject, tuple(parents.split()), tree)
+            for commit, tree, parents, date, author, subject in rows
+        ]
 
-    def newest_first(self, commits: Collection[str]) -> list[str]:
-        """These commits, each before its parents; dates may be equal, or wrong after a rebase."""
-        walked = output(self.root, ["rev-list", "--topo-order", "--end-of-options", "HEAD"]).decode("ascii").split()
-        wanted = set(commits)
-        return [commit for commit in walked if commit in wanted]
+    def renamed_from(self, parent: str, commit: str, path: str) -> str | None:
+        """The name that a file of a commit had in its parent, as git finds renames; None when it is new."""
+        asked = ["diff-tree", "-r", "-M", "-z", "--name-status", "--diff-filter=R", check_commit(parent)]
+        fields = output(self.root, [*asked, check_commit(commit)]).decode("utf-8", "surrogateescape").split("\0")
+        pairs = zip(*[iter(fields)] * 3, strict=False)
+        return next((old for _, old, new in pairs if new == path), None)
+
+    def is_shallow(self) -> bool:
+        """Whether older commits were left out of this clone."""
+        return call(self.root, ["rev-parse", "--is-shallow-repository"]).stdout.strip() == b"true"
 
     def blame(self, path: str, commit: str | None = None) -> list[BlameLine]:
         """Who wrote each line of a file in a commit, or of the working copy; GitError when it is not tracked."""
@@ -196,13 +249,6 @@ def _entries(listing: bytes) -> list[tuple[str, Entry]]:
             mode, _, blob, size = about.split()
             found.append((path, Entry(mode, blob, int(size) if size.isdigit() else 0)))
     return found
-
-
-def _commit(record: str) -> Commit:
-    commit, date, author, rest = record.split("\x1f", 3)
-    subject, _, names = rest.rpartition("\x1f")
-    paths = [name for name in names.strip("\0\n").split("\0") if name]
-    return Commit(commit, date, author, subject, paths[-1].lstrip("\n") if paths else "")
 
 
 def _blamed(text: str) -> list[BlameLine]:

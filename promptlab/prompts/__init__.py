@@ -5,6 +5,7 @@ from promptlab.prompts.codes import CODES
 from promptlab.prompts.expressions import expression, render_text
 from promptlab.prompts.frontmatter import Declaration
 from promptlab.prompts.library import Library
+from promptlab.prompts.outline import template_id
 from promptlab.prompts.template import Template
 from promptlab.prompts.tracing import Segment
 from promptlab.prompts.values import Fields
@@ -19,4 +20,5 @@ __all__ = [
     "clean",
     "expression",
     "render_text",
+    "template_id",
 ]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from promptlab.errors import Problem, Problems
 from promptlab.prompts.codegen import NODES_A_STEP, weigh
-from promptlab.prompts.limits import MAX_FILES, MAX_WORDS_IN_ALL
+from promptlab.prompts.limits import MAX_EXPLAINED, MAX_FILES, MAX_TEXT_IN_ALL, MAX_WORDS_IN_ALL
 from promptlab.prompts.parsing import Reference, Unit
 from promptlab.prompts.tree import Tree, Unreadable
 from promptlab.prompts.values import did_you_mean
@@ -36,8 +36,13 @@ class Closure:
         The main file's own path is left out: renaming a template, or moving an inline prompt into a file, keeps its
         id. The paths of the others count, since the main text names them.
         """
-        others = [[unit.source.path, _digest(unit.source.text)] for unit in self.units[1:]]
-        return _digest(json.dumps([_digest(self.main.source.text), others], ensure_ascii=True, separators=(",", ":")))
+        return identity(self.main.source.text, {unit.source.path: unit.source.text for unit in self.units[1:]})
+
+
+def identity(main: str, others: Mapping[str, str]) -> str:
+    """The id of a text with the files it includes, by their paths."""
+    files = [[path, _digest(others[path])] for path in sorted(others)]
+    return _digest(json.dumps([_digest(main), files], ensure_ascii=True, separators=(",", ":")))
 
 
 def _digest(text: str) -> str:
@@ -56,7 +61,7 @@ class _Follower:
         self.tree = tree
         self.closure = closure
         self.done: set[int] = set()
-        self.words = 0
+        self.words = self.text = self.missed = 0
 
     def follow(self, unit: Unit, path: tuple[str, ...]) -> None:
         """Read what a file refers to; `path` is how one gets here from the main file."""
@@ -64,6 +69,7 @@ class _Follower:
             return
         self.done.add(id(unit))
         self.words += weigh(unit.tree.body) * NODES_A_STEP if unit.tree is not None else 0
+        self.text += len(unit.source.text)
         for problem in unit.problems:
             self.closure.problems.add(problem)
         for reference in unit.references:
@@ -73,6 +79,9 @@ class _Follower:
 
     def look(self, unit: Unit, reference: Reference, name: str, path: tuple[str, ...]) -> bool:
         """Whether the file is there; follows it, and tells of a cycle."""
+        if message := self.too_much():
+            self.fault(unit, reference, "template-limit", message, name)
+            return True
         try:
             other = self.tree.unit(name)
         except Unreadable as error:
@@ -86,17 +95,23 @@ class _Follower:
         elif len(path) >= _MAX_CHAIN or len(self.closure.others) >= MAX_FILES:
             message = f"a template made of more than {MAX_FILES} files, or of more than {_MAX_CHAIN} in a row"
             self.fault(unit, reference, "template-limit", message, name)
-        elif self.words > MAX_WORDS_IN_ALL:
-            message = f"more than {MAX_WORDS_IN_ALL:,} names, tags and signs in all the files of a template"
-            self.fault(unit, reference, "template-limit", message, name)
         else:
             self.closure.others[name] = other
             self.follow(other, (*path, name))
         return True
 
+    def too_much(self) -> str:
+        if self.words > MAX_WORDS_IN_ALL:
+            return f"more than {MAX_WORDS_IN_ALL:,} names, tags and signs in all the files of a template"
+        if self.text > MAX_TEXT_IN_ALL:
+            return f"more than {MAX_TEXT_IN_ALL:,} characters in all the files of a template"
+        return ""
+
     def missing(self, unit: Unit, reference: Reference) -> None:
+        self.missed += 1
         wanted = " or ".join(repr(name) for name in reference.names)
-        message = f"there is no template {wanted}{did_you_mean(reference.names[0], self.tree.folder.names())}"
+        near = did_you_mean(reference.names[0], self.tree.all_names) if self.missed <= MAX_EXPLAINED else ""
+        message = f"there is no template {wanted}{near}"
         self.fault(unit, reference, "template-missing", message, reference.names[0])
 
     def fault(self, unit: Unit, reference: Reference, code: str, message: str, word: str) -> None:

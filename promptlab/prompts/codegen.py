@@ -8,9 +8,12 @@ from typing import Any
 from jinja2 import nodes
 from jinja2.compiler import CodeGenerator, Frame
 
-EACH = " each"  # a filter that no template can name
+from promptlab.prompts.limits import size
+
+EACH = "each"  # the method of the sandbox that the iterable of every loop passes through
 
 NODES_A_STEP = 6
+CONTAINERS = (list, tuple, dict)
 
 
 def weigh(body: list[nodes.Node]) -> int:
@@ -19,8 +22,34 @@ def weigh(body: list[nodes.Node]) -> int:
     while todo:
         node = todo.pop()
         count += 1
+        if isinstance(node, nodes.Const) and isinstance(node.value, CONTAINERS):
+            count += size(node.value)[1]
         todo.extend(node.iter_child_nodes())
     return 1 + count // NODES_A_STEP
+
+
+def condense(node: nodes.Node) -> None:
+    """Make one constant of each list and map of constants, so that a long one is walked through once."""
+    for name, value in node.iter_fields():
+        if isinstance(value, list):
+            value[:] = [_condensed(item) if isinstance(item, nodes.Node) else item for item in value]
+        elif isinstance(value, nodes.Node):
+            setattr(node, name, _condensed(value))
+
+
+def _condensed(node: nodes.Node) -> nodes.Node:
+    condense(node)
+    if isinstance(node, (nodes.List, nodes.Tuple)) and all(isinstance(item, nodes.Const) for item in node.items):
+        values = [item.value for item in node.items]  # type: ignore[attr-defined]
+        return nodes.Const(values if isinstance(node, nodes.List) else tuple(values), lineno=node.lineno)
+    if isinstance(node, nodes.Dict) and all(
+        isinstance(part, nodes.Const) and not isinstance(part.value, (list, dict))
+        for pair in node.items
+        for part in (pair.key, pair.value)
+    ):
+        pairs = {pair.key.value: pair.value.value for pair in node.items}  # type: ignore[attr-defined]
+        return nodes.Const(pairs, lineno=node.lineno)
+    return node
 
 
 def prepare(tree: nodes.Template) -> None:
@@ -28,10 +57,12 @@ def prepare(tree: nodes.Template) -> None:
     loops: list[nodes.For] = list(tree.find_all(nodes.For))
     for loop in loops:
         weight = nodes.Const(weigh(loop.body), lineno=loop.lineno)
-        loop.iter = nodes.Filter(loop.iter, EACH, [weight], [], None, None, lineno=loop.lineno)
+        owner = nodes.EnvironmentAttribute(EACH, lineno=loop.lineno)  # no template can write one
+        loop.iter = nodes.Call(owner, [loop.iter, weight], [], None, None, lineno=loop.lineno)
     bodies: list[Any] = list(tree.find_all((nodes.Macro, nodes.CallBlock, nodes.Block)))
     for owner in bodies:
-        charge = nodes.EnvironmentAttribute(f"tick({weigh(owner.body)})", lineno=owner.lineno)
+        arguments = len(getattr(owner, "args", ())) + len(getattr(owner, "defaults", ()))
+        charge = nodes.EnvironmentAttribute(f"tick({weigh(owner.body) + arguments})", lineno=owner.lineno)
         owner.body.insert(0, nodes.ExprStmt(charge, lineno=owner.lineno))
     tree.set_environment(tree.environment)  # type: ignore[arg-type]
 
@@ -41,7 +72,9 @@ class Generator(CodeGenerator):
 
     def _output_child_to_const(self, node: nodes.Expr, frame: Frame, finalize: Any) -> str:
         # Folding would compute `'a' * 10**9` before any check; only what stands in the file is constant.
-        if isinstance(node, nodes.TemplateData) or (isinstance(node, nodes.Const) and node.value is not None):
+        if isinstance(node, nodes.TemplateData) or (
+            isinstance(node, nodes.Const) and node.value is not None and not isinstance(node.value, CONTAINERS)
+        ):
             return super()._output_child_to_const(node, frame, finalize)
         raise nodes.Impossible
 
@@ -58,6 +91,13 @@ class Generator(CodeGenerator):
         self._written(node, frame, super().visit_Filter)  # of `{% filter ... %}`: written out as it is
 
     def visit_Call(self, node: nodes.Call, frame: Frame, forward_caller: bool = False) -> None:
+        if isinstance(node.node, nodes.EnvironmentAttribute):  # EACH, put in by `prepare`
+            self.write(f"environment.{node.node.name}(")
+            for argument in node.args:
+                self.visit(argument, frame)
+                self.write(", ")
+            self.write(")")
+            return
         if not forward_caller:
             super().visit_Call(node, frame)
             return
@@ -109,7 +149,7 @@ class Generator(CodeGenerator):
         self._built(node, frame, node.items, super().visit_Tuple)
 
     def _built(self, node: Any, frame: Frame, parts: list[nodes.Expr], visit: Any) -> None:
-        constant = all(isinstance(part, nodes.Const) for part in parts)
+        constant = all(isinstance(part, nodes.Const) and not isinstance(part.value, CONTAINERS) for part in parts)
         self.write("" if constant else "environment.built(")
         visit(node, frame)
         self.write("" if constant else ")")

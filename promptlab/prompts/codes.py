@@ -18,6 +18,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "template-revision": "A template's @revision is not in git, or there is no git here.",
         "template-cycle": "A template that includes, imports or extends itself, through others or not.",
         "front-matter": "The front matter of a template has no end, or uses YAML that it does not have.",
+        "late-front-matter": "Front matter that begins after a blank line, and so is text of the prompt (warning).",
         # the language
         "template-syntax": "A template that Jinja cannot read.",
         "template-feature": "A part of Jinja that prompts do not have, since it cannot be bounded or repeated.",
@@ -30,11 +31,13 @@ CODES: Mapping[str, str] = MappingProxyType(
         "unused-block": "A block that no base template has, so that it is never rendered (warning).",
         "ignored-front-matter": "Front matter of an included or imported file that has no effect (warning).",
         "defaulted-variable": "A name with a default that nothing defines, and that looks like one that is (warning).",
+        "unicode-name": "A name that is read as another, since they differ in their Unicode form only (warning).",
         # at work
         "variable-type": "A value that is not of the type that the template declares.",
         "template-error": "A template that fails while it renders.",
         "template-limit": "A template that makes or does more than a prompt can need.",
         "template-sandbox": "A template that reaches for what it may not have.",
+        "jinja-version": "The installed jinja2 does not hold what keeps templates within bounds.",
         "expression": "An expression that cannot be read or evaluated.",
     }
 )

@@ -15,6 +15,7 @@ from promptlab.prompts.codegen import prepare
 from promptlab.prompts.failures import FAILURES, explain
 from promptlab.prompts.parsing import Inspector, parse, parse_unit
 from promptlab.prompts.sandbox import GLOBALS, Compiled, RenderContext, Sandbox
+from promptlab.prompts.selftest import ensure_sound
 from promptlab.prompts.sources import SourceFile
 
 _RESULT = "result"
@@ -35,7 +36,7 @@ def expression(text: str, place: Place | None = None) -> Callable[[Mapping[str, 
     problems: list[Problem] = []
     tree = parse(_sandbox(), source, problems, state="variable")
     if tree is not None:
-        Inspector(_sandbox(), source, problems).inspect(tree)
+        Inspector(_sandbox(), source, problems, names=False).inspect(tree)
     if problems:
         raise InputError(problems)
     body: list[nodes.Node] = [nodes.Assign(nodes.Name(_RESULT, "store"), tree, lineno=1)]
@@ -71,7 +72,7 @@ def render_text(text: str, context: Mapping[str, object], place: Place | None = 
 def _compiled_text(text: str, place: Place | None) -> Compiled:
     source = _source(text, place)
     unit = parse_unit(_sandbox(), source, None)
-    problems = list(unit.problems)
+    problems = [problem for problem in unit.problems if problem.severity == "error"]
     if unit.references:
         line = unit.references[0].line
         problems.append(source.problem("template-feature", "a text like this one cannot include other files", line))
@@ -86,6 +87,7 @@ def _source(text: str, place: Place | None) -> SourceFile:
 
 
 def _compiled(tree: Any, source: SourceFile) -> Compiled:
+    ensure_sound()
     tree.set_environment(_sandbox())
     prepare(tree)
     try:

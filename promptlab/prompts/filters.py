@@ -51,18 +51,19 @@ def _items_of(function: Function) -> Function:
     return _guarded(function, "charge_items")
 
 
-def _stock(name: str) -> Function:
-    """Jinja's own filter, of those that need the environment."""
-    return _items_of(STOCK[name])
-
-
 def _getter(sandbox: Guard, attribute: Any) -> Function:
     """`'a.b.0'` → a function that looks it up, with the sandbox's rules."""
     if attribute is None:
         return lambda item: item
-    path = [int(part) if part.isdecimal() else part for part in str(attribute).split(".")]
+    if not isinstance(attribute, (str, int)):
+        raise FilterArgumentError("an attribute is named by a text such as 'size.width', or by a number")
+    sandbox.tick(1 + (len(attribute) >> 2) if isinstance(attribute, str) else 1)
+    path = [int(part[:12]) if part.isdecimal() else part for part in str(attribute).split(".")]
+    if len(path) == 1:
+        return lambda item: sandbox.getitem(item, path[0])
 
     def look(item: Any) -> Any:
+        sandbox.tick(len(path))
         for part in path:
             item = sandbox.getitem(item, part)
         return item
@@ -70,8 +71,21 @@ def _getter(sandbox: Guard, attribute: Any) -> Function:
     return look
 
 
-def _folded(value: Any) -> Any:
-    return value.lower() if isinstance(value, str) else value
+def _key(sandbox: Guard, attribute: Any, case_sensitive: bool) -> Function:
+    """What to compare an item by: its attribute, texts without regard to case."""
+    look = _getter(sandbox, attribute)
+    if case_sensitive:
+        return look
+
+    def folded(item: Any) -> Any:
+        found = look(item)
+        if not isinstance(found, str):
+            return found
+        if len(found) > 64:
+            sandbox.charge_letters(found)
+        return found.lower()
+
+    return folded
 
 
 # --- text ---------------------------------------------------------------------------------------------------------
@@ -83,14 +97,28 @@ def _truncate(sandbox: Guard, value: Any, length: int = 255, *rest: Any, **named
 
 def _indent(_sandbox: Guard, value: Any, width: int = 4, first: bool = False, blank: bool = False) -> Any:
     text = as_text(value)
-    check_length(len(text) + check_width(width) * (text.count("\n") + 2))
+    check_length(len(text) + check_width(width) * (len(text.splitlines()) + 2))
     return STOCK["indent"](text, width, first, blank)
 
 
-def _format(_sandbox: Guard, value: Any, *given: Any, **named: Any) -> str:
+def _trim(sandbox: Guard, value: Any, chars: str | None = None) -> str:
+    text = as_text(value)
+    sandbox.charge_product(text, chars)
+    return text.strip(chars)
+
+
+def _replace(sandbox: Guard, value: Any, old: Any, new: Any, count: int | None = None) -> str:
+    sandbox.charge_product(value, old)
+    return replaced(value, old, new, -1 if count is None else count)
+
+
+def _format(sandbox: Guard, value: Any, *given: Any, **named: Any) -> str:
     if given and named:
         raise FilterArgumentError("give format either values or names, not both")
-    return printf(as_text(value), named or given)
+    sandbox.charge_places(value, "%")
+    text = printf(as_text(value), named or given)
+    sandbox.tick(len(text) >> 6)
+    return text
 
 
 def _join(sandbox: Guard, value: Any, separator: Any = "", attribute: Any = None) -> str:
@@ -120,9 +148,12 @@ def _short_number(value: Any) -> Any:
     return value
 
 
-def _round(_sandbox: Guard, value: Any, precision: int = 0, method: str = "common") -> Any:
+def _round(sandbox: Guard, value: Any, precision: int = 0, method: str = "common") -> Any:
     if not isinstance(precision, int) or abs(precision) > 30:
         raise LimitReached("a number rounded to more than 30 places")
+    if not isinstance(value, (int, float)):  # `'a' | round(5, 'ceil')` would first repeat the text
+        raise TemplateRuntimeError(f"{as_text(value)[:60]!r} is not a number; write `| float` before `| round`")
+    sandbox.tick(10 if abs(value) > 1e30 else 1)  # all its digits are worked out
     return STOCK["round"](value, precision, method)
 
 
@@ -139,29 +170,51 @@ def _sum(sandbox: Guard, value: Iterable[Any], attribute: Any = None, start: flo
 
 
 def _first(sandbox: Guard, value: Iterable[Any]) -> Any:
-    return next(iter(value), sandbox.undefined("the list is empty, so it has no first item"))
+    return next(iter(sandbox.each(value, 0)), sandbox.undefined("the list is empty, so it has no first item"))
 
 
 def _last(sandbox: Guard, value: Any) -> Any:
-    return next(iter(reversed(value)), sandbox.undefined("the list is empty, so it has no last item"))
+    return next(reversed(sandbox.each(value, 0)), sandbox.undefined("the list is empty, so it has no last item"))
 
 
 def _reverse(_sandbox: Guard, value: Any) -> Any:
     return value[::-1] if isinstance(value, str) else list(value)[::-1]
 
 
+def _extreme(choose: Function) -> Function:
+    def run(sandbox: Guard, value: Any, case_sensitive: bool = False, attribute: Any = None) -> Any:
+        key = _key(sandbox, attribute, case_sensitive)
+        return (
+            choose(value, key=key) if value else sandbox.undefined(f"the list is empty, so it has no {choose.__name__}")
+        )
+
+    return run
+
+
+def _sort(
+    sandbox: Guard, value: Any, reverse: bool = False, case_sensitive: bool = False, attribute: Any = None
+) -> list[Any]:
+    names = attribute.split(",") if isinstance(attribute, str) else [attribute]
+    if len(names) > 1:
+        sandbox.tick(len(names) * (4 + len(value)))
+    keys = [_key(sandbox, name, case_sensitive) for name in names]
+    if len(keys) == 1:
+        return sorted(value, key=keys[0], reverse=reverse)
+    return sorted(value, key=lambda item: [key(item) for key in keys], reverse=reverse)
+
+
 def _unique(sandbox: Guard, value: Any, case_sensitive: bool = False, attribute: Any = None) -> list[Any]:
-    look = _getter(sandbox, attribute)
+    key = _key(sandbox, attribute, case_sensitive)
     found: dict[Any, Any] = {}
     for item in value:
-        key = look(item)
-        found.setdefault(key if case_sensitive else _folded(key), item)
+        found.setdefault(key(item), item)
     return list(found.values())
 
 
 def _map(sandbox: Guard, value: Any, *arguments: Any, **named: Any) -> list[Any]:
     if arguments:
         name, *rest = arguments
+        sandbox.tick(len(rest) * len(value) >> 2)
         return [sandbox.call_filter(name, item, rest, named) for item in _items(sandbox, value)]
     if "attribute" not in named or named.keys() - {"attribute", "default"}:
         raise FilterArgumentError("map takes the name of a filter, or attribute=... and default=...")
@@ -208,8 +261,10 @@ def _groupby(
         found = look(item)
         return default if default is not None and isinstance(found, Undefined) else found
 
+    fold = _key(sandbox, None, case_sensitive)
+
     def order(item: Any) -> Any:
-        return key(item) if case_sensitive else _folded(key(item))
+        return fold(key(item))
 
     groups = [list(items) for _, items in groupby(sorted(_items(sandbox, value), key=order), order)]
     return [Group((key(items[0]), items)) for items in groups]
@@ -223,8 +278,13 @@ def _pairs(_sandbox: Guard, value: Any) -> list[tuple[Any, Any]]:
     return list(value.items())
 
 
-def _dictsort(sandbox: Guard, value: Any, *arguments: Any, **named: Any) -> Any:
-    return STOCK["dictsort"](dict(_pairs(sandbox, value)), *arguments, **named)
+def _dictsort(
+    sandbox: Guard, value: Any, case_sensitive: bool = False, by: str = "key", reverse: bool = False
+) -> list[tuple[Any, Any]]:
+    if by not in ("key", "value"):
+        raise FilterArgumentError("dictsort sorts by 'key' or by 'value'")
+    key, place = _key(sandbox, None, case_sensitive), by == "value"
+    return sorted(_pairs(sandbox, value), key=lambda pair: key(pair[place]), reverse=reverse)
 
 
 def _batch(_sandbox: Guard, value: Any, count: int, fill_with: Any = None) -> list[Any]:
@@ -255,14 +315,14 @@ FILTERS: Mapping[str, Function] = {
     **dict.fromkeys(("default", "d"), STOCK["default"]),
     **dict.fromkeys(("length", "count"), len),
     "string": as_text,
-    "upper": _text(str.upper),
-    "lower": _text(str.lower),
+    "upper": _text(str.upper, "charge_letters"),
+    "lower": _text(str.lower, "charge_letters"),
     "title": _text(STOCK["title"], "charge_words"),
     "capitalize": _text(str.capitalize, "charge_words"),
     "wordcount": _text(STOCK["wordcount"], "charge_words"),
     "urlencode": _text(STOCK["urlencode"], "charge_words"),
-    "trim": _guarded(lambda _sandbox, value, chars=None: as_text(value).strip(chars)),
-    "replace": _guarded(lambda _sandbox, value, old, new, count=None: replaced(value, old, new, _all(count))),
+    "trim": _guarded(_trim),
+    "replace": _guarded(_replace),
     "center": _guarded(lambda _sandbox, value, width=80: as_text(value).center(check_width(width))),
     "truncate": _guarded(_truncate),
     "indent": _guarded(_indent, "charge_words"),
@@ -274,9 +334,9 @@ FILTERS: Mapping[str, Function] = {
     "round": _guarded(_round),
     "abs": abs,
     "sum": _items_of(_sum),
-    "min": _stock("min"),
-    "max": _stock("max"),
-    "sort": _stock("sort"),
+    "min": _items_of(_extreme(min)),
+    "max": _items_of(_extreme(max)),
+    "sort": _items_of(_sort),
     "first": pass_environment(_first),
     "last": pass_environment(_last),
     "list": _items_of(lambda _sandbox, value: list(value)),
@@ -293,10 +353,6 @@ FILTERS: Mapping[str, Function] = {
     "batch": _items_of(_batch),
     "slice": _items_of(_slice),
 }
-
-
-def _all(count: int | None) -> int:
-    return -1 if count is None else count
 
 
 # --- tests --------------------------------------------------------------------------------------------------------
@@ -338,8 +394,8 @@ _SHARED = "defined undefined none boolean true false integer float string mappin
 TESTS: Mapping[str, Function] = {
     **{name: _stock_test(name) for name in _SHARED.split(" ")},
     **{alias: _compared(name) for name, aliases in _ALIASES.items() for alias in aliases},
-    "lower": _text(str.islower),
-    "upper": _text(str.isupper),
+    "lower": _text(str.islower, "charge_letters"),
+    "upper": _text(str.isupper, "charge_letters"),
     "in": pass_environment(_contained),
     "divisibleby": _divides,
     "even": lambda value: _divides(value, 2),

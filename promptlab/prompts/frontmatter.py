@@ -11,7 +11,7 @@ from promptlab.errors import Problem
 from promptlab.model import Place
 from promptlab.prompts.declared import TYPES, Kind, convert
 from promptlab.prompts.sources import SourceFile
-from promptlab.prompts.values import did_you_mean
+from promptlab.prompts.values import did_you_mean, form
 from promptlab.prompts.yamltree import Branch, YamlFault, read_tree
 
 _KEYS = ("description", "negative_prompt", "params", "vars", "whitespace")
@@ -57,7 +57,7 @@ def split(text: str) -> tuple[str | None, str]:
 def read(source: SourceFile, head: str | None) -> tuple[FrontMatter, list[Problem]]:
     """The front matter of a file, and everything wrong with it."""
     if head is None:
-        return FrontMatter(), []
+        return FrontMatter(), _begun_late(source)
     if head == source.text:
         message = "the front matter has no end; write --- on a line of its own after it"
         return FrontMatter(), [source.problem("front-matter", message, 1, 1)]
@@ -67,6 +67,18 @@ def read(source: SourceFile, head: str | None) -> tuple[FrontMatter, list[Proble
         return FrontMatter(), [source.problem(fault.code, str(fault), fault.line, fault.column)]
     reader = _Reader(source)
     return reader.read(tree), reader.problems
+
+
+def _begun_late(source: SourceFile) -> list[Problem]:
+    """A warning where front matter stands after blank lines: there it is text of the prompt."""
+    if source.place is not None or not _LATE.match(source.text):
+        return []
+    line = source.text[: source.text.index("---")].count("\n") + 1
+    message = "front matter has to begin on the first line; here it is text of the prompt. Take out what is before it"
+    return [source.problem("late-front-matter", message, line, 1, "warning")]
+
+
+_LATE = re.compile(r"\s*\n---[ \t]*\n(?:.*\n)*?---[ \t]*(?:\n|\Z)")
 
 
 class _Reader:
@@ -94,7 +106,7 @@ class _Reader:
             negative_prompt=self.parts(keys["negative_prompt"]) if "negative_prompt" in keys else (),
             params={name: self.text(node) for name, node in params.items()},
             places={name: self.place(node) for name, node in params.items()},
-            variables={name: self.variable(name, node) for name, node in declared.items()},
+            variables={form(name): self.variable(form(name), node) for name, node in declared.items()},
             whitespace="keep" if whitespace == "keep" else "collapse" if whitespace == "collapse" else None,
             lines={name: node.line for name, node in keys.items()},
         )

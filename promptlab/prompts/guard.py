@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from jinja2.utils import Joiner, Namespace
 
 from promptlab.prompts.limits import Meter, check_length, size
 from promptlab.prompts.operators import BINARY, COMPARE
@@ -15,6 +14,7 @@ from promptlab.prompts.values import as_text
 
 SIMPLE = frozenset({int, float, bool, type(None)})
 _LISTS = (list, tuple, dict)
+_MEMBERSHIP = frozenset({"in", "notin"})
 
 
 class Guard(ImmutableSandboxedEnvironment):
@@ -40,11 +40,25 @@ class Guard(ImmutableSandboxedEnvironment):
 
     def charge_items(self, value: Any) -> None:
         """Charge for taking a value apart, a text into its characters too."""
-        self.tick(1 + (len(value) if isinstance(value, (str, *_LISTS, range)) else 0))
+        self.each(value, 1)
 
     def charge_words(self, value: Any) -> None:
         """Charge for work on each word of a text."""
         self.tick(1 + (len(value) >> 1 if isinstance(value, str) else 0))
+
+    def charge_letters(self, value: Any) -> None:
+        """Charge for changing each letter of a text, which takes ten times as long outside ASCII."""
+        self.tick(1 + (len(value) >> (7 if value.isascii() else 4)) if isinstance(value, str) else 1)
+
+    def charge_product(self, text: Any, part: Any) -> None:
+        """Charge for looking for one text in another: in the worst case, each character is compared with each."""
+        if isinstance(text, str) and isinstance(part, str):
+            self.tick(1 + (len(text) * len(part) >> 10))
+
+    def charge_places(self, text: Any, sign: str) -> None:
+        """Charge for a format: its places, and the steps of the paths in them."""
+        if isinstance(text, str):
+            self.tick(1 + 2 * text.count(sign) + text.count(".") + (len(text) >> 7))
 
     def charge_tree(self, value: Any) -> None:
         """Charge for writing out a value with all that is in it."""
@@ -59,13 +73,13 @@ class Guard(ImmutableSandboxedEnvironment):
             self.tick(1 + (size(value)[1] >> 2))
         return value
 
-    def each(self, value: Any, weight: int) -> Iterable[Any]:
+    def each(self, value: Any, weight: int) -> Any:
         """The iterable of a `for`, charged in full before its first step."""
-        if isinstance(value, (Joiner, Namespace)):
-            raise TypeError("this cannot be looped over")
-        items = value if isinstance(value, (str, range, *_LISTS)) else list(value)
-        self.tick(1 + weight * len(items))
-        return items
+        if not isinstance(value, (str, range, *_LISTS)):
+            iter(value)  # says what is undefined, or no list at all
+            raise TypeError("this cannot be looped over")  # `loop`, say: taking from it would end the loop
+        self.tick(1 + weight * len(value))
+        return value
 
     def concat(self, chunks: Iterable[str]) -> str:
         """The text of a macro, a block or a captured `set`."""
@@ -81,6 +95,11 @@ class Guard(ImmutableSandboxedEnvironment):
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """An operator, refused where its result would be too large."""
+        if operator == "%" and isinstance(left, str):
+            self.charge_places(left, "%")
+            result = BINARY[operator](left, right)
+            self.tick(len(result) >> 6)
+            return result
         result = BINARY[operator](left, right)
         if type(result) not in SIMPLE:
             self.charge(result)
@@ -91,7 +110,9 @@ class Guard(ImmutableSandboxedEnvironment):
         """`a < b == c`: operators and values by turns. What walks long texts or lists is charged."""
         result: Any = True
         for operator, other in zip(rest[::2], rest[1::2], strict=True):
-            if type(value) not in SIMPLE and type(other) not in SIMPLE:
+            if operator in _MEMBERSHIP:
+                self._charge_membership(value, other)
+            elif type(value) not in SIMPLE and type(other) not in SIMPLE:
                 self._charge_comparison(value)
                 self._charge_comparison(other)
             result = COMPARE[operator](value, other)
@@ -100,12 +121,24 @@ class Guard(ImmutableSandboxedEnvironment):
             value = other
         return result
 
+    def _charge_membership(self, value: Any, other: Any) -> None:
+        if isinstance(other, str):
+            self.charge_product(other, value)
+        elif type(value) in SIMPLE:  # a whole number is found in a range, and anything in a map, without a search
+            if not isinstance(other, dict) and not (isinstance(other, range) and isinstance(value, int)):
+                self.tick(1 + (len(other) >> 4) if isinstance(other, (list, tuple, range)) else 1)
+        else:
+            self._charge_comparison(value)
+            self._charge_comparison(other)
+
     def _charge_comparison(self, value: Any) -> None:
         if isinstance(value, str):
             if len(value) > 256:
                 self.tick(len(value) >> 7)
         elif isinstance(value, _LISTS):
             self.tick(1 + (size(value)[1] >> 2))
+        elif isinstance(value, range):
+            self.tick(1 + (len(value) >> 2))
 
     def built(self, value: Any) -> Any:
         """A list or map written in the template."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from promptlab.prompts.guard import Guard
 from promptlab.prompts.operators import check_width, format_text, joined, replaced
-
-if TYPE_CHECKING:
-    from promptlab.prompts.guard import Guard
 
 Function = Callable[..., Any]
 
@@ -24,7 +22,7 @@ class Method:
 
     def call(self, sandbox: Guard, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Run it inside the budget, and check what it made."""
-        (sandbox.charge_words if self.function in _SLOW else sandbox.charge)(self.value)
+        _PRICES.get(self.function, Guard.charge)(sandbox, self.value)
         return sandbox.checked(self.function(sandbox, self.value, *arguments, **named))
 
 
@@ -32,26 +30,55 @@ def _plain(method: Function) -> Function:
     return lambda _sandbox, value, *arguments: method(value, *arguments)
 
 
+def _searching(method: Function) -> Function:
+    """A method that looks for its first argument, or for each of its characters."""
+
+    def run(sandbox: Guard, value: str, *arguments: Any) -> Any:
+        if arguments:
+            sandbox.charge_product(value, arguments[0])
+        return method(value, *arguments)
+
+    return run
+
+
+def _replace(sandbox: Guard, value: str, old: Any, new: Any, count: int = -1) -> str:
+    sandbox.charge_product(value, old)
+    return replaced(value, old, new, count)
+
+
+def _format(sandbox: Guard, value: str, *given: Any, **named: Any) -> str:
+    sandbox.charge_places(value, "{")
+    text = format_text(sandbox.getattr, value, given, named)
+    sandbox.tick(len(text) >> 6)
+    return text
+
+
 def _padded(method: Function) -> Function:
     return lambda _sandbox, value, width, *fill: method(value, check_width(width), *fill)
 
 
-_SLOW: set[Function] = set()  # filled below: those that work on each word or character
 _TEXT_METHODS = (
-    "upper lower title capitalize casefold swapcase strip lstrip rstrip split rsplit splitlines partition rpartition "
-    "startswith endswith removeprefix removesuffix find rfind index rindex count "
+    "upper lower title capitalize casefold swapcase splitlines startswith endswith removeprefix removesuffix "
     "isdigit isalpha isalnum isnumeric isdecimal isspace islower isupper istitle isascii"
 )
+_SEARCHES = "strip lstrip rstrip split rsplit partition rpartition find rfind index rindex count"
 
 TEXT: Mapping[str, Function] = {
     **{name: _plain(getattr(str, name)) for name in _TEXT_METHODS.split(" ")},
+    **{name: _searching(getattr(str, name)) for name in _SEARCHES.split(" ")},
     **{name: _padded(getattr(str, name)) for name in ("ljust", "rjust", "center", "zfill")},
-    "replace": lambda _sandbox, value, old, new, count=-1: replaced(value, old, new, count),
-    "join": lambda _sandbox, value, items: joined(value, items),
-    "format": lambda sandbox, value, *given, **named: format_text(sandbox.getattr, value, given, named),
+    "replace": _replace,
+    "join": lambda sandbox, value, items: joined(value, sandbox.each(items, 1)),
+    "format": _format,
 }
 
-_SLOW.update(TEXT[name] for name in ("title", "capitalize", "casefold", "swapcase", "split", "rsplit", "splitlines"))
+_WORD_BY_WORD = "title capitalize casefold swapcase split rsplit splitlines"
+_LETTER_BY_LETTER = "upper lower isdigit isalpha isalnum isnumeric isdecimal isspace islower isupper istitle"
+#: What calling a method costs by its text; where it is not here, a glance at the text as a whole.
+_PRICES: Mapping[Function, Callable[[Guard, Any], None]] = {
+    **{TEXT[name]: Guard.charge_words for name in _WORD_BY_WORD.split(" ")},
+    **{TEXT[name]: Guard.charge_letters for name in _LETTER_BY_LETTER.split(" ")},
+}
 
 LIST: Mapping[str, Function] = {"index": _plain(list.index), "count": _plain(list.count)}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -12,15 +12,29 @@ from jinja2 import TemplateSyntaxError, nodes
 from jinja2.parser import Parser
 
 from promptlab.errors import Problem
-from promptlab.prompts.codegen import EACH
+from promptlab.prompts.codegen import condense
 from promptlab.prompts.frontmatter import FrontMatter, read
-from promptlab.prompts.limits import MAX_BITS, MAX_BRACKETS, MAX_DEPTH, MAX_LITERALS, MAX_LOOPS, MAX_TEXT, MAX_WORDS
+from promptlab.prompts.limits import (
+    MAX_ARGUMENTS,
+    MAX_BITS,
+    MAX_BRACKETS,
+    MAX_DEPTH,
+    MAX_EXPLAINED,
+    MAX_FILES,
+    MAX_LITERALS,
+    MAX_LOOPS,
+    MAX_REMARKS,
+    MAX_TEXT,
+    MAX_WORDS,
+)
 from promptlab.prompts.sandbox import Sandbox
 from promptlab.prompts.sources import SourceFile, column_of
-from promptlab.prompts.values import did_you_mean
+from promptlab.prompts.values import did_you_mean, form
 
 _REFERENCES = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
-_SILENT = frozenset({"data", "whitespace", "raw_begin", "raw_end", "comment_begin", "comment", "comment_end"})
+_REMARKS = frozenset({"raw_begin", "raw_end", "comment_begin", "comment", "comment_end"})
+_SILENT = _REMARKS | {"data", "whitespace"}
+_KEYWORDS = frozenset(["in", "is", "and", "or", "not", "if", "else", "elif"])  # a bracket after one is no call
 _OPEN, _CLOSE = frozenset("([{"), frozenset(")]}")
 
 
@@ -34,7 +48,7 @@ class Reference:
     optional: bool  # `ignore missing`
 
 
-@dataclass
+@dataclass(eq=False)
 class Unit:
     """A parsed file. `tree` is None where it cannot be read; `problems` say why."""
 
@@ -43,6 +57,7 @@ class Unit:
     tree: nodes.Template | None = None
     references: tuple[Reference, ...] = ()
     problems: tuple[Problem, ...] = ()
+    forms: Mapping[str, str] = field(default_factory=dict)  # names that are read in another Unicode form → that
 
 
 def parse_unit(sandbox: Sandbox, source: SourceFile, head: str | None) -> Unit:
@@ -57,7 +72,8 @@ def parse_unit(sandbox: Sandbox, source: SourceFile, head: str | None) -> Unit:
     inspector.inspect(tree)
     if inspector.too_deep:
         return Unit(source, front, None, (), tuple(problems))
-    return Unit(source, front, tree, tuple(_references(tree)), tuple(problems))
+    condense(tree)
+    return Unit(source, front, tree, tuple(_references(tree)), tuple(problems), inspector.forms)
 
 
 def _drop_lines(tree: nodes.Template, count: int) -> None:
@@ -94,31 +110,53 @@ def parse(sandbox: Sandbox, source: SourceFile, problems: list[Problem], *, stat
 
 def _too_deep(sandbox: Sandbox, source: SourceFile, problems: list[Problem], state: str | None) -> bool:
     """Count words and brackets before the parser recurses into them."""
-    words = literals = depth = run = 0
+    count = _Count()
     for line, kind, value in sandbox.lexer.tokeniter(source.body, source.path, source.path, state):
-        if kind in _SILENT:
-            continue
-        is_literal = kind in ("string", "integer", "float") or value == ","
-        literals += is_literal
-        words += not is_literal
-        if kind == "operator":
-            depth += (value in _OPEN) - (value in _CLOSE)
-        run = run + 1 if value in ("-", "+", "not", "if", "else", "elif") else 0
-        message = ""
-        if words > MAX_WORDS:
-            message = f"more than {MAX_WORDS:,} names, tags and signs in one template"
-        elif literals > MAX_LITERALS:
-            message = (
-                f"more than {MAX_LITERALS:,} texts and numbers in one template; long lists belong in a file of rows"
-            )
-        elif depth > MAX_BRACKETS or run > MAX_BRACKETS:
-            message = f"brackets or signs nested more than {MAX_BRACKETS} deep"
-        elif kind in ("integer", "float") and len(value) > 60:
-            message = f"a number written with {len(value):,} characters"
-        if message:
+        if message := count.token(kind, value):
             problems.append(source.problem("template-limit", message, line))
             return True
     return False
+
+
+class _Count:
+    """What the tokens of one file add up to."""
+
+    def __init__(self) -> None:
+        self.words = self.literals = self.remarks = self.run = 0
+        self.brackets: list[int] = []  # of each open one, how many commas a call has in it; of a list, none are counted
+        self.called = False  # whether a bracket here would be that of a call
+
+    def token(self, kind: str, value: str) -> str:
+        """Take one more; says what there is too much of, or nothing."""
+        if kind in _SILENT:
+            self.remarks += kind in _REMARKS
+            return f"more than {MAX_REMARKS // 3:,} comments in one template" if self.remarks > MAX_REMARKS else ""
+        is_literal = kind in ("string", "integer", "float") or value == ","
+        self.literals += is_literal
+        self.words += not is_literal
+        if kind == "operator":
+            self.bracket(value)
+        self.called = value in (")", "]") or (kind == "name" and value not in _KEYWORDS)
+        self.run = self.run + 1 if value in ("-", "+", "not", "if", "else", "elif") else 0
+        if self.words > MAX_WORDS:
+            return f"more than {MAX_WORDS:,} names, tags and signs in one template"
+        if self.literals > MAX_LITERALS:
+            return f"more than {MAX_LITERALS:,} texts and numbers in one template; long lists belong in a file of rows"
+        if len(self.brackets) > MAX_BRACKETS or self.run > MAX_BRACKETS:
+            return f"brackets or signs nested more than {MAX_BRACKETS} deep"
+        if self.brackets and self.brackets[-1] >= MAX_ARGUMENTS:
+            return f"more than {MAX_ARGUMENTS} arguments; pass one list"
+        if kind in ("integer", "float") and len(value) > 60:
+            return f"a number written with {len(value):,} characters"
+        return ""
+
+    def bracket(self, sign: str) -> None:
+        if sign in _OPEN:
+            self.brackets.append(0 if sign == "(" and self.called else -MAX_LITERALS)
+        elif sign in _CLOSE and self.brackets:
+            self.brackets.pop()
+        elif sign == "," and self.brackets:
+            self.brackets[-1] += 1
 
 
 def _line_of_parser(trace: TracebackType | None) -> int:
@@ -157,14 +195,26 @@ def reference_names(node: Any) -> tuple[str, ...] | None:
     return found if found and len(found) == len(values) else None
 
 
+_NAMED: dict[type[nodes.Node], tuple[str, ...]] = {
+    nodes.Name: ("name",),
+    nodes.NSRef: ("name",),
+    nodes.Macro: ("name",),
+    nodes.Import: ("target",),
+    nodes.Keyword: ("key",),
+}
+
+
 class Inspector:
     """What Jinja allows and prompts do not, found on the parsed tree without running it."""
 
-    def __init__(self, sandbox: Sandbox, source: SourceFile, problems: list[Problem]) -> None:
+    def __init__(self, sandbox: Sandbox, source: SourceFile, problems: list[Problem], *, names: bool = True) -> None:
+        """`names` is off where they are columns of a file, which are as written there."""
+        self.names = names
         self.sandbox = sandbox
         self.source = source
         self.problems = problems
         self.too_deep = False
+        self.forms: dict[str, str] = {}
 
     def fault(self, code: str, message: str, node: nodes.Node, column: int | None = None) -> None:
         self.problems.append(self.source.problem(code, message, node.lineno, column))
@@ -183,21 +233,31 @@ class Inspector:
                 self.too_deep = True
                 return
             self.check(node)
-            todo.extend((child, depth + 1, loops) for child in node.iter_child_nodes())
+            todo.extend([(child, depth + 1, loops) for child in node.iter_child_nodes()][::-1])
 
     def check(self, node: nodes.Node) -> None:
+        if self.names:
+            self.name_forms(node)
+        if isinstance(node, (nodes.Call, nodes.Filter, nodes.Test)):
+            self.once(node, [str(keyword.key) for keyword in node.kwargs], "is given twice")
+        elif isinstance(node, (nodes.Macro, nodes.CallBlock)):
+            self.once(node, [argument.name for argument in node.args], "is an argument twice")
         if isinstance(node, nodes.Const):
             self.constant(node)
         elif isinstance(node, nodes.Filter):
-            if node.name not in self.sandbox.filters or node.name == EACH:
+            if node.name not in self.sandbox.filters:
                 self.unknown("filter", node)
         elif isinstance(node, nodes.Test):
             if node.name not in self.sandbox.tests:
                 self.unknown("test", node)
         elif isinstance(node, _REFERENCES):
-            if reference_names(node) is None:
+            if len(reference_names(node) or ()) > MAX_FILES:
+                self.fault("template-limit", f"more than {MAX_FILES} names to choose from", node)
+            elif reference_names(node) is None:
                 message = "the name of a template has to be written out here, in quotes: a computed one has no version"
                 self.fault("computed-include", message, node)
+        elif isinstance(node, nodes.Compare) and len(node.ops) > MAX_ARGUMENTS:
+            self.fault("template-limit", f"more than {MAX_ARGUMENTS} comparisons in a row", node)
         elif isinstance(node, nodes.For) and node.recursive:
             self.fault("template-feature", "a recursive loop; write a macro, or loops within loops", node)
         elif isinstance(node, nodes.EvalContextModifier):
@@ -219,9 +279,29 @@ class Inspector:
         elif isinstance(value, str) and len(value) > MAX_TEXT:
             self.fault("template-limit", f"a text of {len(value):,} characters; a prompt can have {MAX_TEXT:,}", node)
 
+    def name_forms(self, node: nodes.Node) -> None:
+        """Names in NFKC, as Python has them: two that differ only in that are one variable, and that is told."""
+        for attribute in _NAMED.get(type(node), ()):
+            name = getattr(node, attribute)
+            if (read := form(name)) == name:
+                continue
+            setattr(node, attribute, read)
+            if name not in self.forms:
+                self.forms[name] = read
+                message = f"the name {name!r} is read as {read!r}: they differ in their Unicode form only; write that"
+                self.problems.append(self.source.problem("unicode-name", message, node.lineno, None, "warning"))
+
+    def once(self, node: nodes.Node, names: list[str], message: str) -> None:
+        if len(set(names)) < len(names):
+            name = next(name for name in names if names.count(name) > 1)
+            self.fault("template-syntax", f"{name!r} {message}", node)
+
     def unknown(self, what: str, node: Any) -> None:
         known = self.sandbox.filters if what == "filter" else self.sandbox.tests
-        names = [name for name in known if name.isidentifier()]
-        column = self.source.column(node.name, node.lineno) if what == "test" else None
+        names = [name for name in known if name.isidentifier()] if len(self.problems) < MAX_EXPLAINED else []
         message = f"unknown {what} {node.name!r}{did_you_mean(node.name, names)}"
+        column = column_of(node.lineno)
+        if what == "test" and column is not None:  # the node stands at its `is`
+            line = self.source.lines[node.lineno - 1]
+            column = max(line.find(node.name, column), column - 1) + 1
         self.fault(f"unknown-{what}", message, node, column)

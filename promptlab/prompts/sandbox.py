@@ -18,7 +18,7 @@ from jinja2.lexer import TokenStream
 from jinja2.runtime import BlockReference, Context, LoopContext, Macro, TemplateReference
 from jinja2.utils import Joiner, Namespace
 
-from promptlab.prompts.codegen import EACH, Generator
+from promptlab.prompts.codegen import Generator
 from promptlab.prompts.filters import FILTERS, TESTS, Group
 from promptlab.prompts.guard import SIMPLE, Guard
 from promptlab.prompts.limits import MAX_CALLS, MAX_RANGE, LimitReached
@@ -43,11 +43,14 @@ _CALLABLE = frozenset({bounded_range, dict, Namespace})
 
 def with_columns(source: str, tokens: Iterable[tuple[int, str, str]]) -> Iterator[tuple[int, str, str]]:
     """Raw tokens with a Line in place of the line number. Stripped white space is skipped by looking for the next."""
-    position = 0
+    position = before = 0  # `before` is where the last line break was looked for, `start` where its line begins
+    start = -1
     for line, kind, text in tokens:
         found = source.find(text, position)
         if found >= 0:
-            line = Line.at(line, found - source.rfind("\n", 0, found))
+            start = max(start, source.rfind("\n", before, found))
+            before = found
+            line = Line.at(line, found - start)
             position = found + len(text)
         yield line, kind, text
 
@@ -79,9 +82,10 @@ class Sandbox(Guard):
 
     def __init__(self, lookup: Callable[[str], Compiled | None]) -> None:
         super().__init__(undefined=Missing, autoescape=False, optimized=False, cache_size=0)
+        self.context_class = RenderContext
         self.lookup = lookup
         self.globals = dict(GLOBALS)
-        self.filters = {**FILTERS, EACH: self.each}
+        self.filters = dict(FILTERS)
         self.tests = dict(TESTS)
 
     def _tokenize(self, source: str, name: Any, filename: Any = None, state: Any = None) -> TokenStream:
@@ -100,6 +104,8 @@ class Sandbox(Guard):
         if isinstance(obj, str):
             if isinstance(obj, Fields) and attribute in obj.fields:
                 return obj.fields[attribute]
+            if isinstance(obj, Fields) and attribute in MAP:
+                return Method(MAP[attribute], dict(obj.fields))
             return Method(TEXT[attribute], obj) if attribute in TEXT else self.undefined(obj=obj, name=attribute)
         return self._other_attribute(obj, attribute)
 
@@ -139,6 +145,8 @@ class Sandbox(Guard):
     def getitem(self, obj: Any, argument: Any) -> Any:
         """`obj[argument]`: an item first, then as `obj.argument`."""
         if isinstance(obj, (str, list, tuple, range, dict)) and not isinstance(argument, slice):
+            if isinstance(argument, tuple):  # as a key it is hashed, through all that is in it
+                self.checked(argument)
             try:
                 return obj[argument]
             except (TypeError, LookupError):
@@ -151,6 +159,8 @@ class Sandbox(Guard):
         """Call a macro, a block, a method or one of GLOBALS; nothing else can be called."""
         named.pop("_loop_vars", None)
         named.pop("_block_vars", None)
+        if (count := len(arguments) + len(named)) > 8:
+            self.tick(count >> 2)
         for value in (*arguments, *named.values()):
             if isinstance(value, str):
                 self.charge(value)
@@ -226,6 +236,11 @@ class RenderContext(Context):
         context.globals_keys = set()
         context.blocks = {name: [block] for name, block in template.blocks.items()}
         return context
+
+    def get_all(self) -> dict[str, Any]:
+        """All names, as an include, an import with context and a scoped block copy them: charged by their number."""
+        self.environment.tick(1 + (len(self.parent) + len(self.vars) >> 3))  # type: ignore[attr-defined]
+        return super().get_all()
 
 
 _EVALUATION = nodes.EvalContext(Sandbox(lambda _name: None))  # read only: the tag that changes it is refused

@@ -24,7 +24,7 @@ Lookup = Callable[[str], Unit | None]
 
 _GUARDS = frozenset({"default", "d"})
 _GUARD_TESTS = frozenset({"defined", "undefined"})
-_MAX_VISITS = 200_000
+_MAX_VISITS = 50_000  # what the walk does not come to is found when each variant is rendered, before anything is sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,7 @@ class _Walker:
         self.blocks: dict[str, list[tuple[Unit, nodes.Block]]] = {}
         self.rendered: set[str] = set()
         self.seen: set[Any] = set()
+        self.modules: dict[Any, _Bound] = {}  # imported files, each read once for the names that it can see
         self.pending: list[tuple[list[nodes.Node], _Scope]] = []  # macros: read when their file's names are known
         self.visits = 0
 
@@ -279,7 +280,7 @@ class _Walker:
     def included(self, unit: Unit, scope: _Scope) -> None:
         """An included file may have blocks and a base of its own."""
         walker = _Walker(unit, self.lookup)
-        walker.found, walker.seen, walker.visits = self.found, self.seen, self.visits
+        walker.found, walker.seen, walker.visits, walker.modules = self.found, self.seen, self.visits, self.modules
         walker.render(scope)
         self.visits = walker.visits
 
@@ -288,9 +289,13 @@ class _Walker:
         for name in reference_names(node) or ():
             unit = self.lookup(name)
             if unit is not None and unit.tree is not None:
-                inner = _Scope(unit, scope if node.with_context else None, {}, scope.blind or not node.with_context)
-                self.top_level(unit, inner)
-                return _Bound(None, unit, inner)
+                blind = scope.blind or not node.with_context
+                key = (unit.source.path, blind, scope.all_names() if node.with_context else None)
+                if key not in self.modules:
+                    inner = _Scope(unit, scope if node.with_context else None, {}, blind)
+                    self.modules[key] = _Bound(None, unit, inner)
+                    self.top_level(unit, inner)
+                return self.modules[key]
         return _VALUE
 
     def import_(self, node: nodes.Import, scope: _Scope) -> None:

@@ -11,6 +11,12 @@ from typing import Literal
 from promptlab.errors import Problem
 from promptlab.model import Place
 
+
+def decoded(data: bytes) -> str:
+    """The text of a file, with line breaks as `\\n`: one text, one identity, however a checkout writes it."""
+    return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+
+
 Severity = Literal["error", "warning"]
 
 

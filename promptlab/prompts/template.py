@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Literal
 
@@ -13,13 +13,14 @@ from promptlab.prompts.closure import Closure, ignored_front_matter
 from promptlab.prompts.declared import convert
 from promptlab.prompts.failures import FAILURES, explain
 from promptlab.prompts.frontmatter import Declaration
-from promptlab.prompts.limits import MAX_TEXT, LimitReached
+from promptlab.prompts.limits import MAX_EXPLAINED, MAX_TEXT, LimitReached
 from promptlab.prompts.methods import TEXT
+from promptlab.prompts.parsing import Unit
 from promptlab.prompts.sandbox import GLOBALS, Compiled, RenderContext
 from promptlab.prompts.scopes import Findings, Use, base_chain, find_names
 from promptlab.prompts.tracing import Segment, traced_values
 from promptlab.prompts.tree import Tree
-from promptlab.prompts.values import did_you_mean
+from promptlab.prompts.values import did_you_mean, form
 from promptlab.prompts.versions import Version
 from promptlab.spec import nearest
 
@@ -48,15 +49,13 @@ class Template:
         self.negative_prompt: tuple[str, ...] = tuple(part for front in fronts for part in front.negative_prompt)
         self.params: Mapping[str, str] = {key: text for front in fronts for key, text in front.params.items()}
         self.param_places: Mapping[str, Place] = {key: at for front in fronts for key, at in front.places.items()}
-        others = [unit.front for unit in closure.units if unit not in self._chain]
-        self.declared: Mapping[str, Declaration] = {
-            name: declaration for front in [*others, *fronts] for name, declaration in front.variables.items()
-        }
+        self.declared: Mapping[str, Declaration] = declarations(closure, self._chain)
         chosen = [front.whitespace for front in fronts if front.whitespace]
         self.whitespace: Literal["collapse", "keep"] = chosen[-1] if chosen else "collapse"
         defaults = {name: each.default for name, each in self.declared.items() if each.has_default}
         self._base: dict[str, Any] = {**GLOBALS, **defaults}
         self._keep = self.whitespace == "keep"
+        self._forms = {name: read for unit in closure.units for name, read in unit.forms.items()}
 
     def __repr__(self) -> str:
         return f"<Template {self.path}{'@' + self.ref if self.ref else ''} {self.id[:12]}>"
@@ -73,6 +72,11 @@ class Template:
         """True when a file differs from that commit, None outside git."""
         return self._version.dirty([unit.source for unit in self._closure.units])
 
+    @property
+    def trouble(self) -> str | None:
+        """Why git could not tell commit or dirty, as a sentence."""
+        return self._version.trouble
+
     # --- before money ---------------------------------------------------------------------------------------------
 
     @cached_property
@@ -81,8 +85,12 @@ class Template:
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """The variables that the template uses and does not define, also where a default would do."""
-        return frozenset(use.name for use in self._findings.uses if not use.blind)
+        """The variables that the template uses and does not define, also where a default would do.
+
+        A name that is read in another Unicode form is there in both.
+        """
+        found = {use.name for use in self._findings.uses if not use.blind}
+        return frozenset(found | {name for name, read in self._forms.items() if read in found})
 
     @cached_property
     def fields(self) -> Mapping[str, frozenset[str]]:
@@ -98,18 +106,23 @@ class Template:
 
         Over all branches, and in included files, base templates and macros that are used; with warnings.
         """
-        found = list(self._findings.problems)
+        if self._forms:
+            known = {form(name): fields for name, fields in known.items()}
+        found = [problem for problem in self._closure.problems.found if problem.severity == "warning"]
+        found += self._findings.problems
         found += ignored_front_matter(self._closure.units, self._chain)
-        told = set()
+        told: set[tuple[str, str, str | None, str]] = set()
         for use in self._findings.uses:
-            problem = self._problem(use, known)
+            problem = self._problem(use, known, did_you_mean if len(told) < MAX_EXPLAINED else _unexplained)
             key = (use.name, problem.code if problem else "", use.field, use.unit.source.path)
             if problem is not None and key not in told:
                 told.add(key)
                 found.append(problem)
         return found
 
-    def _problem(self, use: Use, known: Mapping[str, frozenset[str] | None]) -> Problem | None:
+    def _problem(
+        self, use: Use, known: Mapping[str, frozenset[str] | None], hint: Callable[[str, Iterable[str]], str]
+    ) -> Problem | None:
         guarded = self._findings.guarded
         if use.blind:
             if (use.name, None) in guarded or (use.name, use.field) in guarded:
@@ -122,7 +135,7 @@ class Template:
                 return None
             if (use.name, use.field) in guarded:
                 return None
-            message = f"undefined field {use.field!r} of {use.name!r}{did_you_mean(use.field, fields)}"
+            message = f"undefined field {use.field!r} of {use.name!r}{hint(use.field, fields)}"
             return self._at(use, "undefined-field", message)
         declared = self.declared.get(use.name)
         if declared is not None and declared.has_default:
@@ -138,9 +151,7 @@ class Template:
             about = f" ({declared.description})" if declared.description else ""
             message = f"undefined variable {use.name!r}{about}: the template declares it; give it in vars or as an axis"
             return self._at(use, "undefined-variable", message)
-        return self._at(
-            use, "undefined-variable", f"undefined variable {use.name!r}{did_you_mean(use.name, candidates)}"
-        )
+        return self._at(use, "undefined-variable", f"undefined variable {use.name!r}{hint(use.name, candidates)}")
 
     def _at(self, use: Use, code: str, message: str, severity: Literal["error", "warning"] = "error") -> Problem:
         column = use.field_column if code == "undefined-field" else None
@@ -148,7 +159,7 @@ class Template:
 
     def coerce(self, name: str, value: object, place: Place | None) -> object:
         """The value as the type that the template declares for it; InputError at the place where it is not."""
-        declaration = self.declared.get(name)
+        declaration = self.declared.get(form(name))
         if declaration is None or declaration.type is None:
             return value
         try:
@@ -165,14 +176,32 @@ class Template:
 
     def raw(self, context: Mapping[str, object]) -> str:
         """What the template wrote, before it is cleaned."""
-        return "".join(_run(self._compiled, {**self._base, **context}))
+        return "".join(_run(self._compiled, self._variables(context)))
+
+    def _variables(self, context: Mapping[str, object]) -> dict[str, Any]:
+        if self._forms:
+            context = {form(name): value for name, value in context.items()}
+        return {**self._base, **context}
 
     def trace(self, context: Mapping[str, object]) -> list[Segment]:
         """`raw` in parts, each with the file and line that wrote it and the variable that filled it.
 
         Slower than a render. A text that a filter changed is one part, at the place of the filter.
         """
-        return traced_values(self._tree, self._closure.main.source, {**self._base, **context}, _run)
+        return traced_values(self._tree, self._closure.main.source, self._variables(context), _run)
+
+
+def _unexplained(name: str, known: Iterable[str]) -> str:
+    """Instead of "did you mean", which takes time, where there are many problems."""
+    return ""
+
+
+def declarations(closure: Closure, chain: list[Unit]) -> dict[str, Declaration]:
+    """The variables that the files of a template declare; the template over its base, both over what they include."""
+    others = [unit for unit in closure.units if unit not in chain]
+    return {
+        name: declaration for unit in [*others, *reversed(chain)] for name, declaration in unit.front.variables.items()
+    }
 
 
 def _run(compiled: Compiled, variables: dict[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -17,9 +18,10 @@ from promptlab.prompts.codegen import prepare, weigh
 from promptlab.prompts.limits import MAX_FILE
 from promptlab.prompts.parsing import Unit, parse_unit
 from promptlab.prompts.sandbox import Compiled, Sandbox
-from promptlab.prompts.sources import SourceFile
+from promptlab.prompts.selftest import ensure_sound
+from promptlab.prompts.sources import SourceFile, decoded
 
-SUFFIXES = frozenset({".j2", ".jinja", ".jinja2", ".txt"})
+SUFFIXES = (".j2", ".jinja", ".jinja2", ".txt")
 
 
 class Unreadable(Exception):
@@ -33,7 +35,9 @@ class Unreadable(Exception):
 def check_name(name: str) -> None:
     """Refuse a name that could lead out of the folder, before the disk or git is asked."""
     parts = name.split("/")
-    odd = not name or len(name) > 500 or "\\" in name or ":" in parts[0] or not name.isprintable()
+    if not name.isprintable():
+        raise Unreadable(f"{name[:80]!a} has a line break or control character in it; rename the file", "template-path")
+    odd = not name or len(name) > 500 or "\\" in name or name[1:2] == ":"  # c:x, on Windows
     if odd or any(part in ("", ".", "..") for part in parts):
         message = f"{name[:80]!a} leads out of the templates folder; write a name in it, such as 'parts/light.j2'"
         raise Unreadable(message, "template-path")
@@ -57,17 +61,21 @@ class WorkingFolder:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    @cached_property
+    def resolved(self) -> str:
+        """The folder itself, behind links."""
+        return str(self.root.resolve())
+
     def read(self, name: str) -> bytes | None:
         """A plain file inside the folder, links followed; anything else is refused or not there."""
-        root = self.root.resolve()
+        root = self.resolved
         try:
-            path = (root / name).resolve()
-            if not path.is_relative_to(root):
+            path = os.path.realpath(f"{root}/{name}", strict=True)
+            if not path.startswith(f"{root.rstrip('/')}/"):
                 raise Unreadable(f"{name!r} is a link that leads out of the templates folder", "template-path")
-            about = path.stat()
-            if not stat.S_ISREG(about.st_mode):  # a pipe would never end
+            if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116  # a pipe would never end
                 return None
-            with path.open("rb") as file:
+            with open(path, "rb") as file:  # noqa: PTH123  # paths as text: thousands of files are read so
                 return file.read(MAX_FILE + 1)
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -76,10 +84,19 @@ class WorkingFolder:
             raise Unreadable(f"{name!r} cannot be read: {why}", "template-unreadable") from None
 
     def names(self) -> list[str]:
-        """Template files below the folder; hidden ones left out."""
-        found = (path.relative_to(self.root) for path in self.root.rglob("*") if path.suffix in SUFFIXES)
-        shown = (path for path in found if not any(part.startswith(".") for part in path.parts))
-        return sorted(path.as_posix() for path in shown if (self.root / path).is_file())
+        """Template files below the folder; hidden ones left out, and folders behind links."""
+        found, todo = list[str](), [""] if self.root.is_dir() else []
+        while todo:
+            inside = todo.pop()
+            with os.scandir(self.root / inside) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        todo.append(f"{inside}{entry.name}/")
+                    elif entry.name.endswith(SUFFIXES) and entry.is_file():
+                        found.append(inside + entry.name)
+        return sorted(found)
 
 
 class RevisionFolder:
@@ -97,19 +114,46 @@ class RevisionFolder:
         return {path.removeprefix(self.prefix): entry for path, entry in found.items()}
 
     def read(self, name: str) -> bytes | None:
-        """A plain file of the commit; a link is refused."""
-        entry = self.entries.get(name)
-        if entry is None:
+        """A plain file of the commit, links followed inside the folder; anything else is refused or not there."""
+        entry = self.entries.get(self._behind_links(name))
+        if entry is None or not entry.is_file:
             return None
-        if not entry.is_file:
-            raise Unreadable(f"{name!r} is a link at this revision, and links are not followed", "template-path")
         if entry.size > MAX_FILE:
             return b" " * (MAX_FILE + 1)  # refused by its size, as in the working copy, without reading it
-        return self.repository.read_blob(entry.blob)
+        return self._blob(entry)
+
+    def _blob(self, entry: Entry) -> bytes:
+        try:
+            return self.repository.read_blob(entry.blob)
+        except GitError as error:
+            raise Unreadable(str(error), "template-unreadable") from None
+
+    def _behind_links(self, name: str) -> str:
+        todo, done, links = name.split("/")[::-1], list[str](), 20
+        while todo:
+            part = todo.pop()
+            entry = self.entries.get("/".join([*done, part]))
+            if part == "..":
+                target = ["", *done][-1] and done.pop()
+            elif entry is None or entry.is_file:
+                done.append(part)
+                continue
+            elif entry.mode == "160000":
+                raise Unreadable(
+                    f"{name!r} is in a submodule, whose past this repository does not hold", "template-path"
+                )
+            else:
+                links -= 1
+                target = self._blob(entry).decode("utf-8", "replace")
+                todo += [each for each in target.split("/") if each not in ("", ".")][::-1]
+            if not target or target.startswith("/") or links < 0:
+                message = f"{name!r} is a link at this revision that leads out of the templates folder"
+                raise Unreadable(message, "template-path")
+        return "/".join(done)
 
     def names(self) -> list[str]:
         """Template files of the folder at that commit."""
-        return sorted(name for name in self.entries if Path(name).suffix in SUFFIXES)
+        return sorted(name for name in self.entries if name.endswith(SUFFIXES))
 
 
 class Tree:
@@ -128,11 +172,17 @@ class Tree:
         self.repository = repository
         self.units: dict[str, Unit | None] = {}
         self.made: dict[str, Compiled | None] = {}
+        self.stateless: dict[str, bool] = {}
         self.sandbox = sandbox(self.compiled_by_name)
 
     def with_sandbox(self, sandbox: Callable[[Callable[[str], Compiled | None]], Sandbox]) -> Tree:
         """The same files for another sandbox, read and parsed again as they are asked for."""
         return Tree(_Remembered(self), self.shown, repository=self.repository, sandbox=sandbox)
+
+    @cached_property
+    def all_names(self) -> list[str]:
+        """What there is, for "did you mean"; listed once, however many are missing."""
+        return self.folder.names()
 
     def unit(self, name: str) -> Unit | None:
         """A parsed file; None when it is not there. Raises Unreadable."""
@@ -155,18 +205,16 @@ class Tree:
         problem = None
         text = ""
         if len(data) > MAX_FILE:
-            problem = Problem("template-unreadable", f"a template of more than {MAX_FILE // 1024} kB", shown)
+            problem = Problem("template-unreadable", f"a template of more than {MAX_FILE // 1024} kB", shown, 1)
         else:
             try:
-                text = data.decode("utf-8-sig")
+                text = decoded(data)
             except UnicodeDecodeError as error:
                 line = data[: error.start].count(b"\n") + 1
                 problem = Problem("template-unreadable", "this is not UTF-8 text; save the file as UTF-8", shown, line)
         blob = self.repository.blob(data) if self.repository is not None else None
         if problem is not None:
             return Unit(SourceFile(name, shown, "", blob=blob), problems=(problem,))
-        # One text, one identity: a checkout with Windows line breaks is the same template.
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
         head, body = frontmatter.split(text)
         return parse_unit(self.sandbox, SourceFile(name, shown, text, body, blob), head)
 
@@ -180,6 +228,7 @@ class Tree:
     def compile(self, unit: Unit) -> Compiled:
         """Compile a parsed file; InputError where only the compiler finds what is wrong."""
         assert unit.tree is not None
+        ensure_sound()
         weight = weigh(unit.tree.body)
         stateless = self.is_stateless(unit)
         prepare(unit.tree)
@@ -196,6 +245,14 @@ class Tree:
 
     def is_stateless(self, unit: Unit) -> bool:
         """True when running the file's top level only defines macros and constants, so that once is enough."""
+        path = unit.source.path
+        if self.units.get(path) is not unit:  # an inline text
+            return self._only_defines(unit)
+        if path not in self.stateless:
+            self.stateless[path] = self._only_defines(unit)
+        return self.stateless[path]
+
+    def _only_defines(self, unit: Unit) -> bool:
         for node in unit.tree.body if unit.tree else ():
             text = isinstance(node, nodes.Output) and all(isinstance(part, nodes.TemplateData) for part in node.nodes)
             constant = isinstance(node, nodes.Assign) and isinstance(node.node, nodes.Const)
@@ -221,10 +278,13 @@ class _Remembered:
         return self.tree.folder.names()
 
 
-def commit_of(repository: Repository | None, ref: str, revision: str) -> tuple[Repository, str]:
-    """The commit a `@revision` names; InputError when there is none, or no git."""
+def commit_of(
+    repository: Repository | None, ref: str, revision: str, why: Callable[[], str | None]
+) -> tuple[Repository, str]:
+    """The commit a `@revision` names; InputError when there is none, or no git, or git refuses (`why`)."""
     if repository is None:
-        message = f"{ref!r} names a revision, but the templates are in no git repository, or git is not installed"
+        reason = why() or "the templates are in no git repository, or git is not installed"
+        message = f"{ref!r} names a revision, but {reason}"
         raise InputError(message, code="template-revision")
     try:
         return repository, repository.resolve(revision)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Never
@@ -50,6 +51,11 @@ class Missing(StrictUndefined):
         if known is None:
             return f"undefined {'variable' if owner is missing else 'field'} {name!r}"
         return f"undefined field {name!r}{did_you_mean(name, known)}"
+
+
+def form(name: str) -> str:
+    """A name as Python reads it: those that differ only in their Unicode form (NFKC) are one."""
+    return name if name.isascii() else unicodedata.normalize("NFKC", name)
 
 
 def field_names(value: object) -> list[str] | None:

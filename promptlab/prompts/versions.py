@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from promptlab.git import Entry, Head, Repository
+from promptlab.errors import GitError
+from promptlab.git import Repository, is_among
 from promptlab.prompts.sources import SourceFile
 
 
@@ -17,6 +18,7 @@ class AtRevision:
 
     ref: str
     id: str
+    trouble: None = None
 
     def commit(self) -> str:
         """The commit that `ref` named."""
@@ -28,58 +30,81 @@ class AtRevision:
 
 
 class Working:
-    """The working copy of a folder; one for each Library, so that git is asked once."""
+    """The working copy of a folder; one for each Library, so that git is asked once.
+
+    What git cannot tell (a damaged index, say) is None, and `trouble` says why: no run stops for it.
+    """
 
     ref: None = None
 
     def __init__(self, repository: Repository | None, folder: Path) -> None:
         self.repository = repository
         self.folder = folder
+        self.trouble: str | None = None
+        self._repositories: dict[Path, Repository | None] = {}
+        self._looks: dict[tuple[Path, str], set[str]] = {}
 
     @cached_property
-    def head(self) -> Head | None:
-        """What is checked out."""
-        return self.repository.head() if self.repository is not None else None
-
-    @cached_property
-    def entries(self) -> Mapping[str, Entry]:
-        """The folder as HEAD has it."""
-        prefix = self.prefix
-        if self.repository is None or self.head is None or prefix is None:
-            return {}
-        return self.repository.tree(self.head.commit, prefix)
-
-    @cached_property
-    def prefix(self) -> str | None:
-        """The folder's path in the repository."""
-        return self.repository.relative(self.folder) if self.repository is not None else None
+    def _head(self) -> str | None:
+        if self.repository is None:
+            return None
+        try:
+            return self.repository.commit()
+        except GitError as error:
+            self.trouble = str(error)
+            return None
 
     def commit(self) -> str | None:
         """The commit that is checked out."""
-        return self.head.commit if self.head is not None else None
+        return self._head
 
     def dirty(self, sources: Sequence[SourceFile]) -> bool | None:
-        """Compares blob ids, and asks git where they differ (it may convert line breaks)."""
-        if self.repository is None or self.head is None:
+        """Whether a file, or one that a link leads to, is not as its repository has it; None where git cannot tell."""
+        if self.commit() is None:
             return None
-        suspects = []
-        for source in sources:
-            path = self.path_of(source)
-            if path is None:
-                return True  # a link, or a folder outside of the repository: in no commit
-            entry = self.entries.get(path)
-            if source.blob is None or entry is None or entry.blob != source.blob:
-                suspects.append(path)
-        return self.repository.is_dirty(suspects)
+        try:
+            return any(self._changed(path) for source in sources for path in self._paths(source))
+        except GitError as error:
+            self.trouble = str(error)
+            return None
 
-    def path_of(self, source: SourceFile) -> str | None:
-        """A file's path in the repository."""
-        assert self.repository is not None
+    def _paths(self, source: SourceFile) -> Iterator[Path]:
+        """The file, and each link on the way to it."""
         if source.place is not None:
-            return self.repository.relative((source.folder or Path()) / source.place.path)
-        if self.prefix is None:
+            yield ((source.folder or Path()) / source.place.path).resolve()
+            return
+        at = self.folder.resolve()
+        for part in source.path.split("/"):
+            if (at / part).is_symlink():
+                yield at / part
+            at = (at / part).resolve()
+        yield at
+
+    def _changed(self, path: Path) -> bool:
+        """Whether a path differs from what its repository has; one look at the folder of all templates serves all."""
+        repository = self._repository_of(path.parent)
+        if repository is None:
+            return True
+        root = repository.root.resolve()
+        name, folder = path.relative_to(root).as_posix(), path.parent
+        if path.is_relative_to(self.folder.resolve()) and self.folder.resolve().is_relative_to(root):
+            folder = self.folder.resolve()
+        inside = folder.relative_to(root).as_posix()
+        key = (root, inside)
+        if key not in self._looks:
+            self._looks[key] = repository.changes(inside)
+        return is_among(name, self._looks[key])
+
+    def _repository_of(self, folder: Path) -> Repository | None:
+        """The repository that a folder is in: mostly this one, but links and submodules lead to others."""
+        root = next((each for each in (folder, *folder.parents) if (each / ".git").exists()), None)
+        if self.repository is not None and root == self.repository.root.resolve():
+            return self.repository
+        if root is None:
             return None
-        return source.path if self.prefix in ("", ".") else f"{self.prefix}/{source.path}"
+        if root not in self._repositories:
+            self._repositories[root] = Repository.find(root)
+        return self._repositories[root]
 
 
 #: What is known about a version: `ref`, `commit()` and `dirty(sources)`; git is only asked when it is wanted.

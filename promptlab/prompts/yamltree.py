@@ -10,6 +10,7 @@ import yaml
 
 MAX_NODES = 2_000
 MAX_DEPTH = 8
+_TOO_DEEP = f"a front matter nested more than {MAX_DEPTH} deep"
 
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
@@ -41,9 +42,10 @@ def read_tree(text: str) -> Branch:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise YamlFault(
-            f"this is not YAML: {getattr(error, 'problem', None) or error}", line, column, "yaml-syntax"
-        ) from None
+        reason = getattr(error, "problem", None) or str(error)
+        if "nesting" in reason:  # libyaml reads ahead, and has a limit of its own in some versions
+            raise YamlFault(_TOO_DEEP, line, column) from None
+        raise YamlFault(f"this is not YAML: {reason}", line, column, "yaml-syntax") from None
 
 
 def _read(text: str) -> Branch:
@@ -63,17 +65,22 @@ class _Builder:
         self.count = 0
 
     def document(self) -> Branch:
+        found = Branch("", 1, 1)
         for event in self.events:
             if isinstance(event, yaml.NodeEvent):
-                return self.branch(event, 0)
-        return Branch("", 1, 1)
+                found = self.branch(event, 0)
+            elif isinstance(event, yaml.DocumentEndEvent) and event.explicit:
+                mark: Any = event.start_mark
+                line, column = mark.line + 1, mark.column + 1
+                raise YamlFault("a front matter ends with ---, not with ...", line, column)
+        return found
 
     def branch(self, event: Any, depth: int, key: tuple[int, int] = (1, 1)) -> Branch:
         line, column = event.start_mark.line + 1, event.start_mark.column + 1
         self.count += 1
         if self.count > MAX_NODES or depth > MAX_DEPTH:
-            what = f"nested more than {MAX_DEPTH} deep" if depth > MAX_DEPTH else f"of more than {MAX_NODES:,} values"
-            raise YamlFault(f"a front matter {what}", line, column)
+            message = _TOO_DEEP if depth > MAX_DEPTH else f"a front matter of more than {MAX_NODES:,} values"
+            raise YamlFault(message, line, column)
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
             raise YamlFault(
                 "a front matter has no anchors (&) and aliases (*); quote a text that begins so", line, column

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from promptlab.errors import GitError, InputError
-from promptlab.git import Repository
+from promptlab.git import Repository, Snapshot
 from promptlab.model import Axis, Experiment, Source
 from promptlab.plan import Plan, make_plan
+from promptlab.prompts import Library
 from promptlab.run.previewing import preview
 from promptlab.run.studio import Job
 
@@ -89,9 +90,20 @@ def plan_at(job: Job, revision: str) -> Plan:
         row_filter=expression,
         read=read,
     )
-    return make_plan(
-        _at(old, commit), job.studio.library(), job.plan.target, where=job.plan.where, limit=job.plan.limit
-    )
+    library = job.studio.library()
+    pinned = _at(old, then) if (then := _templates_then(repository, commit, library)) else old
+    return make_plan(pinned, library, job.plan.target, where=job.plan.where, limit=job.plan.limit)
+
+
+def _templates_then(repository: Repository, commit: str, library: Library) -> str | None:
+    """The commit of the templates then: the same, or a submodule's; None where another repository holds them."""
+    if library.repository is None or library.repository.root == repository.root:
+        return commit
+    inside = library.folder.absolute().relative_to(library.shown.absolute()).as_posix()
+    studio = repository.relative(library.shown)
+    with repository.objects() as objects:
+        item = Snapshot(objects, commit).find(f"{studio}/{inside}")
+    return item.id if item is not None and item.is_submodule else None
 
 
 def pinned_plan(job: Job, template: str, revision: str | None) -> Plan:

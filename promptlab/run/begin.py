@@ -17,7 +17,7 @@ from pathlib import Path
 
 import promptlab
 from promptlab.errors import InputError, StoreError
-from promptlab.git import Repository
+from promptlab.git import checked_out
 from promptlab.http import decode_data_url
 from promptlab.log import Log
 from promptlab.model import Generation, Image, InputFile, Request, Run, Variant, new_id, utc_now
@@ -45,6 +45,7 @@ class Begun:
     cached: int
     gone: int = 0
     restored: int = 0
+    note: str | None = None  # what git could not tell
 
 
 def begin(
@@ -55,7 +56,7 @@ def begin(
 
     `own` is told the run in the commit that makes it, and again as planning goes on: it is this process' own.
     """
-    run = _run(job, settings)
+    run, note = _run(job, settings)
     experiment = job.experiment
     with log.transaction():
         log.use_experiment(experiment.name, experiment.path, experiment.description, job.studio.folder)
@@ -84,14 +85,16 @@ def begin(
         planned += len(rows)
         cached += sum(row.cached_from is not None for row in rows)
     log.update(Run, run.id, planned=planned, cached=cached)
-    return Begun(replace(run, planned=planned, cached=cached), planned, cached, gone, files.restored)
+    return Begun(replace(run, planned=planned, cached=cached), planned, cached, gone, files.restored, note)
 
 
-def _run(job: Job, settings: dict[str, object]) -> Run:
+def _run(job: Job, settings: dict[str, object]) -> tuple[Run, str | None]:
+    """The run's row, and what git could not tell of it."""
     experiment, endpoint, chosen = job.experiment, job.endpoint, job.studio.settings
-    repository = Repository.find(job.studio.folder)
-    head = repository.head() if repository else None
-    return Run(
+    state = checked_out(job.studio.folder, [experiment.path])
+    templates = job.plan.templates.values()
+    trouble = next((each.trouble for each in templates if each.dirty is None and each.trouble), state.trouble)
+    run = Run(
         id=new_id(),
         experiment=experiment.name,
         project=chosen.project,
@@ -105,11 +108,12 @@ def _run(job: Job, settings: dict[str, object]) -> Run:
         base_url=endpoint.base_url,
         plan=endpoint.plan.name if endpoint.plan else None,
         started_at=utc_now(),
-        git_commit=head.commit if head else None,
-        git_branch=head.branch if head else None,
-        git_dirty=head.dirty if head else None,
+        git_commit=state.commit,
+        git_branch=state.branch,
+        git_dirty=True if state.commit and any(each.dirty for each in templates) else state.dirty,
         promptlab_version=promptlab.__version__,
     )
+    return run, None if trouble is None else f"git: {trouble}; the run is logged without what git would have told"
 
 
 def _price_table(job: Job) -> dict[str, object]:

@@ -59,6 +59,8 @@ def run(
         with work.closing():
             begun = begin(job, log, store, work.names, fresh=options.fresh, settings=settings, own=work.own)
             work.say_files(begun)
+            if begun.note is not None:
+                listener(Message(begun.note, "warning"))
             listener(Planned(begun.run.id, begun.planned, begun.cached))
             return work.drive(begun.run, job.experiment.mode, begun.planned - begun.cached)
 

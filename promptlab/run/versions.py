@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,10 +12,11 @@ from typing import Any
 
 from promptlab.errors import InputError, PromptlabError
 from promptlab.git import BlameLine, Commit, Repository
-from promptlab.log import Log, UsedTemplate
+from promptlab.log import Log, TemplateUsage, UsedTemplate
 from promptlab.model import Experiment, Generation, Image, Place, Run, Source
 from promptlab.plan import Plan
 from promptlab.prompts import Fields, Library, Segment, Template
+from promptlab.run.lineage import lineage
 from promptlab.run.studio import Studio, prepare
 
 __all__ = [
@@ -87,22 +88,28 @@ class BlamedPart:
 # --- log ---
 
 
-def template_log(studio: Studio, log: Log | None, name: str) -> list[TemplateVersion]:
+def template_log(
+    studio: Studio, log: Log | None, name: str, tell: Callable[[str], None] = lambda sentence: None
+) -> list[TemplateVersion]:
     """The versions of a template, newest first: each commit that changed it or a file it includes, each text that ran.
 
     An edit of an included macro is a version, since the prompts change with it. The uncommitted working copy and texts
-    that ran without being committed are versions too, and say so.
+    that ran without being committed are versions too, and say so. Renames and merges are followed. `tell` gets a
+    sentence for each reason why the history may not be whole: a shallow clone, say, or what git cannot read.
     """
     library = studio.library()
     if name not in library.names():
         library.get(name)  # InputError with the nearest name
-    used = {} if log is None else log.template_usage(name)
+    past = lineage(library, name)
+    for note in past.notes:
+        tell(note)
+    used = {} if log is None else _used(log, past.names)
     found: list[TemplateVersion] = []
     seen: set[str] = set()
-    for commit, template in _committed(library, name):
-        if template.id not in seen:
-            seen.add(template.id)
-            found.append(_version(template.id, commit, "", used))
+    for commit, id_ in past.versions:
+        if id_ not in seen:
+            seen.add(id_)
+            found.append(_version(id_, commit, "", used))
     working = _text_of(library, name)
     if working is not None and working.id not in seen:
         note = "not versioned" if library.repository is None else "uncommitted"
@@ -110,6 +117,18 @@ def template_log(studio: Studio, log: Log | None, name: str) -> list[TemplateVer
         found.insert(0, _version(working.id, None, note, used))
     lost = [_version(id_, None, "not in git", used) for id_ in used if id_ not in seen]
     return found[:1] + lost + found[1:] if found and found[0].commit is None else lost + found
+
+
+def _used(log: Log, names: Iterable[str]) -> dict[str, TemplateUsage]:
+    """Template id → what it made, under any of the template's names."""
+    found: dict[str, TemplateUsage] = {}
+    for name in names:
+        for id_, usage in log.template_usage(name).items():
+            other = found.get(id_)
+            runs = usage.runs + (other.runs if other else 0)
+            last = max(usage.last_used, other.last_used if other else "")
+            found[id_] = replace(usage, runs=runs, last_used=last)
+    return found
 
 
 def _version(template_id: str, commit: Commit | None, note: str, used: Mapping[str, Any]) -> TemplateVersion:
@@ -135,40 +154,6 @@ def _text_of(library: Library, ref: str) -> Template | None:
         return library.get(ref)
     except PromptlabError:
         return None
-
-
-def _committed(library: Library, name: str) -> Iterator[tuple[Commit, Template]]:
-    """Commits that gave the template (with what it includes) a new text, newest first."""
-    repository = library.repository
-    if repository is None:
-        return
-    commits = _commits_of(repository, library, name)
-    versions = [(commit, template) for commit in commits if (template := _text_of(library, f"{name}@{commit.commit}"))]
-    for index, (commit, template) in enumerate(versions):
-        older = versions[index + 1][1] if index + 1 < len(versions) else None
-        if older is None or older.id != template.id:
-            yield commit, template
-
-
-def _commits_of(repository: Repository, library: Library, name: str) -> list[Commit]:
-    """The commits that touched the template or any file that any version of it includes, newest first."""
-    found: dict[str, Commit] = {}
-    todo, done = [name], set[str]()
-    while todo:
-        path = todo.pop()
-        if path in done:
-            continue
-        done.add(path)
-        inside = repository.relative(library.folder / path)
-        if inside is None:
-            continue
-        for commit in repository.history(inside):
-            found.setdefault(commit.commit, commit)
-            version = _text_of(library, f"{name}@{commit.commit}")
-            todo += [file.path for file in version.files if file.path not in done] if version else []
-        current = _text_of(library, name)
-        todo += [file.path for file in current.files if file.path not in done] if current else []
-    return [found[commit] for commit in repository.newest_first(found)] if found else []
 
 
 # --- diff ---
@@ -325,7 +310,7 @@ class _Lines:
         self._used = used
         self._run = run
         self._experiment = experiment
-        self._repository = Repository.find(studio.folder)
+        self._library = studio.library()
         self._known: dict[str, Mapping[int, BlameLine] | None] = {}
 
     def part(self, segment: Segment, variant: Mapping[str, str]) -> BlamedPart:
@@ -365,19 +350,22 @@ class _Lines:
 
         None where there is no commit to ask: outside git, or a file that was in none.
         """
+        repository: Repository | None
         if self._is_inline(path):
-            commit, inside = (self._run.git_commit if self._run else None), Path(path)
+            commit, file = (self._run.git_commit if self._run else None), self._studio.folder / path
+            repository = Repository.find(file)
             source = self._experiment.text if self._experiment else None
         else:
-            commit, inside = self._used.commit, Path("templates", path)
+            commit, file = self._used.commit, self._library.folder / path
+            repository = self._library.repository
             source = next((file.source for file in self._used.files if file.path == path), None)
-        if self._repository is None or commit is None or source is None:
+        if repository is None or commit is None or source is None:
             return None
-        name = self._repository.relative(self._studio.folder / inside)
-        committed = None if name is None else self._repository.read(commit, name)
+        name = repository.relative(file)
+        committed = None if name is None else repository.read(commit, name)
         if name is None or committed is None:
             return None
-        blamed = self._repository.blame(name, commit)
+        blamed = repository.blame(name, commit)
         then = committed.decode("utf-8", "replace").replace("\r\n", "\n").split("\n")
         matcher = SequenceMatcher(None, then, source.replace("\r\n", "\n").split("\n"), autojunk=False)
         return {

@@ -120,6 +120,114 @@ def test_history(studio: Path, cli: CLI, history: list[str], git: CLI) -> None:
     assert latest.count("uncommitted") == 1
 
 
+def log_of(cli: CLI, name: str) -> list[list[str]]:
+    """commit, author, message and the rest of each row of `templates log`."""
+    return [line.split() for line in cli("templates", "log", name).out.splitlines()[2:]]
+
+
+def test_the_log_follows_renames(studio: Path, cli: CLI, history: list[str], git: CLI, experiment: CLI) -> None:
+    """A renamed template keeps its past, with what was made under its old name, also where it was edited on the way."""
+    git("mv", "templates/hero.j2", "templates/main.j2")
+    git("commit", "-qm", "rename")
+    assert [row[3] for row in log_of(cli, "main.j2")] == ["grain", "wood", "first"]
+    assert [row[4:6] for row in log_of(cli, "main.j2")] == [["1", "1"]] * 3
+    path = experiment(EXPERIMENT.replace("hero.j2", "main.j2"), "renamed")
+    cli("run", path, "--no-thumbnails")
+    assert [row[4:6] for row in log_of(cli, "main.j2")] == [["2", "1"], ["1", "1"], ["1", "1"]]
+    git("mv", "templates/main.j2", "templates/last.j2")
+    last = studio / "templates" / "last.j2"
+    last.write_text(last.read_text() + "at dusk\n")
+    git("add", "-A")
+    git("commit", "-qm", "dusk")
+    assert [row[3] for row in log_of(cli, "last.j2")] == ["dusk", "grain", "wood", "first"]
+
+
+def test_a_clean_merge_is_committed(studio: Path, cli: CLI, history: list[str], git: CLI) -> None:
+    """A text that only the merge has is the merge's version, not an uncommitted one; the run is not dirty."""
+    hero, tool = studio / "templates" / "hero.j2", studio / "templates" / "_tool.j2"
+    git("checkout", "-qb", "side")
+    tool.write_text(TOOL.replace(" light{%", " glow{%"))
+    git("commit", "-qam", "glow")
+    git("checkout", "-q", "-")
+    hero.write_text(hero.read_text().replace("wooden", "marble"))
+    git("commit", "-qam", "marble")
+    git("merge", "-q", "side", "-m", "both")
+    messages = [row[3] for row in log_of(cli, "hero.j2")]
+    assert (messages[0], sorted(messages[1:3]), messages[3:]) == (
+        "both",
+        ["glow", "marble"],
+        ["grain", "wood", "first"],
+    )
+    cli("run", "experiments/exp.yaml", "--no-thumbnails")
+    assert rows(studio, "SELECT git_dirty FROM runs ORDER BY rowid DESC LIMIT 1") == [(0,)]
+    assert rows(studio, "SELECT git_dirty FROM run_templates ORDER BY rowid DESC LIMIT 1") == [(0,)]
+    assert log_of(cli, "hero.j2")[0][3:6] == ["both", "1", "1"]
+
+
+def test_a_run_of_untracked_files_is_dirty(studio: Path, cli: CLI, git: CLI, experiment: CLI) -> None:
+    """An experiment, and a template, that are in no commit make the run dirty, as an edit does."""
+    git("add", "-A")
+    git("commit", "-qm", "one")
+    committed = experiment("prompt: cup\nseeds: [1]\n")
+    cli("run", committed, "--no-thumbnails")
+    git("add", "-A")
+    git("commit", "-qm", "two")
+    cli("run", committed, "--no-thumbnails")
+    (studio / "templates" / "new.j2").write_text("a cup")
+    experiment("template: new.j2\nseeds: [1]\n", "other")
+    git("add", "experiments")
+    git("commit", "-qm", "three")
+    cli("run", "experiments/other.yaml", "--no-thumbnails")
+    assert rows(studio, "SELECT git_dirty FROM runs ORDER BY rowid") == [(1,), (0,), (1,)]
+
+
+def test_a_damaged_repository_stops_no_run(studio: Path, cli: CLI, history: list[str]) -> None:
+    """The run is made, says what git could not tell, and is logged with the commit that is known."""
+    (studio / ".git" / "index").write_bytes(b"nonsense")
+    result = cli("run", "experiments/exp.yaml", "--no-thumbnails")
+    assert result.code == 0
+    assert "git: git status refused: " in result.err
+    assert "the index is damaged" in result.err
+    assert rows(studio, "SELECT git_commit IS NULL, git_dirty FROM runs ORDER BY rowid DESC LIMIT 1") == [(0, None)]
+    log = cli("templates", "log", "hero.j2")
+    assert (log.code, "grain" in log.out) == (0, True)
+
+
+def test_a_shallow_clone_says_that_its_history_is_cut(
+    studio: Path, cli: CLI, history: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is there is shown; a sentence says that there is more, and how to get it."""
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", "--depth", "2", f"file://{studio}", str(clone)], check=True)
+    monkeypatch.chdir(clone)
+    assert [row[3] for row in log_of(cli, "hero.j2")] == ["grain", "wood"]
+    assert "git fetch --unshallow" in cli("templates", "log", "hero.j2").err
+
+
+def test_a_plan_against_a_revision_of_templates_elsewhere(
+    studio: Path, cli: CLI, git: CLI, experiment: CLI, tmp_path: Path
+) -> None:
+    """Where templates/ is a submodule, `--against` compares with the commit of it that the revision names."""
+    shared = tmp_path / "shared"
+    shutil.move(studio / "templates", shared)
+    (shared / "new.j2").write_text("a cup")
+    experiment("template: new.j2\nseeds: [1]\n")
+    identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org", "-c", "protocol.file.allow=always"]
+
+    def inside(folder: Path, *arguments: str) -> None:
+        subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+    for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "one"]):
+        inside(shared, *arguments)
+    inside(studio, "submodule", "add", str(shared), "templates")
+    git("add", "-A")
+    git("commit", "-qm", "with templates")
+    git("tag", "v1")
+    (studio / "templates" / "new.j2").write_text("a mug")
+    result = cli("plan", "experiments/exp.yaml", "--against", "v1")
+    assert (result.code, "1 changed" in result.out) == (0, True), result
+
+
 def test_revisions_as_an_axis(studio: Path, cli: CLI, history: list[str], experiment: CLI) -> None:
     """A map of revisions is an axis, each with its own includes; what is known costs nothing; the copy is untouched."""
     before = {path: path.read_bytes() for path in (studio / "templates").rglob("*.j2")}

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from promptlab.errors import GitError
-from promptlab.git import Repository
+from promptlab.git import Repository, Snapshot, checked_out, is_among
+from promptlab.git.process import start as real
 
 
 def found(path: Path) -> Repository:
@@ -67,16 +68,39 @@ def test_head_says_commit_branch_and_dirty(work: Any) -> None:
 
 
 def test_an_untracked_or_ignored_file_is_dirty(work: Any) -> None:
-    """is_dirty is about the files asked for: changed, untracked and ignored ones are in no commit."""
+    """Changes are about the folder asked for: edited, untracked and ignored files are in no commit."""
     work.commit("one", hero="a", other="b")
     repository = found(work.root)
     work.write("other.j2", "changed")
     work.write("new.j2", "x")
     work.write("ignored.j2", "x")
     work.write(".gitignore", "ignored.j2\n")
-    table = {"hero.j2": False, "other.j2": True, "new.j2": True, "ignored.j2": True}
-    assert {path: repository.is_dirty([path]) for path in table} == table
-    assert not repository.is_dirty([])
+    assert repository.changes("") == {"other.j2", "new.j2", "ignored.j2", ".gitignore"}
+    assert repository.changes("other.j2") == {"other.j2"}
+    assert repository.changes("hero.j2") == set()
+
+
+@pytest.mark.parametrize("mark", ["--assume-unchanged", "--skip-worktree"])
+def test_an_edit_that_git_overlooks_is_dirty(work: Any, mark: str) -> None:
+    """A file that git was told not to look at is compared all the same; as committed, it is clean."""
+    work.commit("one", hero="a\n", other="b\n")
+    work.git("update-index", mark, "hero.j2", "other.j2")
+    repository = found(work.root)
+    assert repository.changes("") == set()
+    work.write("hero.j2", "edited\n")
+    work.write("other.j2", "b\r\n")  # as a checkout with Windows line breaks has it
+    assert repository.changes("") == {"hero.j2"}
+
+
+def test_a_folder_that_is_ignored_as_a_whole_is_dirty(work: Any) -> None:
+    """git names the folder only; the files in it count."""
+    work.write(".gitignore", "drafts/\n")
+    work.commit("one", hero="a")
+    work.write("drafts/new.j2", "x")
+    changed = found(work.root).changes("")
+    assert changed == {"drafts/"}
+    assert is_among("drafts/new.j2", changed)
+    assert not is_among("hero.j2", changed)
 
 
 @pytest.mark.parametrize("revision", ["main", "HEAD", "v1.2", "HEAD~0", "@", "main^{commit}"])
@@ -165,15 +189,19 @@ def test_links_are_not_read(work: Any) -> None:
     assert found(work.root).read(commit, "link.j2") is None
 
 
-@pytest.mark.parametrize("name", ["ünï cödé.j2", "-option.j2", ":(top)x.j2", "a*b.j2", "tab\there.j2"])
+@pytest.mark.parametrize(
+    "name", ["ünï cödé.j2", "-option.j2", ":(top)x.j2", "a*b.j2", "tab\there.j2", "line\nbreak.j2", 'it\'s "so".j2']
+)
 def test_odd_names_are_names(work: Any, name: str) -> None:
     """Spaces, dashes, pathspec magic and tabs in a file's name are read literally."""
     work.write(name, "odd")
     commit = work.commit("one", axb="plain")
     repository = found(work.root)
     assert repository.read(commit, name) == b"odd"
-    assert [entry.path for entry in repository.history(name)] == [name]
-    assert not repository.is_dirty([name])
+    assert [entry.commit for entry in repository.log(name)] == [commit]
+    assert repository.changes(name) == set()
+    with repository.objects() as objects:
+        assert Snapshot(objects, commit).read(name) == b"odd"
     assert repository.blame(name)[0].commit == commit
 
 
@@ -184,25 +212,59 @@ def test_the_blob_id_is_gits_own(work: Any) -> None:
     assert repository.blob(b"text\n") == repository.tree(commit)["hero.j2"].blob == work.git("hash-object", "hero.j2")
 
 
-def test_history_follows_renames_newest_first(work: Any) -> None:
-    """Each commit comes with the name that the file had in it."""
-    body = "a line\n" * 20
-    first = work.commit("write it | with: marks", old=body)
+def test_the_log_has_each_commit_of_a_folder_before_its_parents(work: Any) -> None:
+    """Commits come with date, author, subject and the parents among them; what touched other folders is left out."""
+    first = work.commit("write it | with: marks", templates__old="a\n" * 20)
     work.commit("elsewhere", other="x")
-    work.git("mv", "old.j2", "new.j2")
+    work.git("mv", "templates/old.j2", "templates/new.j2")
     moved = work.commit("move it")
-    last = work.commit("edit it", new=body + "more\n")
-    history = found(work.root).history("new.j2")
-    assert [(item.commit, item.path) for item in history] == [(last, "new.j2"), (moved, "new.j2"), (first, "old.j2")]
-    assert history[-1].subject == "write it | with: marks"
-    assert history[-1].author == "Ada"
-    assert history[-1].date.startswith("2023-11-14T")
-    assert found(work.root).history("never.j2") == []
+    repository = found(work.root)
+    log = repository.log("templates")
+    assert [(item.commit, item.parents) for item in log] == [(moved, (first,)), (first, ())]
+    assert (log[-1].subject, log[-1].author, log[-1].date[:11]) == ("write it | with: marks", "Ada", "2023-11-14T")
+    assert repository.renamed_from(first, moved, "templates/new.j2") == "templates/old.j2"
+    assert repository.renamed_from(first, moved, "templates/never.j2") is None
+    assert [item.parents for item in repository.log()] == [(log[0].parents and work.git("rev-parse", "HEAD~1"),),
+                                                           (first,), ()]  # fmt: skip
+    assert repository.log("never") == []
 
 
-def test_history_is_empty_before_the_first_commit(work: Any) -> None:
+def test_the_log_is_empty_before_the_first_commit(work: Any) -> None:
     """A fresh repository has no history, which is not an error."""
-    assert found(work.root).history("hero.j2") == []
+    assert found(work.root).log("templates") == []
+    assert found(work.root).commit() is None
+
+
+def test_a_snapshot_follows_links_inside_the_repository(work: Any) -> None:
+    """Links of files and folders lead on; one that leaves the repository, is absolute or goes round leads nowhere."""
+    work.write("a/real.j2", "text")
+    for name, target in {
+        "a/link.j2": "real.j2", "b": "a", "c.j2": "b/link.j2", "out.j2": "../../etc/passwd", "abs.j2": "/etc/passwd",
+        "round.j2": "round.j2",
+    }.items():  # fmt: skip
+        os.symlink(target, work.root / name)
+    commit = work.commit("one")
+    with found(work.root).objects() as objects:
+        snapshot = Snapshot(objects, commit)
+        for path in ("a/real.j2", "a/link.j2", "b/real.j2", "c.j2"):
+            assert snapshot.read(path) == b"text"
+        for path in ("out.j2", "abs.j2", "round.j2", "a", "never.j2", "a/real.j2/x"):
+            assert snapshot.read(path) is None
+
+
+def test_ten_thousand_objects_are_one_process(work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read by its id costs no process of its own; what is not here is None, and no trouble."""
+    from promptlab.git import objects as module
+
+    started = []
+    commit = work.commit("one", hero="a")
+    monkeypatch.setattr(module, "start", lambda *given: started.append(given) or real(*given))
+    with found(work.root).objects() as objects:
+        for _ in range(200):
+            assert objects.read(commit)[0] == "commit"
+        assert objects.read("0" * 40) is None
+        assert objects.trouble is None
+    assert len(started) == 1
 
 
 def test_blame_names_the_commit_of_each_line(work: Any) -> None:
@@ -231,9 +293,10 @@ def test_programs_named_in_the_configuration_do_not_run(work: Any) -> None:
     work.write(".gitattributes", "*.j2 diff=x\n")
     repository = found(work.root)
     repository.head()
-    repository.is_dirty(["hero.j2"])
+    repository.changes("hero.j2")
     repository.blame("hero.j2")
-    repository.history("hero.j2")
+    repository.log("hero.j2")
+    checked_out(work.root, [work.root / "hero.j2"])
     assert not trap.exists()
 
 

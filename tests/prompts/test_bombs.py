@@ -16,6 +16,14 @@ from promptlab.prompts.methods import LIST, MAP, TEXT
 DOUBLED = "{% set x = 'aaaaaaaaaa' %}" + "{% set x = x ~ x %}" * 40
 NESTED = "".join("{% set x = [x, x] %}{% set y = [y, y] %}" for _ in range(40))
 
+LOOP = "{%% for i in range(9999) %%}%s{%% endfor %%}"
+TEXT_A = "{% set x = 'a' * 99999 %}"
+LONG_PATH = "{% set p = '0.' * 49000 ~ '0' %}{% set z = range(200) | map('string') %}"
+WITH_PATHS = (
+    *("map(attribute=p)", "sort(attribute=p)", "groupby(p)", "unique(attribute=p)", "sum(attribute=p)"),
+    *("max(attribute=p)", "min(attribute=p)", "join(',', attribute=p)", "selectattr(p)", "rejectattr(p)"),
+)
+
 BOMBS = {
     "text times a number": "{{ 'a' * 10**9 }}",
     "number times a text": "{{ 10**9 * 'a' }}",
@@ -131,6 +139,51 @@ BOMBS = {
     "many attributes": "{{ a" + ".b" * 3000 + " }}",
     "many words": "{{ a }}" * 20_000,
     "many statements": "{% set a = 1 %}" * 9_000,
+    "steps given back by a hidden filter": "{% set y = ['a'] | map(' each', -999999999) %}" + LOOP % (LOOP % ""),
+    **{f"long path in {call}": LONG_PATH + "{% set y = z | " + call + " %}" for call in WITH_PATHS},
+    "many sort keys": "{% set p = '0,' * 40000 ~ '0' %}{% set y = range(200) | map('string') | sort(attribute=p) %}",
+    "format of many places": "{% set f = '{0}' * 20000 %}" + LOOP % "{% set y = f.format('') %}",
+    "format of a long path": "{% set f = '{0' ~ '.a' * 40000 ~ '}' %}" + LOOP % "{% set y = f.format('') %}",
+    "format of many digits": LOOP % (LOOP % "{% set y = '{0:.999f}'.format(1.5e308) %}"),
+    "printf of many places": "{% set f = '%(a)s' * 20000 %}{% set v = {'a': ''} %}" + LOOP % "{% set y = f % v %}",
+    "printf of percent signs": "{% set f = '%%' * 40000 %}" + LOOP % "{% set y = f % () %}",
+    "format filter of percent signs": "{% set f = '%%' * 40000 %}" + LOOP % "{% set y = f | format %}",
+    "strip by a long set": TEXT_A + "{% set s = 'b' * 50000 ~ 'a' %}" + LOOP % "{% set y = x.strip(s) %}",
+    "trim by a long set": TEXT_A + "{% set s = 'b' * 50000 ~ 'a' %}" + LOOP % "{% set y = x | trim(s) %}",
+    **{
+        f"long search by {call}": TEXT_A
+        + "{% set s = 'a' * 25000 ~ 'b' ~ 'a' * 25000 %}"
+        + LOOP % f"{{% set y = {call} %}}"
+        for call in ("x.rfind(s)", "x.rpartition(s)", "x.rsplit(s)", "x.count(s)", "s in x", "x | replace(s, '')")
+    },
+    "short searches": "{% set x = 'a' * 2499 %}{% set s = 'a' * 600 ~ 'b' ~ 'a' * 600 %}"
+    + LOOP % "{% set y = s in x %}",
+    "searches of a range": LOOP % "{% set y = 1.5 in range(9999) %}",
+    "searches of a list": "{% set x = range(9999) | list %}" + LOOP % "{% set y = 1.5 in x %}",
+    "join of characters": TEXT_A + LOOP % "{% set y = ''.join(x) %}",
+    "macro with many arguments": "{% macro m() %}{% endmacro %}{{ m(" + "1," * 4900 + "1) }}",
+    "macro with many parameters": "{% macro m("
+    + ",".join(f"a{i}" for i in range(3000))
+    + ") %}{% endmacro %}{{ m() }}",
+    "macro given a long list": "{% macro m() %}{% endmacro %}{% set z = range(9999) | list %}" + LOOP % "{{ m(*z) }}",
+    "cycle of a long list": "{% set z = range(9999) | list %}" + LOOP % "{% set y = loop.cycle(*z) %}",
+    "map with a long list of arguments": "{% set z = ['default'] + range(9999) | list %}"
+    "{% set y = range(9999) | map(*z) %}",
+    "round of a text": TEXT_A + "{{ x | round(4, 'ceil') }}",
+    "round of a list": "{{ range(9999) | list | round(4, 'floor') }}",
+    "round of large numbers": LOOP % (LOOP % "{% set y = 1.7e308 | round %}"),
+    "indent of odd line breaks": "{% set x = 'a\x0b' * 30000 %}{{ x | indent(1000) }}",
+    "long keys": "{% set t = (1, 2) * 8000 %}{% set d = {t: 1} %}" + LOOP % "{% set y = d[t] %}",
+    "scoped blocks that copy many names": "".join(f"{{% set v{i} = 1 %}}" for i in range(400))
+    + LOOP % "{% block b scoped %}{% endblock %}",
+    "loop that eats itself": "{% for i in range(99) %}{% for j in loop %}{% endfor %}{% endfor %}",
+    "upper of dense letters": "{% set x = 'ß' * 49999 %}" + LOOP % "{% set y = x | upper %}",
+    "sort of long words": "{% set x = ['Aß' * 500] * 80 %}" + LOOP % "{% set y = x | sort %}",
+    "dictsort of long keys": "{% set d = {'Aß' * 5000: 1, 'Bß' * 5000: 2} %}" + LOOP % "{% set y = d | dictsort %}",
+    "many comparisons": "{{ 1" + " < 2" * 1500 + " }}",
+    "many names of one include": "{% include [" + ",".join(f"'m{i}.j2'" for i in range(900)) + "] ignore missing %}",
+    "many comments": "{# a #}" * 18_000,
+    "many unknown tests": " " * 90_000 + "".join(f"{{{{ a is tst{i} }}}}" for i in range(690)),
     "autoescape": "{% autoescape true %}{{ '<' * 90000 }}{% endautoescape %}",
 }
 
@@ -143,7 +196,7 @@ def test_a_bomb_stops_at_once_with_its_line(inline: Any, source: str) -> None:
     with pytest.raises(InputError) as caught:
         inline(text).render({"a": "a"})
     took = time.process_time() - began
-    assert took < 2, f"{took:.3f} s"  # a hang, not a speed: quiet machines take under 0.1 s
+    assert took < 0.8, f"{took:.3f} s"  # a hang, not a speed: quiet machines take under 0.1 s
     for problem in caught.value.problems:
         assert problem.path == "prompt"
         assert problem.line == 2

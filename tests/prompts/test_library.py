@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def test_what_is_no_text_file_is_refused(studio: Any) -> None:
     os.mkfifo(folder / "pipe.j2")
     for name, words in {
         "latin.j2": "templates/latin.j2:2: this is not UTF-8",
-        "large.j2": "templates/large.j2: a template of more than 128 kB",
+        "large.j2": "templates/large.j2:1: a template of more than 128 kB",
         "folder.j2": "there is no template 'folder.j2'",
         "pipe.j2": "there is no template 'pipe.j2'",
     }.items():
@@ -228,3 +229,29 @@ def test_messages_name_the_folder_as_it_is_shown(tmp_path: Path) -> None:
     (outside,) = Library(folder, shown=tmp_path / "studio").get("t.j2").problems({})
     (itself,) = Library(folder, shown=folder).get("t.j2").problems({})
     assert [inside.path, outside.path, itself.path] == ["shared/t.j2", f"{folder.as_posix()}/t.j2", "t.j2"]
+
+
+@pytest.mark.parametrize("way", ["import", "from", "include", "import with context"])
+def test_files_that_name_the_next_three_times_are_read_once(studio: Any, way: str) -> None:
+    """Fourteen in a row are three to the fourteenth ways: checks take the files, not the ways."""
+    tags = {
+        "import": "{{% import 'f{0}.j2' as l %}}",
+        "from": "{{% from 'f{0}.j2' import m %}}",
+        "include": "{{% include 'f{0}.j2' %}}",
+        "import with context": "{{% import 'f{0}.j2' as l with context %}}",
+    }
+    files = {f"f{at}": tags[way].format(at + 1) * 3 + "{% macro m() %}{{ gone }}{% endmacro %}" for at in range(13)}
+    began = time.process_time()
+    template = studio.template(**files, f13="{% macro m() %}x{% endmacro %}")
+    problems = template.problems({})
+    assert len(problems) <= 13
+    assert time.process_time() - began < 2  # 0.05 s on a quiet machine; the ways would take minutes
+
+
+def test_files_of_a_template_are_bounded_together(studio: Any) -> None:
+    """Sixty large files are refused when the first megabyte is read, with the line that names the next."""
+    files = {f"f{at}": "x" * 120_000 for at in range(60)}
+    with pytest.raises(InputError) as caught:
+        studio.template(t="\n".join(f"{{% include 'f{at}.j2' %}}" for at in range(60)), **files)
+    first = caught.value.problems[0]
+    assert (first.code, first.line) == ("template-limit", 10)

@@ -131,20 +131,26 @@ def test_whitespace_is_kept_when_the_front_matter_says_so(studio: Any) -> None:
         ("a\u202eb\u2066c\u2069d\ufeffe", "abcde"),
         ("\u200f\u05d0\u200e", "\u200f\u05d0\u200e"),
         ("👩\u200d🎨", "👩\u200d🎨"),
-        ("a\u00a0\u2003b\u2028c\x85d", "a b c d"),
+        ("a\u3000\u2003b\u2028c\x85d", "a b c d"),
+        (" 5\u00a0kg \n de\u202fcafé\u00a0! ", "5\u00a0kg de\u202fcafé\u00a0!"),
+        ("\u00a0a \u00a0 b\u2007", "\u00a0a \u00a0 b\u2007"),
+        ("\u00a0 \n\u202f", ""),
         ("a\ud800b", "ab"),
         ("e\x00\u0301", "é"),
         ("  \n ", ""),
     ],
 )
 def test_a_prompt_is_clean(text: str, cleaned: str) -> None:
-    """Unicode NFC, no control, override or half characters, single spaces; what emoji and scripts need stays."""
+    """Unicode NFC, no control, override or half characters, single spaces; what emoji and scripts need, and no-break
+    spaces, stay.
+    """
     assert clean(text) == cleaned
 
 
 def test_keeping_white_space_keeps_only_that() -> None:
     """With keep, breaks become line feeds and controls still go."""
     assert clean(" a\r\nb\rc\u2028d\te\x00\x0b", keep=True) == "a\nb\nc\nd\te"
+    assert clean(" \u00a0a  b\u00a0\n", keep=True) == "\u00a0a  b\u00a0"
 
 
 @pytest.mark.parametrize(
