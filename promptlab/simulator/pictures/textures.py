@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import math
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from promptlab.simulator.pictures.palette import RGB
 from promptlab.simulator.pictures.rng import Dice
 
-__all__ = ["GROUND_COLOURS", "grain", "octaves", "paper", "texture"]
+__all__ = ["GROUND_COLOURS", "grain", "octaves", "paper", "texture", "wave"]
 
 #: Ground → its own far and near colour.
 GROUND_COLOURS: dict[str, tuple[RGB, RGB]] = {
@@ -22,6 +23,11 @@ GROUND_COLOURS: dict[str, tuple[RGB, RGB]] = {
     "snow": ((240, 246, 252), (216, 228, 242)),
     "tile": ((214, 226, 226), (182, 200, 204)),
 }
+
+
+def wave(turn: float) -> float:
+    """A sine, rounded, so that no platform's last bit can move a pixel."""
+    return round(math.sin(turn), 6)
 
 
 def octaves(size: tuple[int, int], dice: Dice, cells: tuple[tuple[int, int], ...]) -> Image.Image:

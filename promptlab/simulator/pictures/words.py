@@ -1,186 +1,510 @@
-"""What a prompt says, as far as the pictures understand it: things, ground, place, light, style, colours, quotes."""
+"""What a prompt says, as far as the pictures understand it. Pure, without Pillow, and total over any text."""
 
 from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
-from promptlab.simulator.pictures import vocabulary as known
-from promptlab.simulator.pictures.palette import COLOUR_WORDS, MATERIALS
+from promptlab.simulator.pictures.vocabulary import FLAWS, LONGEST, lookup, normal, singular
 
-__all__ = ["Reading", "Thing", "read"]
+__all__ = ["Reading", "Thing", "read", "undrawn_words"]
 
 _MAX_THINGS = 5
+_MAX_COUNT = 12
 _QUOTES = '"'  # in Reading.removed: the quoted text is not wanted
 _NO_QUOTES = frozenset({"text", "words", "lettering", "letters", "typography", "caption"})
-_QUOTED = re.compile(r"[\"“]([^\"“”]{1,60})[\"”]|(?<!\w)['‘]([^'‘’]{2,60})['’](?!\w)")
-_WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
-_CHUNK = re.compile(r"([,.;:()\n]|\b(?:and|with|in|on|at|under|over|near|beside|against|by|for|to|from|behind|into)\b)")
-_ARTICLES = frozenset({"a", "an", "the", "one", "two", "three", "four"})
+_QUOTED = re.compile(r"[\"“]([^\"“”]{1,60})[\"”]|(?<!\w)['‘]([^'‘’]{2,60})['’](?!\w)|«([^«»]{1,60})»")
+_TOKEN = re.compile(r"\d+\.\d+|[^\W_]+(?:['’][^\W_]+)?|[,;:()\n.!?|]")
+_MARKS = frozenset(",;:()\n.!?|")
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0e7f]")  # scripts that put no spaces
 
-_NOT_DRAWN = (known.PLACES, known.GROUNDS, known.LIGHTS, known.STYLES)
+#: Words between things: how the next one stands to the last.
+RELATIONS = {
+    "on": "on", "onto": "on", "atop": "on", "upon": "on", "riding": "on", "over": "over", "above": "over",
+    "under": "under", "below": "under", "beneath": "under", "underneath": "under", "behind": "behind",
+    "before": "front", "in": "in", "inside": "in", "into": "in", "within": "in", "holding": "hold",
+    "carrying": "hold", "carries": "hold", "holds": "hold", "reading": "hold", "drinking": "hold", "eating": "hold",
+    "playing": "hold", "wearing": "wear", "wears": "wear", "with": "with", "beside": "by", "near": "by", "by": "by",
+    "between": "by", "against": "behind", "and": "and", "at": "by", "for": "and", "to": "and", "from": "and",
+    "of": "of", "around": "by", "through": "in", "or": "and", "next": "by", "toward": "by", "towards": "by",
+    "across": "by", "along": "by", "among": "by", "off": "and", "while": "and", "without": "without", "no": "without",
+    "not": "without", "but": "and", "facing": "by", "along with": "with", "in front of": "front",
+    "on top of": "on", "out of": "of", "next to": "by", "chasing": "by",
+}  # fmt: skip
+
+#: Sections that describe the noun behind them, in the order in which a word is tried as each.
+_ADJECTIVES = ("colours", "materials", "patterns", "sizes", "conditions")
+#: Sections that are about the whole picture: last and longest wins, or all of them count.
+_WHOLE = (
+    "lights", "directions", "camera", "moods", "weather", "seasons", "effects", "styles", "quality",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """One thing to draw: the word it was asked by, its glyph's name (None: unknown word), a colour, a shine."""
+    """One thing to draw: the word it was asked by, its glyph's name (None: unknown word), and how it is."""
 
     word: str
     glyph: str | None
     colour: str | None = None
-    gloss: bool = False
+    colours: tuple[str, ...] = ()  # more of them, after the first
+    shade: str | None = None
+    material: str | None = None
+    pattern: str | None = None
+    conditions: tuple[str, ...] = ()
+    sizes: tuple[str, ...] = ()
+    action: str | None = None
+    traits: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()  # adjectives nobody drew: they change its proportions and trimmings
+    count: int = 1
+    relation: str = ""  # to the thing before it
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A prompt, read."""
+    """A prompt, read. Names are those of vocabulary.txt; of a list the last one wins where only one can."""
 
-    things: tuple[Thing, ...]
-    removed: frozenset[str]  # glyph names and words the negative prompt takes away
-    place: str | None
-    ground: str | None
-    ground_colour: str | None
-    light: str | None
-    style: str | None
-    texts: tuple[str, ...]
-    calm: frozenset[str]  # flaws the negative prompt rules out
-    mood: tuple[str, ...]  # the style and light words as found
+    things: tuple[Thing, ...] = ()
+    removed: frozenset[str] = frozenset()  # glyph names and words the negative prompt takes away
+    place: str | None = None
+    place_word: str = ""
+    ground: str | None = None
+    ground_colour: str | None = None
+    lights: tuple[str, ...] = ()
+    gel: str | None = None  # the colour of coloured light
+    backdrop: str | None = None
+    backdrop_colour: str | None = None
+    style: str | None = None
+    styles: tuple[str, ...] = ()
+    whole: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # the other sections of _WHOLE
+    texts: tuple[str, ...] = ()
+    calm: frozenset[str] = frozenset()  # flaws the negative prompt rules out
+    nuances: tuple[str, ...] = ()  # synonyms as written: a shade of difference each
+    strange: tuple[str, ...] = ()  # content words that nobody drew
 
+    @property
+    def light(self) -> str | None:
+        """The light that counts."""
+        return self.lights[-1] if self.lights else None
 
-def _phrases(words: list[str]) -> list[tuple[str, int]]:
-    """Every run of one to three words, longest first at each place, with how many words it takes."""
-    return [(" ".join(words[i : i + k]), k) for i in range(len(words)) for k in (3, 2, 1) if i + k <= len(words)]
-
-
-def singular(word: str) -> str:
-    """`mugs` → `mug`, `watches` → `watch`, `cherries` → `cherry`; `glass` and `lens` stay."""
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
-    if len(word) > 4 and word.endswith(("ches", "shes", "xes", "sses")):
-        return word[:-2]
-    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        return word[:-1]
-    return word
-
-
-def _first(table: dict[str, str], words: list[str]) -> str | None:
-    for phrase, _ in _phrases(words):
-        if phrase in table:
-            return table[phrase]
-    return None
+    def of(self, section: str) -> tuple[str, ...]:
+        """The names of one section, in the order in which they were said."""
+        return self.whole.get(section, ())
 
 
-def _glyph(phrase: str) -> str | None:
-    return known.THINGS.get(phrase) or known.THINGS.get(singular(phrase))
+@dataclass(slots=True)
+class _Waiting:
+    """Adjectives that wait for their noun."""
+
+    colours: list[str] = field(default_factory=list)
+    shade: str | None = None
+    material: str | None = None
+    pattern: str | None = None
+    conditions: list[str] = field(default_factory=list)
+    sizes: list[str] = field(default_factory=list)
+    action: str | None = None
+    traits: list[str] = field(default_factory=list)
+    extras: list[str] = field(default_factory=list)
+    count: int = 1
+
+    def any(self) -> bool:
+        return self != _Waiting()
+
+    def onto(self, thing: Thing) -> Thing:
+        """The thing with what waited for it; what it has already stays where only one can be."""
+        return Thing(
+            thing.word,
+            thing.glyph,
+            thing.colour or (self.colours[0] if self.colours else None),
+            thing.colours or tuple(self.colours if thing.colour else self.colours[1:])[:2],
+            thing.shade or self.shade,
+            thing.material or self.material,
+            thing.pattern or self.pattern,
+            (*thing.conditions, *self.conditions),
+            (*thing.sizes, *self.sizes),
+            thing.action or self.action,
+            (*thing.traits, *self.traits),
+            (*thing.extras, *self.extras),
+            max(thing.count, self.count),
+            thing.relation,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A phrase of the prompt and what it may mean, by section; nothing for an unknown word or a mark."""
+
+    phrase: str
+    means: Mapping[str, str]
+    mark: bool = False
+
+
+def _tokens(text: str) -> list[str]:
+    plain = unicodedata.normalize("NFC", text).lower().replace("’", "'").replace("-", " ").replace("/", " ")
+    out: list[str] = []
+    for token in _TOKEN.findall(plain):
+        if _UNSPACED.search(token):
+            out += [token[at : at + 2] for at in range(0, len(token), 2)]
+        else:
+            out.append(token)
+    return out
+
+
+def _items(text: str) -> Iterator[_Item]:
+    """The prompt as the longest phrases that are known, from left to right."""
+    tokens = _tokens(text)
+    at = 0
+    while at < len(tokens):
+        if tokens[at] in _MARKS:
+            yield _Item(tokens[at], {}, mark=True)
+            at += 1
+            continue
+        for length in range(min(LONGEST, len(tokens) - at), 0, -1):
+            words = tokens[at : at + length]
+            if not _MARKS.isdisjoint(words):
+                continue
+            phrase = " ".join(words)
+            if (means := lookup(phrase)) or phrase in RELATIONS or length == 1:
+                yield _Item(phrase, means)
+                at += length
+                break
 
 
 def _is_noun(word: str) -> bool:
-    if word in known.NOT_THINGS or singular(word) in known.NOT_THINGS or word in COLOUR_WORDS or word in MATERIALS:
-        return False
-    if any(word in table or singular(word) in table for table in _NOT_DRAWN):
-        return False
-    return len(word) > 2 and not word.isdigit() and not word.endswith(("ly", "ing", "ful", "ous", "ish", "ive", "ized"))
+    return (
+        len(word) > 2
+        and not word.isdigit()
+        and not word.endswith(("ly", "ing", "ful", "ous", "ish", "ive", "ized", "less", "ical", "able", "ible", "ed"))
+    )
 
 
-def _things_of(chunk: list[str], listed: bool) -> list[Thing]:
-    """The things of one chunk of the prompt; its last noun, if nobody drew it, is a thing of unknown shape.
+class _Reader:
+    """One pass over a prompt's phrases, with what is still waiting for its noun."""
 
-    `listed`: the chunk follows a comma, where an unknown word without an article is more likely a mood than a thing.
-    """
-    found: list[Thing] = []
-    index, colour, gloss = 0, None, False
-    strange: str | None = None
-    while index < len(chunk):
-        for length in (3, 2, 1):
-            phrase = " ".join(chunk[index : index + length])
-            if index + length > len(chunk):
+    def __init__(self, removed: frozenset[str]) -> None:
+        self.removed = removed
+        self.things: list[Thing] = []
+        self.wait = _Waiting()
+        self.relation = ""
+        self.since_mark = 0  # things since the last separator
+        self.listed = False  # after a comma: an unknown word without an article is rather a mood than a thing
+        self.article = False
+        self.placed = False  # a place, ground or backdrop was named since the last separator
+        self.strange_here: list[str] = []
+        self.strange: list[str] = []
+        self.whole: dict[str, list[str]] = {}
+        self.nuances: list[str] = []
+        self.place: tuple[str, str] | None = None
+        self.ground: tuple[str, str | None, bool] | None = None  # name, colour, named after `on`
+        self.backdrop: str | None = None
+        self.backdrop_colour: str | None = None
+        self.gel: str | None = None
+        self.denied = False  # after `without` or `no`, up to the next separator
+
+    def read(self, items: list[_Item]) -> None:
+        for index, item in enumerate(items):
+            following = items[index + 1 :]
+            if item.mark or item.phrase in RELATIONS:
+                if "actions" in item.means:  # `reading`, `chasing`: what is done, and to what comes next
+                    self.act(item)
+                self.separate(item)
+            elif self.denied:
                 continue
-            if glyph := _glyph(phrase):
-                found.append(Thing(phrase, glyph, colour, gloss))
-                colour, gloss = None, False
-            elif length == 1 or not any(phrase in table for table in _NOT_DRAWN):
-                continue
-            index += length
-            break
+            else:
+                self.take(item, following)
+        self.separate(_Item(".", {}, mark=True))
+        if self.wait.any() and self.things:
+            self.things[0] = self.wait.onto(self.things[0])
+
+    def act(self, item: _Item) -> None:
+        name = item.means["actions"]
+        self.note(item, name)
+        if self.things and self.since_mark:
+            self.things[-1] = _Waiting(action=name).onto(self.things[-1])
         else:
-            word = chunk[index]
-            if word in COLOUR_WORDS:
-                colour = COLOUR_WORDS[word]
-            elif word in MATERIALS:
-                colour, gloss = (colour or MATERIALS[word][0], MATERIALS[word][1])
-            elif _is_noun(word):
-                strange = word
-            index += 1
-    if not found and strange and not (listed and _ARTICLES.isdisjoint(chunk)) and _first(known.PLACES, chunk) is None:
-        found.append(Thing(singular(strange), None, colour, gloss))
-    return found
+            self.wait.action = name
+
+    def note(self, item: _Item, name: str) -> None:
+        """Remember a synonym as it was written."""
+        if item.phrase != name:
+            self.nuances.append(item.phrase)
+
+    def separate(self, item: _Item) -> None:
+        """The end of a chunk: its last unknown noun is a thing if nothing else was."""
+        self.settle()
+        relation = RELATIONS.get(item.phrase, "")
+        joins = item.phrase in (",", "and")
+        if not joins and self.wait.any() and self.things and item.mark:
+            self.things[-1] = self.wait.onto(self.things[-1])
+            self.wait = _Waiting()
+        self.relation = relation
+        self.listed = item.phrase == ","
+        self.denied = relation == "without"
+        self.since_mark, self.article, self.placed = 0, False, False
+
+    def settle(self) -> None:
+        nouns = [word for word in self.strange_here if _is_noun(word)]
+        if nouns and not self.since_mark and not self.placed and not (self.listed and not self.article):
+            word = singular(nouns[-1])
+            self.wait.extras += [other for other in self.strange_here if other != nouns[-1]]
+            count = 3 if word != nouns[-1] and self.wait.count == 1 else 1
+            self.add(Thing(word, None, count=count))
+        else:
+            self.wait.extras += [word for word in self.strange_here if self.since_mark == 0]
+        self.strange += self.strange_here
+        self.strange_here = []
+
+    def add(self, thing: Thing) -> None:
+        self.things.append(
+            Thing(**{**_fields(self.wait.onto(thing)), "relation": self.relation if self.things else ""})
+        )
+        self.wait = _Waiting()
+        self.since_mark += 1
+
+    def take(self, item: _Item, following: list[_Item]) -> None:
+        """One phrase that is no separator."""
+        means = item.means
+        if not means:
+            self.strange_here.append(item.phrase)
+            return
+        nouns = _follows(following)
+        if "backdrops" in means and self.take_backdrop(item):
+            return
+        if "shades" in means and following and "colours" in following[0].means:
+            self.wait.shade = means["shades"]
+            return
+        for section in _ADJECTIVES:
+            if section in means and self.describes(section, item, nouns, following):
+                return
+        if "counts" in means and (nouns or following):
+            self.wait.count = min(_MAX_COUNT, int(means["counts"]))
+            self.note(item, item.phrase if item.phrase in ("one", "two", "three", "four") else "")
+            self.article = True
+            return
+        if self.take_noun(item):
+            return
+        for section in ("traits", "expressions"):
+            if section in means:
+                self.trait(item, means[section])
+                return
+        for section in _WHOLE:
+            if section in means:
+                self.note(item, means[section])
+                self.whole.setdefault(section, []).append(means[section])
+                return
+        if "actions" in means:
+            self.act(item)
+        elif "stop" in means and item.phrase in ("a", "an", "the"):
+            self.article = True
+
+    def describes(self, section: str, item: _Item, nouns: bool, following: list[_Item]) -> bool:
+        """Whether the word is an adjective here; then it waits for its noun, or goes to the one before."""
+        name, means = item.means[section], item.means
+        if section == "colours" and following and following[0].phrase in _LIT:
+            self.gel = name
+            return True
+        if section == "conditions" and name == "worn" and _person_follows(following):
+            self.trait(item, "elderly")
+            return True
+        other = means.keys() & {"things", "grounds", "lights", "styles", "places", "moods", "effects"}
+        if not nouns and other and not (section == "materials" and self.relation == "of"):
+            return False
+        self.note(item, name)
+        adjective = _Waiting()
+        if section == "colours":
+            adjective.colours.append(name)
+        elif section == "materials":
+            adjective.material = name
+        elif section == "patterns":
+            adjective.pattern = name
+        elif section == "sizes":
+            adjective.sizes.append(name)
+        else:
+            adjective.conditions.append(name)
+        if not nouns and self.things and self.relation in ("of", "in", "with", "and", "") and not self.wait.any():
+            self.things[-1] = adjective.onto(self.things[-1])
+        else:
+            _merge(self.wait, adjective)
+        return True
+
+    def take_backdrop(self, item: _Item) -> bool:
+        """`on a black background`: the colour that waits is the backdrop's."""
+        name = item.means["backdrops"]
+        self.backdrop = name
+        self.placed = True
+        if name != "background":
+            self.note(item, name)
+        if self.wait.colours:
+            self.backdrop_colour = self.wait.colours[-1]
+            if self.wait.shade:
+                self.backdrop_colour += {"lighter": "+", "darker": "-"}.get(self.wait.shade, "")
+            self.wait = _Waiting()
+        if self.wait.material or self.wait.pattern:
+            self.backdrop = self.wait.material or self.wait.pattern
+            self.wait = _Waiting()
+        if self.strange_here:
+            self.nuances += self.strange_here
+        return True
+
+    def take_noun(self, item: _Item) -> bool:
+        """A thing, a ground or a place, whichever the word before it makes likeliest."""
+        means = item.means
+        if "grounds" in means and (self.relation == "on" or "things" not in means) and "grounds" not in self.removed:
+            name, on = means["grounds"], self.relation == "on"
+            if name not in self.removed and item.phrase not in self.removed and (on or not (self.ground or ("",) * 3)[2]):
+                self.ground = (name, self.wait.colours[-1] if self.wait.colours else None, on)
+                self.note(item, name)
+                if on or self.wait.colours:
+                    self.wait = _Waiting()
+                self.placed = True
+            return True
+        if "things" in means:
+            plural = item.phrase != singular(item.phrase) and "things" in lookup(singular(item.phrase))
+            several = plural and self.wait.count == 1 and item.phrase not in _PLURAL_ONE
+            self.add(Thing(item.phrase, means["things"], count=3 if several else 1))
+            return True
+        if "places" in means:
+            if means["places"] not in self.removed and item.phrase not in self.removed:
+                self.place = (means["places"], item.phrase)
+                self.note(item, means["places"])
+                self.placed = True
+                if self.wait.any() and self.relation != "and":
+                    self.nuances += [*self.wait.colours, *self.wait.conditions, *self.wait.sizes]
+                    self.wait = _Waiting()
+            return True
+        return False
+
+    def trait(self, item: _Item, name: str) -> None:
+        self.note(item, name)
+        if self.things and (self.since_mark or self.relation in ("with", "")):
+            self.things[-1] = _Waiting(traits=[name]).onto(self.things[-1])
+        else:
+            self.wait.traits.append(name)
 
 
-def _light(words: list[str]) -> str | None:
-    """The first light named; neon outshines the others, and space is dark."""
-    if any(known.LIGHTS.get(phrase) == "neon" for phrase, _ in _phrases(words)):
-        return "neon"
-    return _first(known.LIGHTS, words) or ("night" if _first(known.PLACES, words) == "space" else None)
+_LIT = frozenset({"light", "lighting", "lights", "glow", "gel", "gels", "neon", "neon light", "neon lights", "lit"})
+_PLURAL_ONE = frozenset(
+    normal(word) for word in "headphones glasses jeans candles books clouds flowers eggs keys people ceramics cosmetics".split()
+)
 
 
-def _ground(grounds: dict[str, str], pieces: list[str], words: list[str]) -> str | None:
-    """What things stand on: named after `on`, else anywhere; a desk or table alone counts only after `on`."""
-    for separator, chunk in zip(pieces[::2], pieces[1::2], strict=True):
-        if separator == "on" and (found := _first(grounds, [match[0] for match in _WORD.finditer(chunk)])):
-            return found
-    return _first({k: v for k, v in grounds.items() if k not in ("desk", "table", "counter")}, words)
+def _follows(following: list[_Item]) -> bool:
+    """Whether a noun comes before the chunk ends: then what stands here describes it."""
+    for item in following:
+        if item.mark or item.phrase in RELATIONS and "actions" not in item.means:
+            return False
+        means = item.means
+        if not means:
+            return True
+        if means.keys() & {"things", "backdrops"} or ("grounds" in means and "materials" not in means):
+            return True
+        if not means.keys() & {*_ADJECTIVES, "moods", "conditions", "shades", "traits", "actions", "quality", "lights"}:
+            if "stop" in means:
+                return False
+            if "places" in means:
+                return True
+    return False
 
 
-def _ground_colour(words: list[str]) -> str | None:
-    for index, word in enumerate(words[1:], start=1):
-        if word in known.GROUNDS and words[index - 1] in COLOUR_WORDS:
-            return COLOUR_WORDS[words[index - 1]]
-    return None
+def _person_follows(following: list[_Item]) -> bool:
+    for item in following:
+        if item.mark or item.phrase in RELATIONS:
+            return False
+        if item.means.get("things") == "person":
+            return True
+    return False
+
+
+def _merge(wait: _Waiting, more: _Waiting) -> None:
+    wait.colours += more.colours
+    wait.material = more.material or wait.material
+    wait.pattern = more.pattern or wait.pattern
+    wait.conditions += more.conditions
+    wait.sizes += more.sizes
+
+
+def _fields(thing: Thing) -> dict[str, object]:
+    return {name: getattr(thing, name) for name in Thing.__slots__}
 
 
 def _negatives(text: str) -> tuple[frozenset[str], frozenset[str]]:
     removed, calm = set[str](), set[str]()
     for part in re.split(r"[,;.\n]", text.lower()):
-        words = [match[0] for match in _WORD.finditer(part)]
+        words = normal(part).split()
         if " ".join(words) in _NO_QUOTES:
             removed.add(_QUOTES)
-        for phrase, _ in _phrases(words):
-            if glyph := _glyph(phrase):
-                removed.add(glyph)
-            calm.update(known.FLAWS.get(phrase, ()))
-            removed.update((phrase, singular(phrase)))
+        for start in range(len(words)):
+            for stop in range(start + 1, min(len(words), start + 3) + 1):
+                phrase = " ".join(words[start:stop])
+                removed.update((phrase, singular(phrase)))
+                calm.update(FLAWS.get(phrase, ()))
+                means = lookup(phrase)
+                removed.update(name for section, name in means.items() if section in _REMOVABLE)
     return frozenset(removed), frozenset(calm)
+
+
+_REMOVABLE = frozenset({"things", "places", "grounds", "weather", "effects", "lights", "moods"})
 
 
 def _on_ground(things: list[Thing]) -> list[Thing]:
     """A desk or table that other things stand on is the ground, not a thing beside them."""
-    others = [thing for thing in things if thing.glyph not in ("desk", "table")]
+    others = [thing for thing in things if thing.glyph not in ("desk", "table") or thing.relation not in ("", "and")]
     return others or things
+
+
+def _distinct(things: list[Thing]) -> tuple[Thing, ...]:
+    """One of each kind and look; the same thing said twice is one thing."""
+    seen: dict[object, Thing] = {}
+    for thing in things:
+        key = (thing.glyph or thing.word, thing.colour, thing.material, thing.action)
+        bare = (thing.glyph or thing.word, None, None, None)
+        if key not in seen and not (bare == key and any(known[0] == key[0] for known in seen)):  # type: ignore[index]
+            seen[key] = thing
+    return tuple(seen.values())
 
 
 @functools.lru_cache(maxsize=512)
 def read(prompt: str, negative: str) -> Reading:
-    """Read a prompt and its negative prompt; pure, and total over any text."""
-    texts = tuple(text for pair in _QUOTED.findall(prompt) if (text := (pair[0] or pair[1]).strip()))
-    plain = _QUOTED.sub(" , ", prompt).lower()
-    words = [match[0] for match in _WORD.finditer(plain)]
+    """Read a prompt and its negative prompt."""
+    texts = tuple(text for found in _QUOTED.findall(prompt) if (text := next(filter(None, found), "").strip()))
     removed, calm = _negatives(negative)
-    things: dict[str, Thing] = {}
-    pieces = ["and", *_CHUNK.split(plain)]
-    for separator, chunk in zip(pieces[::2], pieces[1::2], strict=True):
-        for thing in _things_of([match[0] for match in _WORD.finditer(chunk)], separator == ","):
-            things.setdefault(thing.glyph or thing.word, thing)
-    mood = tuple(p for p, _ in _phrases(words) if p in known.LIGHTS or p in known.STYLES)
+    reader = _Reader(removed)
+    reader.read(list(_items(_QUOTED.sub(" , ", prompt))))
+    kept = {
+        section: tuple(name for name in names if name not in removed) for section, names in reader.whole.items()
+    }
+    styles, lights = kept.pop("styles", ()), kept.pop("lights", ())
+    place = reader.place or (None, "")
+    ground = reader.ground or (None, None, False)
+    if place[0] == "space" and not lights:
+        lights = ("night",)
     return Reading(
-        things=tuple(_on_ground(list(things.values())))[:_MAX_THINGS],
+        things=_distinct(_on_ground(reader.things))[:_MAX_THINGS],
         removed=removed,
-        place=_first({k: v for k, v in known.PLACES.items() if k not in removed}, words),
-        ground=_ground({k: v for k, v in known.GROUNDS.items() if k not in removed}, pieces, words),
-        ground_colour=_ground_colour(words),
-        light=_light(words),
-        style=_first(known.STYLES, words),
+        place=place[0],
+        place_word=place[1],
+        ground=ground[0],
+        ground_colour=ground[1],
+        lights=lights,
+        gel=reader.gel,
+        backdrop=reader.backdrop,
+        backdrop_colour=reader.backdrop_colour,
+        style=styles[-1] if styles else None,
+        styles=styles,
+        whole=kept,
         texts=() if _QUOTES in removed else texts,
         calm=calm,
-        mood=mood,
+        nuances=tuple(dict.fromkeys(filter(None, reader.nuances))),
+        strange=tuple(dict.fromkeys(reader.strange)),
     )
+
+
+def undrawn_words(prompt: str) -> tuple[str, ...]:
+    """The content words of a prompt that the simulator has no picture for, in their order, each once.
+
+    They still change the picture, each in a way of its own: a tint, a prop, another place of the camera.
+    """
+    return tuple(word for word in read(prompt, "").strange if any(letter.isalpha() for letter in word))
