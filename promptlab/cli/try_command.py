@@ -13,13 +13,22 @@ from promptlab.cli.plan_command import look_ahead
 from promptlab.cli.run_command import run_options, start
 from promptlab.model import Amount
 
-__all__ = ["command", "spec_of"]
+__all__ = ["HOUSE_NEGATIVES", "command", "spec_of"]
+
+#: The negative prompt of the bundled templates: what nobody wants in a first picture.
+HOUSE_NEGATIVES = ("blurry", "watermark", "low quality", "text artefacts", "deformed")
 
 
 @click.command("try", short_help="Compare prompts typed on the command line.")
 @click.argument("prompts", nargs=-1, required=True, metavar='"PROMPT"...')
 @click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Seeds for each prompt.")
-@click.option("--negative", "negatives", multiple=True, metavar="TEXT", help="A negative prompt; may be said again.")
+@click.option(
+    "--negative",
+    "negatives",
+    multiple=True,
+    metavar="TEXT",
+    help="A negative prompt instead of the usual one; may be said again, '' is none.",
+)
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter, such as aspect_ratio=16:9.")
 @click.option("--name", metavar="NAME", help="The experiment's name. [default: made from the prompts]")
 @options.provider
@@ -88,8 +97,9 @@ def spec_of(
     lines += [
         f"  p{number}: {json.dumps(_raw(prompt), ensure_ascii=False)}" for number, prompt in enumerate(prompts, 1)
     ]
-    if negatives:
-        lines.append(f"negative_prompt: {json.dumps(list(negatives), ensure_ascii=False)}")
+    wanted = [text for text in negatives or HOUSE_NEGATIVES if text.strip()]
+    if wanted:
+        lines.append(f"negative_prompt: {json.dumps(wanted, ensure_ascii=False)}")
     if params:
         lines.append("params:")
         for pair in params:

@@ -32,7 +32,7 @@ def _bokeh(stage: Stage) -> None:
     for _ in range(20):
         colour = mix(stage.dice.pick(((255, 196, 110), (255, 226, 170), (255, 160, 90))), stage.look.key, 0.3)
         x, y = stage.dice.unit(), stage.dice.between(0.02, stage.horizon)
-        stage.disc(x, y, stage.dice.between(0.014, 0.05), colour, stage.dice.between(0.25, 0.6), blur=1)
+        stage.disc(x, y, stage.dice.between(0.02, 0.065), colour, stage.dice.between(0.3, 0.65), blur=1)
 
 
 def _grid(stage: Stage) -> None:
@@ -134,7 +134,12 @@ def _shards(stage: Stage) -> None:
 def _clouds(stage: Stage) -> None:
     for _ in range(7):
         x, y, zoom = stage.dice.unit(), stage.dice.between(0.02, 0.3), stage.dice.between(1.3, 2.4)
-        for shift, drop, radius in ((-0.08, 0.014, 0.03), (-0.02, 0.0, 0.045), (0.05, 0.008, 0.038), (0.1, 0.018, 0.024)):
+        for shift, drop, radius in (
+            (-0.08, 0.014, 0.03),
+            (-0.02, 0.0, 0.045),
+            (0.05, 0.008, 0.038),
+            (0.1, 0.018, 0.024),
+        ):
             colour = mix((196, 202, 210), stage.look.sky[1], 0.3)
             stage.disc(x + shift * zoom, y + drop * zoom, radius * zoom, colour, 0.8, blur=4)
 
@@ -196,10 +201,13 @@ _BEHIND: dict[str, Callable[[Stage], None]] = {
 }  # fmt: skip
 
 
-def behind(stage: Stage) -> None:
-    """Everything of the look that is behind things."""
+_IN_THE_SKY = frozenset({"rainbow", "aurora", "clouds", "lightning", "moonbeam", "sunburst", "swatches"})
+
+
+def behind(stage: Stage, *, sky: bool) -> None:
+    """Everything of the look that is behind things: what is in the sky before the place is painted, the rest after."""
     for name in stage.look.overlays[:4]:
-        if paint := _BEHIND.get(name):
+        if (name in _IN_THE_SKY) == sky and (paint := _BEHIND.get(name)):
             paint(stage)
 
 

@@ -45,14 +45,14 @@ _SHOTS: dict[str, Camera] = {
     "eye": Camera(zoom=1.06, horizon=0.5),
     "dutch": Camera(tilt=13.0, zoom=1.12),
     "side": Camera(view="side"),
-    "back": Camera(view="back"),
+    "back": Camera(view="back", zoom=0.94),
     "front": Camera(view="front", x=0.5, zoom=1.1, horizon=0.58),
     "quarter": Camera(view="quarter"),
     "fisheye": Camera(lens="fisheye", zoom=1.25, x=0.5),
     "wideangle": Camera(zoom=0.72, horizon=0.66, taper=-0.14, lens="stretch"),
     "normal": Camera(zoom=1.14),
-    "tele": Camera(zoom=1.36, blur=6.0, horizon=0.7, middle=0.56),
-    "shallow": Camera(blur=7.0, lens="bokeh"),
+    "tele": Camera(zoom=1.36, blur=8.0, horizon=0.7, middle=0.56),
+    "shallow": Camera(blur=13.0, lens="bokeh"),
     "deep": Camera(zoom=0.86, horizon=0.5, lens="sharp"),
     "onleft": Camera(x=0.25),
     "onright": Camera(x=0.75),
@@ -69,7 +69,9 @@ _SHOTS: dict[str, Camera] = {
 }
 
 
-def camera_of(words: tuple[str, ...], strange: tuple[str, ...], moods: tuple[str, ...]) -> Camera:
+def camera_of(
+    words: tuple[str, ...], strange: tuple[str, ...], moods: tuple[str, ...], nudges: tuple[str, ...] = ()
+) -> Camera:
     """The camera after all the words about it; of two about the same, the last counts. Strange words nudge it."""
     camera, plain = Camera(), Camera()
     for word in words:
@@ -91,15 +93,17 @@ def camera_of(words: tuple[str, ...], strange: tuple[str, ...], moods: tuple[str
             zoom=camera.zoom * dice.between(0.86, 1.16),
             tilt=camera.tilt + (dice.between(-5, 5) if dice.chance(0.3) else 0.0),
         )
+    for word in nudges[:6]:
+        camera = replace(camera, zoom=camera.zoom * Dice("nudge", word).between(0.965, 1.045))
     return replace(camera, zoom=min(3.2, max(0.2, camera.zoom)))
 
 
 def seen(glyph: Glyph, camera: Camera) -> Glyph:
     """A thing as it looks from there."""
     if camera.view == "back":
-        kept = tuple(part for part in glyph.parts if part.finish != "flat")
+        kept = tuple(part for part in glyph.parts if part.finish != "flat" and part.colour not in ("a+", "cream"))
         glyph = replace(glyph, parts=kept or glyph.parts)
-    across = {"side": 0.66, "quarter": 0.86}.get(camera.view, 1.0)
+    across = {"side": 0.66, "quarter": 0.86, "back": -0.97}.get(camera.view, 1.0)
     shear = {"quarter": 0.16, "side": 0.0}.get(camera.view, 0.0)
     taper, squash = camera.taper, camera.squash
     if across == 1.0 and not shear and not taper and squash == 1.0:
@@ -170,7 +174,9 @@ def _trails(image: Image.Image, dice: Dice) -> Image.Image:
         y = dice.between(0.5, 0.95) * sheet.height
         colour = dice.pick(((255, 90, 60), (255, 220, 150), (255, 255, 255), (255, 150, 70)))
         rise = dice.between(-0.08, 0.02) * sheet.height
-        pen.line((0, y, sheet.width // 2, y + rise * 0.3, sheet.width, y + rise), fill=colour, width=dice.pick((1, 2, 3)))
+        pen.line(
+            (0, y, sheet.width // 2, y + rise * 0.3, sheet.width, y + rise), fill=colour, width=dice.pick((1, 2, 3))
+        )
     soft = ImageChops.add(sheet.filter(ImageFilter.BoxBlur(2)), sheet.filter(ImageFilter.BoxBlur(6)))
     return ImageChops.screen(image, soft.resize(image.size, Image.Resampling.BILINEAR))
 

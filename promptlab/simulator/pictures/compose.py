@@ -93,7 +93,13 @@ def _ground_texture(image: Image.Image, name: str, look: Look, horizon: float, v
 
 def _wall_texture(image: Image.Image, name: str, horizon: float) -> None:
     """A wall of wood, brick or paper behind things."""
-    grain = {"textured": "concrete", "patterned background": "tile", "stone": "tile", "bamboo": "wood", "walnut": "wood"}
+    grain = {
+        "textured": "concrete",
+        "patterned background": "tile",
+        "stone": "tile",
+        "bamboo": "wood",
+        "walnut": "wood",
+    }
     texture = grain.get(name, name)
     bottom = round(horizon * image.height)
     if texture not in textures.GROUND_COLOURS or bottom < 8:
@@ -113,14 +119,22 @@ def _bloom(image: Image.Image, strength: float) -> Image.Image:
 
 def _spotlight(image: Image.Image, focus: tuple[float, float]) -> Image.Image:
     width, height = image.size
-    mask = paint.radial((width // 4, height // 4), (focus[0] * width / 4, focus[1] * height / 4), height / 4 * 0.72, 1.0)
+    mask = paint.radial(
+        (width // 4, height // 4), (focus[0] * width / 4, focus[1] * height / 4), height / 4 * 0.72, 1.0
+    )
     cone = Image.new("L", mask.size)
     ImageDraw.Draw(cone).polygon(
-        [(focus[0] * mask.width - mask.width * 0.04, 0), (focus[0] * mask.width + mask.width * 0.04, 0),
-         (focus[0] * mask.width + mask.width * 0.3, mask.height), (focus[0] * mask.width - mask.width * 0.3, mask.height)],
+        [
+            (focus[0] * mask.width - mask.width * 0.04, 0),
+            (focus[0] * mask.width + mask.width * 0.04, 0),
+            (focus[0] * mask.width + mask.width * 0.3, mask.height),
+            (focus[0] * mask.width - mask.width * 0.3, mask.height),
+        ],
         fill=110,
-    )  # fmt: skip
-    light = ImageChops.add(mask, cone.filter(ImageFilter.BoxBlur(4)), 1, 40).resize(image.size, Image.Resampling.BILINEAR)
+    )
+    light = ImageChops.add(mask, cone.filter(ImageFilter.BoxBlur(4)), 1, 40).resize(
+        image.size, Image.Resampling.BILINEAR
+    )
     return ImageChops.multiply(image, Image.merge("RGB", (light, light, light)))
 
 
@@ -131,6 +145,24 @@ def _glow(image: Image.Image, one: Placed) -> None:
     mask = paint.radial((image.width // 4, image.height // 4), ((x0 + x1) / 8, (y0 + y1) / 8), radius / 4, 0.95)
     lit = ImageChops.screen(image, Image.new("RGB", image.size, colour))
     image.paste(lit, (0, 0), mask.resize(image.size, Image.Resampling.BILINEAR))
+
+
+#: Where things are at home, if the prompt says nothing about where they are.
+_HOMES = {
+    "boat": "sea", "fish": "underwater", "house": "garden", "tree": "garden", "horse": "garden", "tower": "city",
+    "plane": "sky", "balloon": "sky", "cloud": "sky", "rocket": "sky", "palm": "beach",
+}  # fmt: skip
+
+
+def _homed(reading: Reading) -> Reading:
+    """The reading with a place for what looks lost in a studio."""
+    if reading.place or reading.ground or reading.backdrop or not reading.things or reading.light in ("studio", "neon"):
+        return reading
+    glyph = reading.things[0].glyph or ""
+    home = _HOMES.get(glyph)
+    if home is None and (reading.of("seasons") or reading.of("weather")) and glyph not in ("lamp", "sofa"):
+        home = "garden"
+    return reading if home is None or home in reading.removed else replace(reading, place=home)
 
 
 @dataclass(slots=True)
@@ -149,11 +181,11 @@ class _Set:
 
 
 def _set(recipe: Recipe) -> _Set:
-    reading = read(recipe.prompt, recipe.negative_prompt)
+    reading = _homed(read(recipe.prompt, recipe.negative_prompt))
     layout = _layout(recipe)
     side = layout.pick((-1, 1))
     horizon = layout.between(0.54, 0.72)
-    camera = camera_of(reading.of("camera"), reading.strange, reading.of("moods"))
+    camera = camera_of(reading.of("camera"), reading.strange, reading.of("moods"), reading.nudges)
     horizon = horizon if camera.horizon is None else camera.horizon
     hero = reading.things[0] if reading.things else Thing(reading.place or "still", None)
     accents = palette.thing_colours(hero.word + " backdrop", (), (), Dice("accent", hero.word))
@@ -172,7 +204,14 @@ def compose(recipe: Recipe) -> Image.Image:
     reading, look, camera, size, horizon = made.reading, made.look, made.camera, made.size, made.horizon
     open_place = None if reading.backdrop_colour else reading.place
     words = prop_words(reading)
-    layer = stage.build(size, look, open_place, horizon, made.side, made.layout, made.accent, words, camera.empty)
+    if camera.lens == "bokeh" and not look.dark:
+        look = replace(look, overlays=("bokeh", *look.overlays))
+    ashore = bool(reading.things) and reading.things[0].glyph not in ("boat", "fish", "bird", "sun", "moon", "cloud")
+    layer = stage.build(
+        size, look, open_place, horizon, made.side, made.layout, made.accent, words, camera.empty, ashore
+    )
+    if camera.view in ("back", "side"):  # the camera went round: so did what is behind
+        layer = layer.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     lamp = _lamp(look, made.side)
     scene = Scene(size, horizon, look, camera, lamp, recipe.seed, recipe.position)
     things = place(reading, scene, made.layout)
@@ -209,9 +248,9 @@ def _stood(made: _Set, layer: Image.Image, things: list[Placed], version: int, p
     if camera.blur:
         layer = layer.filter(ImageFilter.BoxBlur(camera.blur)).filter(ImageFilter.BoxBlur(camera.blur * 0.7))
     image = layer.resize(made.size, Image.Resampling.BICUBIC)
-    if made.ground and place_name not in ("sea", "beach", "space", "underwater", "sky"):
-        if made.ground in textures.GROUND_COLOURS and camera.blur < 6:
-            _ground_texture(image, made.ground, look, max(0.0, horizon), version)
+    bare = place_name in ("sea", "beach", "space", "underwater", "sky") or camera.blur >= 6
+    if made.ground in textures.GROUND_COLOURS and not bare:
+        _ground_texture(image, made.ground, look, max(0.0, horizon), version)
     if made.reading.backdrop and not made.reading.backdrop_colour:
         _wall_texture(image, made.reading.backdrop, horizon)
     shine = 0.9 if made.ground in ("marble", "tile", "glasstop") else 0.75 if look.rim > 0.5 else 0.0

@@ -80,11 +80,15 @@ def _aired(image: Image.Image, overlays: tuple[str, ...]) -> Image.Image:
     """The last of what words ask for that is no shape: paper, crispness, roughness."""
     if "paper" in overlays:
         sheet = textures.paper(image.size)
-        image = ImageChops.multiply(image, Image.merge("RGB", (sheet, sheet, sheet.point([round(i * 0.93) for i in range(256)]))))
+        image = ImageChops.multiply(
+            image, Image.merge("RGB", (sheet, sheet, sheet.point([round(i * 0.93) for i in range(256)])))
+        )
     if "crisp" in overlays:
         image = image.filter(ImageFilter.UnsharpMask(1.6, 110, 2))
     if "rough" in overlays:
-        image = _grain(image.reduce(2).filter(ImageFilter.BoxBlur(1)).resize(image.size, Image.Resampling.BILINEAR), 0.2, 0)
+        image = _grain(
+            image.reduce(2).filter(ImageFilter.BoxBlur(1)).resize(image.size, Image.Resampling.BILINEAR), 0.2, 0
+        )
     return image
 
 

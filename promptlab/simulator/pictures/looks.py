@@ -274,6 +274,11 @@ def _backed(look: Look, reading: Reading) -> Look:
     if reading.backdrop is None:
         return look
     if reading.backdrop_colour is None:
+        if reading.backdrop == "gradient":
+            far, near = shift_hue(look.sky[0], 0.42, 3.2, 0.82), shift_hue(look.sky[2], 0.06, 4.5, 0.98)
+            return replace(
+                look, seamless=True, sky=(far, mix(far, near, 0.5), near), ground=(near, shift_hue(near, 0.1))
+            )
         if reading.backdrop in ("plain", "transparent background", "gradient"):
             floor = mix(look.sky[2], look.ground[0], 0.3)
             return replace(look, seamless=True, ground=(look.sky[2], floor))
@@ -300,10 +305,13 @@ def look_of(reading: Reading) -> Look:
             if air := AIRS.get(name):
                 look = breathe(look, air)
     for style in reading.styles[-3:-1]:
-        look = replace(look, saturation=(look.saturation + _styled(look, style).saturation) / 2,
-                       gain=mix(look.gain, _styled(look, style).gain, 0.3), grain=_styled(look, style).grain / 2)  # fmt: skip
+        other = _styled(look, style)
+        look = replace(
+            look, saturation=(look.saturation + other.saturation) / 2, gain=mix(look.gain, other.gain, 0.3),
+            grain=other.grain / 2,
+        )  # fmt: skip
     look = _styled(look, reading.style)
-    look = _tinted(look, reading.nuances, 0.1)
+    look = _tinted(look, reading.nuances, 0.075)
     look = _tinted(look, reading.strange, 0.3)
     overlays = (*look.overlays, *reading.of("effects"))
     look = replace(look, overlays=tuple(one for one in dict.fromkeys(overlays) if one not in reading.removed))
@@ -336,6 +344,7 @@ def breathe(look: Look, air: Air) -> Look:
 
 def _tinted(look: Look, words: tuple[str, ...], amount: float) -> Look:
     """Each word pulls the colours its own way, earlier ones more."""
+    amount /= 1 + 0.22 * max(0, min(len(words), 12) - 1)
     for word in words[:12]:
         dice = Dice("tint", word)
         colour = hue(dice.unit(), dice.between(0.45, 0.75), dice.between(0.7, 0.98))

@@ -69,7 +69,8 @@ def move_of(action: str | None, still: bool = False) -> Move:
     if not still:
         return move
     turn = 84.0 if action == "sleep" else 62.0 if action in ("swim", "fly") else 28.0 if action == "fall" else 0.0
-    return Move(lift=max(0.0, move.lift) * 0.8, turn=turn, marks=move.marks)
+    marks = "" if move.marks in ("base", "rays", "sweat", "lines", "sight") else move.marks
+    return Move(lift=max(0.0, move.lift) * 0.8, turn=turn, marks=marks)
 
 
 def bent(glyph: Glyph, move: Move) -> Glyph:
@@ -110,7 +111,7 @@ class _Pen:
 
     def __init__(self, pen: ImageDraw.ImageDraw, size: tuple[int, int], side: int, dice: Dice) -> None:
         self.pen, self.size, self.side, self.dice = pen, size, side, dice
-        self.weight = max(2, min(size) // 55)
+        self.weight = max(1, min(size) // 75)
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         """Parts of the box; x runs away from `side`, so that one drawing serves both."""
@@ -118,7 +119,7 @@ class _Pen:
 
     def line(self, *points: tuple[float, float], weight: float = 1.0) -> None:
         corners = [self.at(x, y) for x, y in points]
-        self.pen.line(corners, fill=235, width=max(1, round(self.weight * weight)), joint="curve")
+        self.pen.line(corners, fill=190, width=max(1, round(self.weight * weight)), joint="curve")
 
     def dot(self, x: float, y: float, r: float) -> None:
         px, py = self.at(x, y)
@@ -202,11 +203,15 @@ class _Pen:
             for x, y in ((0.2, 0.14), (0.76, 0.1), (0.5, 0.02)):
                 self.dot(x - 0.02, y, 0.026)
                 self.dot(x + 0.02, y, 0.026)
-                self.pen.polygon([self.at(x - 0.042, y + 0.01), self.at(x + 0.042, y + 0.01), self.at(x, y + 0.08)], fill=235)
+                self.pen.polygon(
+                    [self.at(x - 0.042, y + 0.01), self.at(x + 0.042, y + 0.01), self.at(x, y + 0.08)], fill=235
+                )
         elif marks == "grass":
             for index in range(30):
                 x = 0.1 + index * 0.028
-                self.line((x, 0.86), (x + self.dice.between(-0.02, 0.02), 0.6 + self.dice.between(-0.05, 0.06)), weight=1.5)
+                self.line(
+                    (x, 0.86), (x + self.dice.between(-0.02, 0.02), 0.6 + self.dice.between(-0.05, 0.06)), weight=1.5
+                )
         elif marks in ("lines", "base"):
             for index in range(4):
                 y = 0.84 + index * 0.035 if marks == "base" else 0.12 + index * 0.04

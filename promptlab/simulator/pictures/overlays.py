@@ -24,18 +24,27 @@ class Sheet:
         self.ink = Image.new("RGB", (self.width, self.height))
         self.mask = Image.new("L", (self.width, self.height))
         self._ink, self._mask = ImageDraw.Draw(self.ink), ImageDraw.Draw(self.mask)
+        self._begun = False
+
+    def _begin(self, colour: RGB) -> None:
+        """The first colour fills the sheet, so that soft edges fade to it and not to black."""
+        if not self._begun:
+            self.ink.paste(colour, (0, 0, self.width, self.height))
+            self._begun = True
 
     def at(self, x: float, y: float) -> tuple[int, int]:
         return round(x * self.width), round(y * self.height)
 
     def poly(self, points: list[tuple[float, float]], colour: RGB, opacity: float = 1.0) -> None:
         """Fill a polygon; coordinates are parts of the picture."""
+        self._begin(colour)
         corners = [self.at(x, y) for x, y in points]
         self._ink.polygon(corners, fill=colour)
         self._mask.polygon(corners, fill=round(255 * opacity))
 
     def disc(self, x: float, y: float, radius: float, colour: RGB, opacity: float = 1.0, ring: int = 0) -> None:
         """Fill a circle, or draw one as a ring."""
+        self._begin(colour)
         (px, py), r = self.at(x, y), max(1, round(radius * self.height))
         area = (px - r, py - r, px + r, py + r)
         if ring:
@@ -47,14 +56,13 @@ class Sheet:
 
     def line(self, points: list[tuple[float, float]], width: int, colour: RGB, opacity: float = 1.0) -> None:
         """Draw a stroke."""
+        self._begin(colour)
         corners = [self.at(x, y) for x, y in points]
         self._ink.line(corners, fill=colour, width=width + 2, joint="curve")
         self._mask.line(corners, fill=round(255 * opacity), width=width, joint="curve")
 
     def blur(self, radius: float) -> None:
         """Soften all that was drawn so far."""
-        spread = self.ink.filter(ImageFilter.MaxFilter(3)) if radius < 2 else self.ink
-        self.ink = spread.filter(ImageFilter.BoxBlur(radius)) if radius < 2 else self.ink
         self.mask = self.mask.filter(ImageFilter.BoxBlur(radius)).filter(ImageFilter.BoxBlur(radius))
 
     def flood(self, colour: RGB, mask: Image.Image) -> None:
@@ -97,7 +105,9 @@ def _snow(sheet: Sheet) -> None:
 
 def _veil(sheet: Sheet, colour: RGB, low: float, high: float, streaks: tuple[int, int]) -> None:
     """Drifting banks: more at the bottom."""
-    noise = textures.octaves((sheet.width // 4, sheet.height // 4), sheet.dice, (streaks, (streaks[0] * 2, streaks[1] * 2)))
+    noise = textures.octaves(
+        (sheet.width // 4, sheet.height // 4), sheet.dice, (streaks, (streaks[0] * 2, streaks[1] * 2))
+    )
     down = Image.linear_gradient("L").resize(noise.size)
     bank = Image.blend(noise, down, 0.45)
     table = [round(255 * max(0.0, min(1.0, low + (high - low) * (i - 60) / 140))) for i in range(256)]
@@ -121,11 +131,11 @@ def _smoke(sheet: Sheet) -> None:
 
 
 def _steam(sheet: Sheet) -> None:
-    _plume(sheet, (255, 255, 255), 0.045, 0.55, 9)
+    _plume(sheet, (255, 255, 255), 0.06, 0.9, 12)
 
 
 def _plume(sheet: Sheet, colour: RGB, wide: float, opacity: float, count: int) -> None:
-    x, y = sheet.focus
+    x, y = sheet.focus[0], sheet.focus[1] - 0.1
     for strand in range(3):
         phase, start = sheet.dice.between(0, 6), x + (strand - 1) * wide * 0.9
         for step in range(count):
@@ -220,7 +230,11 @@ def _splash(sheet: Sheet) -> None:
 def _fire(sheet: Sheet) -> None:
     """Tongues of flame around the thing's foot."""
     x, y = sheet.focus[0], sheet.focus[1] + 0.36
-    for colour, size, opacity in (((232, 74, 28), 1.0, 0.8), ((255, 148, 40), 0.72, 0.85), ((255, 226, 130), 0.42, 0.9)):
+    for colour, size, opacity in (
+        ((232, 74, 28), 1.0, 0.8),
+        ((255, 148, 40), 0.72, 0.85),
+        ((255, 226, 130), 0.42, 0.9),
+    ):
         for index in range(9):
             foot = x + (index - 4) * 0.062
             high = size * sheet.dice.between(0.16, 0.4) * (1.1 - abs(index - 4) * 0.12)
@@ -236,8 +250,8 @@ def _rays(sheet: Sheet) -> None:
         turn = math.pi / 2 + sheet.side * (0.1 + index * 0.13) + sheet.dice.between(-0.03, 0.03)
         wide = sheet.dice.between(0.02, 0.06)
         ends = [(x + math.cos(turn + w) * 1.8, y + math.sin(turn + w) * 1.8) for w in (-wide, wide)]
-        sheet.poly([(x, y), *ends], mix(sheet.look.key, (255, 255, 255), 0.3), 0.34)
-    sheet.blur(5)
+        sheet.poly([(x, y), *ends], mix(sheet.look.key, (255, 255, 255), 0.3), 0.42)
+    sheet.blur(6)
 
 
 def _dappled(sheet: Sheet) -> None:
@@ -259,7 +273,9 @@ def _long_shadows(sheet: Sheet) -> None:
     dark = mix(sheet.look.shade, (14, 12, 24), 0.6)
     for index in range(4):
         x = 0.5 - sheet.side * (0.1 + index * 0.24) + sheet.dice.between(-0.05, 0.05)
-        sheet.poly([(x, 0.0), (x + 0.09, 0.0), (x - sheet.side * 0.36 + 0.16, 1.0), (x - sheet.side * 0.36, 1.0)], dark, 0.42)
+        sheet.poly(
+            [(x, 0.0), (x + 0.09, 0.0), (x - sheet.side * 0.36 + 0.16, 1.0), (x - sheet.side * 0.36, 1.0)], dark, 0.42
+        )
     sheet.blur(4)
 
 
@@ -290,8 +306,19 @@ def _gusts(sheet: Sheet) -> None:
     for _ in range(16):
         x, y, reach = sheet.dice.between(-0.1, 0.8), sheet.dice.between(0.05, 0.9), sheet.dice.between(0.14, 0.34)
         curl = 0.03
-        sheet.line([(x, y), (x + reach * 0.5, y - 0.012), (x + reach, y), (x + reach + curl, y - curl),
-                    (x + reach, y - curl * 1.6), (x + reach - curl * 0.6, y - curl)], 2, (255, 255, 255), 0.7)  # fmt: skip
+        sheet.line(
+            [
+                (x, y),
+                (x + reach * 0.5, y - 0.012),
+                (x + reach, y),
+                (x + reach + curl, y - curl),
+                (x + reach, y - curl * 1.6),
+                (x + reach - curl * 0.6, y - curl),
+            ],
+            2,
+            (255, 255, 255),
+            0.7,
+        )
     for _ in range(14):
         _leaf(sheet, sheet.dice.unit(), sheet.dice.unit(), 0.014, sheet.dice.between(0, 6), (140, 160, 92))
 
@@ -322,7 +349,12 @@ def _ripples(sheet: Sheet) -> None:
     for index in range(5):
         wide, y = 0.2 + index * 0.16, 0.8 + index * 0.012
         px, py = sheet.at(0.5, y)
-        area = (px - round(wide * sheet.width / 2), py - 6 - index * 5, px + round(wide * sheet.width / 2), py + 6 + index * 5)
+        area = (
+            px - round(wide * sheet.width / 2),
+            py - 6 - index * 5,
+            px + round(wide * sheet.width / 2),
+            py + 6 + index * 5,
+        )
         sheet._ink.ellipse(area, outline=(255, 255, 255), width=4)
         sheet._mask.ellipse(area, outline=150 - index * 22, width=2)
 

@@ -40,8 +40,10 @@ def _hair(short: bool, traits: tuple[str, ...], colour: str) -> tuple[list[Part]
         return [], []
     top = curve("30,28 30,4 48,-6 66,-2 72,14 71,30 66,18 52,10 38,14", colour)
     if "curly" in traits:
-        back = [oval(x - 15, y - 15, x + 15, y + 15, colour) for x, y in
-                ((28, 10), (22, 32), (32, -6), (50, -14), (68, -6), (78, 10), (78, 32), (74, 48), (26, 48))]  # fmt: skip
+        back = [
+            oval(x - 15, y - 15, x + 15, y + 15, colour)
+            for x, y in ((28, 10), (22, 32), (32, -6), (50, -14), (68, -6), (78, 10), (78, 32), (74, 48), (26, 48))
+        ]
         return back, [oval(x - 9, y - 8, x + 9, y + 8, colour) for x, y in ((36, 8), (48, 2), (60, 3), (68, 12))]
     if short or "shorthair" in traits:
         return [curve("29,30 29,0 44,-12 60,-12 72,0 72,30 64,36 36,36", colour)], [top]
@@ -142,8 +144,12 @@ def bust(word: str, traits: tuple[str, ...] = (), seen_from: str = "") -> Glyph:
     if not old:
         face += [oval(33, 36, 42, 43, "coral", "glass"), oval(58, 36, 67, 43, "coral", "glass")]
     else:
-        face += [line("36,36 38,40 37,44", 1, "skin-", "flat"), line("64,36 62,40 63,44", 1, "skin-", "flat"),
-                 line("41,13 50,12 59,13", 1, "skin-", "flat"), line("42,17 50,16 58,17", 1, "skin-", "flat")]  # fmt: skip
+        face += [
+            line("36,36 38,40 37,44", 1, "skin-", "flat"),
+            line("64,36 62,40 63,44", 1, "skin-", "flat"),
+            line("41,13 50,12 59,13", 1, "skin-", "flat"),
+            line("42,17 50,16 58,17", 1, "skin-", "flat"),
+        ]
     if "freckles" in traits:
         face += [oval(x, y, x + 1.6, y + 1.6, "brown", "flat") for x, y in
                  ((36, 37), (39, 39), (42, 37), (40, 42), (58, 37), (61, 39), (64, 37), (60, 42))]  # fmt: skip
@@ -199,6 +205,8 @@ def figure(word: str, action: str | None, traits: tuple[str, ...] = (), seen_fro
     shoulders = ((neck[0] - 9 * stout, neck[1] + 3), (neck[0] + 9 * stout, neck[1] + 3))
     hips = ((46.0, 57.0), (54.0, 57.0))
     parts: list[Part] = []
+    if pose_of(action) == "sit":
+        parts.append(box(34, 64, 66, 101, "stone", 3))
     for (knee, foot), hip, tone in (((joints[5], joints[6]), hips[0], "b-"), ((joints[7], joints[8]), hips[1], "b")):
         parts.append(line(_path(hip, knee, foot), 8.4 * stout, tone))
         ahead = 6 if foot[1] > 70 else 2
@@ -208,14 +216,20 @@ def figure(word: str, action: str | None, traits: tuple[str, ...] = (), seen_fro
         parts.append(curve(_ring(neck[0], neck[1] - 9, 11, 15), colour))
     waist = (50.0, 58.0)
     if word in ("woman", "girl", "lady", "princess", "queen", "dancer", "ballerina", "bride", "witch", "fairy"):
-        parts.append(curve(f"43,50 57,50 72,80 50,84 28,80", "a"))
-    parts.append(curve(
-        f"{shoulders[0][0] - 2},{shoulders[0][1]} {neck[0]},{neck[1] - 1} {shoulders[1][0] + 2},{shoulders[1][1]} "
-        f"{waist[0] + 8 * stout},{waist[1]} {waist[0]},{waist[1] + 5} {waist[0] - 8 * stout},{waist[1]}", "a"))  # fmt: skip
+        parts.append(curve("43,50 57,50 72,80 50,84 28,80", "a"))
+    parts.append(
+        curve(
+            f"{shoulders[0][0] - 2},{shoulders[0][1]} {neck[0]},{neck[1] - 1} {shoulders[1][0] + 2},{shoulders[1][1]} "
+            f"{waist[0] + 8 * stout},{waist[1]} {waist[0]},{waist[1] + 5} {waist[0] - 8 * stout},{waist[1]}",
+            "a",
+        )
+    )
     parts.append(line(f"{neck[0]},{neck[1] - 4} {neck[0]},{neck[1] + 2}", 5, "skin-"))
     parts.append(oval(neck[0] - 9, neck[1] - 24, neck[0] + 9, neck[1] - 2, "skin"))
     if seen_from == "back":
-        parts.append(oval(neck[0] - 9.5, neck[1] - 25, neck[0] + 9.5, neck[1] - 3, "skin" if "bald" in traits else colour))
+        parts.append(
+            oval(neck[0] - 9.5, neck[1] - 25, neck[0] + 9.5, neck[1] - 3, "skin" if "bald" in traits else colour)
+        )
     else:
         parts += _small_face(neck, traits)
         if "bald" not in traits:
@@ -247,7 +261,11 @@ def _small_face(neck: tuple[float, float], traits: tuple[str, ...]) -> list[Part
         oval(x - 2, y + 4, x + 2, y + 8, "plum", "flat") if face == "surprise" else
         line(f"{x - 3},{y + 5} {x},{y + 5 + smile} {x + 3},{y + 5}", 1.1, "coral-", "flat")
     )  # fmt: skip
-    return [oval(x - 5, y - 1, x - 2.6, y + 2, "dark", "flat"), oval(x + 2.6, y - 1, x + 5, y + 2, "dark", "flat"), mouth]
+    return [
+        oval(x - 5, y - 1, x - 2.6, y + 2, "dark", "flat"),
+        oval(x + 2.6, y - 1, x + 5, y + 2, "dark", "flat"),
+        mouth,
+    ]
 
 
 def _moved(part: Part, neck: tuple[float, float]) -> Part:

@@ -221,7 +221,9 @@ def _underwater(stage: Stage) -> None:
     stage.image.paste(gradient((width, height), (pale, mix(pale, deep, 0.55), deep)), (0, 0))
     for index in range(6):
         x = stage.dice.between(0.0, 1.0)
-        stage.fill([(x, 0), (x + 0.05, 0), (x + 0.2, 0.9), (x + 0.02, 0.9)], (214, 246, 250), 0.16 + 0.02 * index, blur=3)
+        stage.fill(
+            [(x, 0), (x + 0.05, 0), (x + 0.2, 0.9), (x + 0.02, 0.9)], (214, 246, 250), 0.16 + 0.02 * index, blur=3
+        )
     for _ in range(12):
         x, high = stage.dice.unit(), stage.dice.between(0.1, 0.28)
         colour = mix(stage.dice.pick(((214, 98, 104), (226, 152, 86), (94, 156, 120), (160, 104, 170))), deep, 0.35)

@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 
 from promptlab.simulator.pictures import paint, palette, people, skins
 from promptlab.simulator.pictures.camera import Camera, seen
+from promptlab.simulator.pictures.glyphs import GLYPHS
 from promptlab.simulator.pictures.glyphs_world import unknown
 from promptlab.simulator.pictures.looks import Look
 from promptlab.simulator.pictures.moves import Move, bent, move_of
 from promptlab.simulator.pictures.parts import Glyph, warped
 from promptlab.simulator.pictures.rng import Dice
-from promptlab.simulator.pictures.vocabulary import GLYPHS
+from promptlab.simulator.pictures.vocabulary import singular
 from promptlab.simulator.pictures.words import Reading, Thing
 
 __all__ = ["Placed", "Scene", "place"]
@@ -70,14 +71,35 @@ _REPAINT = {
 }  # fmt: skip
 
 
-def _glyph(thing: Thing, camera: Camera, crowd: int, action: str | None) -> Glyph:
+#: Moods that show in a face that has no look of its own.
+_FACES = {
+    "sad": "frown",
+    "lonely": "frown",
+    "happy": "smile",
+    "playful": "smile",
+    "festive": "smile",
+    "angry": "angryface",
+    "scary": "surprise",
+    "calm": "eyesclosed",
+    "dreamy": "eyesclosed",
+    "hopeful": "smile",
+    "dramatic": "serious",
+    "romantic": "smile",
+    "cozy": "smile",
+}
+
+
+def _glyph(thing: Thing, camera: Camera, crowd: int, action: str | None, moods: tuple[str, ...]) -> Glyph:
     if thing.glyph != "person":
         return GLYPHS[thing.glyph] if thing.glyph else unknown(thing.word)
+    face = next((_FACES[mood] for mood in reversed(moods) if mood in _FACES), None)
+    told = {"smile", "frown", "angryface", "surprise", "serious", "eyesclosed"} & set(thing.traits)
+    traits = thing.traits if face is None or told else (*thing.traits, face)
     back = "back" if camera.view == "back" else ""
     posed = action is not None and camera.framing not in ("close", "half")
     if posed or camera.framing == "full" or crowd > 3 or camera.horizon == 0.0:
-        return people.figure(_one(thing.word), action, thing.traits, back)
-    return people.bust(_one(thing.word), thing.traits, back)
+        return people.figure(_one(thing.word), action, traits, back)
+    return people.bust(_one(thing.word), traits, back)
 
 
 def _one(word: str) -> str:
@@ -123,7 +145,7 @@ def _sprite(glyph: Glyph, thing: Thing, tall: float, scene: Scene, flip: bool, w
     shade, pattern = thing.shade, thing.pattern
     if wear is not None:
         asked, shade, pattern = tuple(filter(None, (wear.colour, *wear.colours))) or asked, wear.shade, wear.pattern
-    word = thing.word if wear is None else f"{thing.word} {wear.word}"
+    word = singular(thing.word) if wear is None else f"{thing.word} {wear.word}"
     colours = palette.thing_colours(word, glyph.colours, asked, Dice("wear", word, scene.seed), shade)
     for extra in thing.extras:  # an adjective nobody drew changes the trimmings
         trim = Dice("trim", extra)
@@ -134,7 +156,9 @@ def _sprite(glyph: Glyph, thing: Thing, tall: float, scene: Scene, flip: bool, w
     sprite = paint.draw_sprite(repainted, tall, colours, lamp, flip, material.finish if material else None)
     person = thing.glyph == "person"
     if material or pattern or thing.conditions:
-        sprite = skins.dress(sprite, None if person else material, pattern, thing.conditions, colours["b"], lamp, person)
+        sprite = skins.dress(
+            sprite, None if person else material, pattern, thing.conditions, colours["b"], lamp, person
+        )
     return paint.relit(sprite, scene.look)
 
 
@@ -206,7 +230,7 @@ def place(reading: Reading, scene: Scene, layout: Dice) -> list[Placed]:
         placed.append([])
         if reading.removed & {thing.glyph, thing.word} or index in worn:
             continue
-        glyph = _glyph(thing, scene.camera, crowd, thing.action)
+        glyph = _glyph(thing, scene.camera, crowd, thing.action, reading.of("moods"))
         posed = thing.glyph == "person" and glyph.stands != "bust"
         hero_size = glyph.size if index == 0 else hero_size
         move = move_of(thing.action, still=posed)
@@ -214,7 +238,9 @@ def place(reading: Reading, scene: Scene, layout: Dice) -> list[Placed]:
         among = 1.0 if len(things) < 2 else 0.86
         tall = _height(glyph, thing, index, hero_size, slots[index][1], among, reading, scene) * jitter
         if thing.count > 1:
-            tall *= {2: 0.8, 3: 0.66, 4: 0.62, 5: 0.56, 6: 0.54}.get(thing.count, 0.44) * (1 if len(things) == 1 else 0.85)
+            tall *= {2: 0.8, 3: 0.66, 4: 0.62, 5: 0.56, 6: 0.54}.get(thing.count, 0.44) * (
+                1 if len(things) == 1 else 0.85
+            )
         if glyph.stands == "bust":
             tall = height * 0.78 * jitter * max(0.4, scene.camera.zoom) * (0.72 if thing.count > 1 else 1.0)
             tall *= 1.0 if index == 0 else 0.8
@@ -237,7 +263,10 @@ def _worn(things: tuple[Thing, ...]) -> dict[int, int]:
     return {
         index: index - 1
         for index, thing in enumerate(things)
-        if index and thing.glyph in _CLOTHES and things[index - 1].glyph == "person" and thing.relation in ("in", "wear", "with")
+        if index
+        and thing.glyph in _CLOTHES
+        and things[index - 1].glyph == "person"
+        and thing.relation in ("in", "wear", "with")
     }
 
 
@@ -263,6 +292,7 @@ def _stand(
     elif scene.camera.framing == "close":
         middle = round(width * (0.5 + (x - 0.5) * 0.6))
     lift = round(move.lift * height * (1.0 if scene.camera.zoom > 0.6 else 0.5))
+    lift = min(lift, max(0, round(foot) - sprite.foot[1] - round(height * 0.03)))
     if glyph.stands == "bust":
         lift = 0
     glow = next((name for name in thing.conditions if name in ("glowing", "burning")), "")
@@ -322,8 +352,31 @@ def _relate(thing: Thing, before: Thing, upper: list[Placed], lower: list[Placed
             one.z = near[0].z - 1
 
 
-_HELD = frozenset({"umbrella", "book", "mug", "teacup", "camera", "phone", "bag", "guitar", "flower", "bouquet", "balloon",
-                   "knife", "spoon", "candle", "apple", "ball", "gift", "key", "glass", "wineglass", "lamp"})  # fmt: skip
+_HELD = frozenset(
+    {
+        "umbrella",
+        "book",
+        "mug",
+        "teacup",
+        "camera",
+        "phone",
+        "bag",
+        "guitar",
+        "flower",
+        "bouquet",
+        "balloon",
+        "knife",
+        "spoon",
+        "candle",
+        "apple",
+        "ball",
+        "gift",
+        "key",
+        "glass",
+        "wineglass",
+        "lamp",
+    }
+)
 
 
 def _centre(group: list[Placed], scene: Scene) -> None:

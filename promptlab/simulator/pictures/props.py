@@ -29,12 +29,14 @@ _PROPS: dict[str, tuple[Glyph, float]] = {
 #: For words: bolder shapes, so that each can be told from the others.
 _SIGNS: tuple[tuple[Glyph, float], ...] = (
     _PROPS["ball"], _PROPS["balls"], _PROPS["cube"], _PROPS["cone"], _PROPS["arch"], _PROPS["sprig"],
-    (Glyph((poly("50,10 90,56 50,101 10,56", "a"), poly("50,10 90,56 50,60", "a+"), poly("10,56 50,60 50,101", "a-"))), 0.2),
+    (Glyph((poly("50,10 90,56 50,101 10,56", "a"), poly("50,10 90,56 50,60", "a+"),
+            poly("10,56 50,60 50,101", "a-"))), 0.2),
     (Glyph((oval(14, 66, 86, 101, "a"), oval(22, 42, 78, 76, "b"), oval(32, 22, 68, 52, "c"))), 0.2),
     (Glyph((line("50,100 50,20", 5, "b"), poly("52,20 98,36 52,54", "a"))), 0.26),
     (Glyph((oval(8, 28, 92, 101, "a"), oval(28, 44, 72, 88, "b", "flat"), oval(42, 56, 58, 74, "a", "flat"))), 0.18),
     (Glyph((curve("10,101 10,101 26,62 14,40 34,14 66,14 86,40 74,62 90,101 90,101", "a", "gloss"),)), 0.2),
-    (Glyph((poly("20,100 34,30 48,100", "a"), poly("42,100 58,8 74,100", "b"), poly("66,100 80,44 92,100", "c"))), 0.24),
+    (Glyph((poly("20,100 34,30 48,100", "a"), poly("42,100 58,8 74,100", "b"),
+            poly("66,100 80,44 92,100", "c"))), 0.24),
     (Glyph((line("20,100 20,54 50,30 80,54 80,100", 9, "a"), oval(40, 60, 60, 80, "b"))), 0.22),
 )  # fmt: skip
 

@@ -29,37 +29,37 @@ class Material:
     sheen: float = 0.0  # bright edges
     rough: float = 0.0  # ragged edges
     bands: float = 0.0  # the room mirrored in it
-    wide: float = 1.0
+    own: bool = False  # the sheen has its own colour, not the light's
 
 
 MATERIALS: dict[str, Material] = {
     "wood": Material("wood", "soft", 0.95, "wood", 0.9),
     "walnut": Material("bark", "soft", 1.0, "wood", 1.0),
     "bamboo": Material("sand", "soft", 0.9, "weave", 0.9),
-    "metal": Material("metal", "gloss", 1.5, bands=0.7),
+    "metal": Material("grey", "gloss", 1.6, bands=0.9),
     "chrome": Material("silver", "gloss", 1.8, bands=1.0),
     "goldmetal": Material("gold", "gloss", 1.6, bands=0.8),
     "silver": Material("silver", "gloss", 1.5, bands=0.6),
     "brass": Material("brass", "gloss", 1.45, bands=0.55),
     "copper": Material("copper", "gloss", 1.5, bands=0.65),
     "glass": Material("ice", "gloss", 1.2, clear=0.62, sheen=0.9),
-    "ice": Material("ice", "gloss", 1.35, "marble", 0.7, clear=0.36, sheen=0.7),
+    "ice": Material("ice", "gloss", 1.35, "veins", 0.7, clear=0.36, sheen=0.7),
     "ceramic": Material(None, "gloss", 1.2, sheen=0.12),
     "stoneware": Material("stone", "soft", 0.9, "concrete", 0.8),
     "clay": Material("terracotta", "soft", 0.9, "concrete", 0.5),
     "stone": Material("stone", "soft", 1.1, "concrete", 1.3),
-    "marble": Material("white", "gloss", 0.9, "marble", 1.2),
+    "marble": Material("white", "gloss", 1.0, "veins", 1.0),
     "concrete": Material("grey", "soft", 0.9, "concrete", 1.2),
     "plastic": Material(None, "gloss", 1.35, sheen=0.3),
-    "leather": Material("brown", "gloss", 1.1, "pebble", 0.8),
-    "velvet": Material("maroon", "soft", 0.75, "nap", 0.5, sheen=1.0),
+    "leather": Material("brown", "gloss", 1.35, "pebble", 0.3),
+    "velvet": Material("maroon", "soft", 0.8, "nap", 0.4, sheen=1.0, own=True),
     "silk": Material("cream", "gloss", 1.2, "folds", 0.9, sheen=0.4),
     "fur": Material("tan", "soft", 0.8, "hair", 1.1, rough=0.9),
     "knitted": Material("cream", "soft", 0.8, "knit", 1.1, rough=0.25),
     "linen": Material("sand", "soft", 0.8, "linen", 1.1),
     "denim": Material("blue", "soft", 0.85, "twill", 0.9),
     "paper": Material("paper", "soft", 0.6, "folds", 0.6),
-    "jade": Material("jade", "gloss", 1.1, "marble", 0.7, sheen=0.4),
+    "jade": Material("jade", "gloss", 1.1, "veins", 0.6, sheen=0.4),
     "chocolate material": Material("chocolate", "gloss", 1.2),
     "candy": Material("pink", "gloss", 1.3, clear=0.28, sheen=0.6),
     "feather": Material("white", "soft", 0.7, "hair", 0.8, rough=0.7),
@@ -184,6 +184,11 @@ def _field(name: str) -> Image.Image:
     if name == "pebble":
         bumps = textures.octaves(size, dice, ((110, 110), (60, 60)))
         return ImageChops.subtract(bumps, ImageChops.offset(bumps, 2, 2), 0.5, 128)
+    if name == "veins":
+        clouds = textures.octaves(size, dice, ((5, 5), (11, 11), (26, 26)))
+        return clouds.point([round(152 - 96 * max(0.0, 1 - abs(i - 128) / 4)) for i in range(256)]).filter(
+            ImageFilter.BoxBlur(1)
+        )
     if name == "folds":
         waves = textures.octaves(size, dice, ((4, 7), (9, 5)))
         return ImageChops.subtract(waves, ImageChops.offset(waves, 14, 6), 0.35, 128)
@@ -223,7 +228,9 @@ def _ragged(alpha: Image.Image, amount: float) -> Image.Image:
     reach = max(2, min(alpha.size) // 40)
     soft = alpha.filter(ImageFilter.BoxBlur(reach))
     noise = _cut("hair", alpha.size)
-    rough = ImageChops.add(soft, noise.point([round((i - 128) * amount * 1.3 + 128) & 255 for i in range(256)]), 1, -128)
+    rough = ImageChops.add(
+        soft, noise.point([round((i - 128) * amount * 1.3 + 128) & 255 for i in range(256)]), 1, -128
+    )
     return rough.point([max(0, min(255, (i - 92) * 7)) for i in range(256)])
 
 
@@ -241,7 +248,9 @@ def _conditioned(sprite: Sprite, condition: str, lamp: Lamp) -> Sprite:
     image, alpha = sprite.image, sprite.alpha
     if condition == "rusty":
         rust = Image.new("RGB", image.size, (150, 74, 36))
-        image = _grained(Image.composite(Image.blend(image, rust, 0.85), image, _cut("spots", image.size)), "concrete", 1.2)
+        image = _grained(
+            Image.composite(Image.blend(image, rust, 0.85), image, _cut("spots", image.size)), "concrete", 1.2
+        )
     elif condition == "broken":
         image = Image.composite(Image.new("RGB", image.size, (26, 20, 24)), image, _cut("cracks", image.size))
     elif condition == "dirty":
@@ -265,8 +274,8 @@ def _conditioned(sprite: Sprite, condition: str, lamp: Lamp) -> Sprite:
     elif condition == "new":
         image = image.point([max(0, min(255, round(128 + (i - 128) * 1.16 + 12))) for i in range(256)] * 3)
     elif condition in ("empty", "open", "ripe", "melting"):
-        tone = {"empty": (30, 26, 34), "open": (255, 250, 236), "ripe": (236, 70, 50), "melting": (250, 220, 180)}
-        image = Image.blend(image, Image.new("RGB", image.size, tone[condition]), 0.3)
+        tones = {"empty": (30, 26, 34), "open": (255, 250, 236), "ripe": (236, 70, 50), "melting": (250, 220, 180)}
+        image = Image.blend(image, Image.new("RGB", image.size, tones[condition]), 0.3)
     return replace(sprite, image=image, alpha=alpha)
 
 
@@ -281,8 +290,8 @@ def _drops(image: Image.Image) -> Image.Image:
 
 
 def dress(
-    sprite: Sprite, material: Material | None, pattern: str | None, conditions: tuple[str, ...], second: RGB, lamp: Lamp,
-    person: bool,
+    sprite: Sprite, material: Material | None, pattern: str | None, conditions: tuple[str, ...], second: RGB,
+    lamp: Lamp, person: bool,
 ) -> Sprite:  # fmt: skip
     """The sprite in its material, pattern and conditions."""
     image, alpha = sprite.image, sprite.alpha
@@ -293,11 +302,13 @@ def dress(
             image = _grained(image, material.grain, material.strength * 1.5)
         if material.sheen:
             reach = max(6, min(image.size) // 9)
-            light = mix(lamp.key, (255, 255, 255), 0.35)
-            image = Image.composite(
-                Image.blend(image, Image.new("RGB", image.size, light), min(1.0, material.sheen * 0.75)), image,
-                rim_of(alpha, reach),
-            )  # fmt: skip
+            if material.own:
+                lit = image.point([min(255, round(i * 1.5 + 42)) for i in range(256)] * 3)
+                image = image.point([round(i * 0.86) for i in range(256)] * 3)
+            else:
+                light = Image.new("RGB", image.size, mix(lamp.key, (255, 255, 255), 0.35))
+                lit = Image.blend(image, light, min(1.0, material.sheen * 0.75))
+            image = Image.composite(lit, image, rim_of(alpha, reach))
         if material.rough:
             alpha = _ragged(alpha, material.rough)
             image = _spread(image, sprite.alpha)
@@ -325,4 +336,3 @@ def material_of(name: str | None, word: str) -> Material | None:
     if found is None or word == name:
         return found
     return replace(found, strength=found.strength * Dice("grain", word).between(0.8, 1.25))
-

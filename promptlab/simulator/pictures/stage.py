@@ -134,9 +134,9 @@ def _signs(stage: Stage, words: tuple[str, ...]) -> None:
 
 def build(
     size: tuple[int, int], look: Look, place: str | None, horizon: float, side: int, dice: Dice, accent: RGB,
-    words: tuple[str, ...], empty: bool,
+    words: tuple[str, ...], empty: bool, ashore: bool,
 ) -> Image.Image:  # fmt: skip
-    """The layer behind everything, half of `size`. `words`: those that nobody drew."""
+    """The layer behind everything, half of `size`. `words`: those that nobody drew; `ashore`: with land to stand on."""
     width, height = size[0] // 2, size[1] // 2
     image = Image.new("RGB", (width, height))
     edge = max(1, round(horizon * height))
@@ -147,7 +147,7 @@ def build(
     if not above:
         _backdrop(stage, place, motif, empty)
         _signs(stage, words)
-        behind(stage)
+        behind(stage, sky=False)
     if place not in ("sea", "beach", "underwater", "sky"):
         image.paste(gradient((width, height - edge), look.ground), (0, edge))
         stage.glow(0.5 + side * 0.2, horizon + 0.16, 0.5, look.key, look.glow * 0.5)
@@ -159,7 +159,19 @@ def build(
     elif place == "beach":
         shore = min(0.97, horizon + 0.12)
         image.paste(gradient((width, max(1, height - round(shore * height))), look.ground), (0, round(shore * height)))
+    elif place == "sea" and ashore:
+        _shore(stage)
     return image
+
+
+def _shore(stage: Stage) -> None:
+    """A flat bank of the sea to stand on."""
+    top = stage.horizon + 0.26 * (1 - stage.horizon)
+    edge = smooth(tuple((x / 5, top + stage.dice.between(-0.012, 0.012)) for x in range(-1, 7)), closed=False)
+    stage.fill([*((x, y - 0.012) for x, y in edge), (1.2, 1.1), (-0.2, 1.1)], (248, 250, 248), 0.7)
+    far, near = mix((206, 190, 160), stage.look.ground[0], 0.4), mix((164, 142, 116), stage.look.ground[1], 0.4)
+    stage.fill([*edge, (1.2, 1.1), (-0.2, 1.1)], far)
+    stage.fill([(-0.2, top + 0.1), (1.2, top + 0.1), (1.2, 1.1), (-0.2, 1.1)], near, 0.6, blur=14)
 
 
 def _backdrop(stage: Stage, place: str | None, motif: Callable[[Stage], None], empty: bool) -> None:
@@ -176,13 +188,12 @@ def _backdrop(stage: Stage, place: str | None, motif: Callable[[Stage], None], e
     if look.treatment != "noir" and look.key == (255, 60, 168):
         _tubes(stage)
     if place:
+        behind(stage, sky=True)
         PLACES[place](stage)
-    elif look.seamless or empty:
         return
-    elif not look.dark:
-        motif(stage)
-    else:
-        _dark_motif(stage)
+    if not (look.seamless or empty):
+        _dark_motif(stage) if look.dark else motif(stage)
+    behind(stage, sky=True)
 
 
 def _dark_motif(stage: Stage) -> None:

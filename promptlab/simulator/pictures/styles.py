@@ -182,17 +182,25 @@ def _grey3(grey: Image.Image) -> Image.Image:
 
 def _duotone(grey: Image.Image, dark: tuple[int, int, int], light: tuple[int, int, int]) -> Image.Image:
     return Image.merge(
-        "RGB", [grey.point([round(a + i / 255 * (b - a)) for i in range(256)]) for a, b in zip(dark, light, strict=True)]
+        "RGB",
+        [grey.point([round(a + i / 255 * (b - a)) for i in range(256)]) for a, b in zip(dark, light, strict=True)],
     )
 
 
 def _pencil(image: Image.Image, dice: Dice, shapes: Image.Image) -> Image.Image:
     """Grey strokes on white paper: outlines by dodging, shade by rubbing."""
     grey = image.convert("L")
-    soft = ImageOps.invert(grey).reduce(4).filter(ImageFilter.GaussianBlur(2.2)).resize(grey.size, Image.Resampling.BICUBIC)
+    soft = (
+        ImageOps.invert(grey)
+        .reduce(4)
+        .filter(ImageFilter.GaussianBlur(2.2))
+        .resize(grey.size, Image.Resampling.BICUBIC)
+    )
     lines = ImageChops.add(grey, soft).point([max(0, min(255, round(255 - (255 - i) * 3.2))) for i in range(256)])
     shade = grey.point([max(0, min(255, round(i * 1.15 - 6))) for i in range(256)])
-    strokes = _hatching(image.size, 1, dice).filter(ImageFilter.BoxBlur(1)).point([round(180 + i * 0.3) for i in range(256)])
+    strokes = (
+        _hatching(image.size, 1, dice).filter(ImageFilter.BoxBlur(1)).point([round(180 + i * 0.3) for i in range(256)])
+    )
     rubbed = ImageChops.lighter(ImageChops.multiply(shade, strokes), grey.point([max(0, i - 90) for i in range(256)]))
     drawn = ImageChops.multiply(ImageChops.multiply(lines, rubbed), textures.paper(image.size))
     return _duotone(drawn, (44, 44, 48), (252, 251, 246))
@@ -202,7 +210,9 @@ def _crayon(image: Image.Image, dice: Dice, shapes: Image.Image) -> Image.Image:
     """Waxy colour that leaves the paper's grain white."""
     half = wobbled(image.reduce(2), dice, 26, 4)
     vivid = ImageEnhance.Color(half.filter(ImageFilter.MedianFilter(3))).enhance(1.6)
-    noise = textures.octaves(half.size, dice, ((half.width // 3, half.height // 2), (half.width // 5, half.height // 5)))
+    noise = textures.octaves(
+        half.size, dice, ((half.width // 3, half.height // 2), (half.width // 5, half.height // 5))
+    )
     strokes = noise.point([max(0, min(255, (i - 104) * 9)) for i in range(256)])
     paper = Image.new("RGB", half.size, (250, 247, 238))
     drawn = Image.composite(vivid, paper, strokes.point([90 + round(i * 0.6) for i in range(256)]))
@@ -268,7 +278,9 @@ def _ukiyoe(image: Image.Image, dice: Dice, shapes: Image.Image) -> Image.Image:
     """A woodblock print: indigo, ochre and paper, a fine key line, the grain of the block."""
     half = image.reduce(2).filter(ImageFilter.MedianFilter(5))
     inks = half.quantize(9, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).convert("RGB")
-    toned = Image.blend(ImageEnhance.Color(inks).enhance(1.25), _duotone(inks.convert("L"), (22, 52, 98), (255, 240, 204)), 0.42)
+    toned = Image.blend(
+        ImageEnhance.Color(inks).enhance(1.25), _duotone(inks.convert("L"), (22, 52, 98), (255, 240, 204)), 0.42
+    )
     line = _edges(half).point([255 - min(230, max(0, i - 7) * 14) for i in range(256)])
     printed = ImageChops.multiply(toned, _duotone(line, (24, 36, 62), (255, 255, 255)))
     block = textures.texture("wood", half.size, 1).point([min(255, round(240 + (i - 128) * 0.24)) for i in range(256)])
@@ -338,14 +350,21 @@ def _clay(image: Image.Image, dice: Dice, shapes: Image.Image) -> Image.Image:
     grey = relief.resize(image.size, Image.Resampling.BICUBIC)
     smooth = image.reduce(3).filter(ImageFilter.MedianFilter(5)).resize(image.size, Image.Resampling.BICUBIC)
     prints = textures.octaves((image.width // 2, image.height // 2), dice, ((60, 60), (24, 24)))
-    thumbs = prints.resize(image.size, Image.Resampling.BILINEAR).point([round(128 + (i - 128) * 0.22) for i in range(256)])
+    thumbs = prints.resize(image.size, Image.Resampling.BILINEAR).point(
+        [round(128 + (i - 128) * 0.22) for i in range(256)]
+    )
     lit = ImageChops.overlay(ImageChops.overlay(ImageEnhance.Color(smooth).enhance(1.25), _grey3(grey)), _grey3(thumbs))
     return lit.point([min(255, round(i * 0.94 + 12)) for i in range(256)] * 3)
 
 
 def _embroidery(image: Image.Image, dice: Dice, shapes: Image.Image) -> Image.Image:
     """Cross stitches on cloth."""
-    small = ImageEnhance.Color(image.reduce(12)).enhance(1.4).quantize(20, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).convert("RGB")
+    small = (
+        ImageEnhance.Color(image.reduce(12))
+        .enhance(1.4)
+        .quantize(20, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        .convert("RGB")
+    )
     cell = 12
     stitch = Image.new("L", (cell, cell), 196)
     pen = ImageDraw.Draw(stitch)
@@ -388,8 +407,10 @@ def _infrared(image: Image.Image, dice: Dice, shapes: Image.Image) -> Image.Imag
 
 def _thermal(image: Image.Image, dice: Dice, shapes: Image.Image) -> Image.Image:
     """Heat as colour: things are warmer than what is behind them."""
-    grey = ImageChops.add(image.convert("L").point([round(i * 0.55) for i in range(256)]),
-                          shapes.filter(ImageFilter.BoxBlur(8)).point([round(i * 0.42) for i in range(256)]))  # fmt: skip
+    grey = ImageChops.add(
+        image.convert("L").point([round(i * 0.55) for i in range(256)]),
+        shapes.filter(ImageFilter.BoxBlur(8)).point([round(i * 0.42) for i in range(256)]),
+    )
     stops = ((8, 6, 40), (70, 10, 120), (200, 30, 90), (255, 150, 30), (255, 250, 200))
     strip = Image.new("RGB", (5, 1))
     strip.putdata(list(stops))
@@ -415,7 +436,9 @@ def _glitch(image: Image.Image, dice: Dice, shapes: Image.Image) -> Image.Image:
 
 def _graffiti(image: Image.Image, dice: Dice, shapes: Image.Image) -> Image.Image:
     """Spray on a brick wall."""
-    half = ImageEnhance.Color(image.reduce(2)).enhance(1.9).point([min(255, (i // 64) * 64 + 34) for i in range(256)] * 3)
+    half = (
+        ImageEnhance.Color(image.reduce(2)).enhance(1.9).point([min(255, (i // 64) * 64 + 34) for i in range(256)] * 3)
+    )
     wall = Image.new("L", half.size, 176)
     pen = ImageDraw.Draw(wall)
     for row, y in enumerate(range(0, half.height, 22)):
@@ -497,7 +520,9 @@ def _sepia(image: Image.Image, dice: Dice, shapes: Image.Image) -> Image.Image:
     toned = _duotone(image.convert("L"), (52, 32, 18), (246, 222, 176))
     worn = textures.octaves((image.width // 8, image.height // 8), dice, ((8, 8), (20, 20)))
     edge = Image.blend(worn, Image.radial_gradient("L").resize(worn.size), 0.62)
-    pale = edge.point([max(0, min(150, (i - 160) * 4)) for i in range(256)]).resize(image.size, Image.Resampling.BICUBIC)
+    pale = edge.point([max(0, min(150, (i - 160) * 4)) for i in range(256)]).resize(
+        image.size, Image.Resampling.BICUBIC
+    )
     toned.paste((226, 200, 156), (0, 0), pale)
     return toned
 

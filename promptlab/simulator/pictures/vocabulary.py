@@ -6,14 +6,7 @@ import re
 import unicodedata
 from importlib.resources import files
 
-from promptlab.simulator.pictures.glyphs_more import MORE
-from promptlab.simulator.pictures.glyphs_room import ROOM
-from promptlab.simulator.pictures.glyphs_table import TABLE
-from promptlab.simulator.pictures.glyphs_world import WORLD
-
-__all__ = ["FLAWS", "GLYPHS", "LONGEST", "MEANINGS", "TABLES", "THINGS", "lookup", "normal", "singular"]
-
-GLYPHS = TABLE | ROOM | WORLD | MORE
+__all__ = ["FLAWS", "LONGEST", "MEANINGS", "TABLES", "THINGS", "lookup", "normal", "singular"]
 
 LONGEST = 5  # words of a phrase
 #: Sections whose names are labels, not words: `under` is a place to put things before it is a direction of light.
@@ -52,9 +45,8 @@ def _load() -> dict[str, dict[str, str]]:
 
 
 TABLES = _load()
-#: What the things on the picture are called.
-THINGS: dict[str, str] = {name: name for name in GLYPHS if name != "glass"} | TABLES["things"]
-TABLES["things"] = THINGS
+#: What the things on the picture are called: word → glyph.
+THINGS = TABLES["things"]
 #: Phrase → section → name.
 MEANINGS: dict[str, dict[str, str]] = {}
 for _section, _table in TABLES.items():

@@ -6,7 +6,7 @@ import functools
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from promptlab.simulator.pictures.vocabulary import FLAWS, LONGEST, lookup, normal, singular
 
@@ -82,7 +82,8 @@ class Reading:
     whole: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # the other sections of _WHOLE
     texts: tuple[str, ...] = ()
     calm: frozenset[str] = frozenset()  # flaws the negative prompt rules out
-    nuances: tuple[str, ...] = ()  # synonyms as written: a shade of difference each
+    nuances: tuple[str, ...] = ()  # synonyms as written: a shade of colour each
+    nudges: tuple[str, ...] = ()  # synonyms of what is about form: a step of the camera each
     strange: tuple[str, ...] = ()  # content words that nobody drew
 
     @property
@@ -197,6 +198,7 @@ class _Reader:
         self.strange: list[str] = []
         self.whole: dict[str, list[str]] = {}
         self.nuances: list[str] = []
+        self.nudges: list[str] = []
         self.place: tuple[str, str] | None = None
         self.ground: tuple[str, str | None, bool] | None = None  # name, colour, named after `on`
         self.backdrop: str | None = None
@@ -221,16 +223,16 @@ class _Reader:
 
     def act(self, item: _Item) -> None:
         name = item.means["actions"]
-        self.note(item, name)
+        self.note(item, name, "actions")
         if self.things and self.since_mark:
             self.things[-1] = _Waiting(action=name).onto(self.things[-1])
         else:
             self.wait.action = name
 
-    def note(self, item: _Item, name: str) -> None:
+    def note(self, item: _Item, name: str, section: str = "") -> None:
         """Remember a synonym as it was written."""
         if item.phrase != name:
-            self.nuances.append(item.phrase)
+            (self.nudges if section in _FORM else self.nuances).append(item.phrase)
 
     def separate(self, item: _Item) -> None:
         """The end of a chunk: its last unknown noun is a thing if nothing else was."""
@@ -258,9 +260,7 @@ class _Reader:
         self.strange_here = []
 
     def add(self, thing: Thing) -> None:
-        self.things.append(
-            Thing(**{**_fields(self.wait.onto(thing)), "relation": self.relation if self.things else ""})
-        )
+        self.things.append(replace(self.wait.onto(thing), relation=self.relation if self.things else ""))
         self.wait = _Waiting()
         self.since_mark += 1
 
@@ -281,7 +281,6 @@ class _Reader:
                 return
         if "counts" in means and (nouns or following):
             self.wait.count = min(_MAX_COUNT, int(means["counts"]))
-            self.note(item, item.phrase if item.phrase in ("one", "two", "three", "four") else "")
             self.article = True
             return
         if self.take_noun(item):
@@ -292,7 +291,7 @@ class _Reader:
                 return
         for section in _WHOLE:
             if section in means:
-                self.note(item, means[section])
+                self.note(item, means[section], section)
                 self.whole.setdefault(section, []).append(means[section])
                 return
         if "actions" in means:
@@ -312,7 +311,7 @@ class _Reader:
         other = means.keys() & {"things", "grounds", "lights", "styles", "places", "moods", "effects"}
         if not nouns and other and not (section == "materials" and self.relation == "of"):
             return False
-        self.note(item, name)
+        self.note(item, name, section)
         adjective = _Waiting()
         if section == "colours":
             adjective.colours.append(name)
@@ -354,7 +353,12 @@ class _Reader:
         means = item.means
         if "grounds" in means and (self.relation == "on" or "things" not in means) and "grounds" not in self.removed:
             name, on = means["grounds"], self.relation == "on"
-            if name not in self.removed and item.phrase not in self.removed and (on or not (self.ground or ("",) * 3)[2]):
+            name = _SOLID.get(self.wait.material or "", name)
+            if (
+                name not in self.removed
+                and item.phrase not in self.removed
+                and (on or not (self.ground or ("",) * 3)[2])
+            ):
                 self.ground = (name, self.wait.colours[-1] if self.wait.colours else None, on)
                 self.note(item, name)
                 if on or self.wait.colours:
@@ -378,23 +382,38 @@ class _Reader:
         return False
 
     def trait(self, item: _Item, name: str) -> None:
-        self.note(item, name)
+        self.note(item, name, "traits")
         if self.things and (self.since_mark or self.relation in ("with", "")):
             self.things[-1] = _Waiting(traits=[name]).onto(self.things[-1])
         else:
             self.wait.traits.append(name)
 
 
+#: Sections about form: a synonym moves the camera a little, where others tint a little.
+_FORM = frozenset({"actions", "camera", "directions", "traits", "sizes", "colours", "materials", "patterns"})
 _LIT = frozenset({"light", "lighting", "lights", "glow", "gel", "gels", "neon", "neon light", "neon lights", "lit"})
-_PLURAL_ONE = frozenset(
-    normal(word) for word in "headphones glasses jeans candles books clouds flowers eggs keys people ceramics cosmetics".split()
-)
+#: Materials of a floor or a table that have a ground of their own.
+_SOLID = {
+    "wood": "wood",
+    "walnut": "wood",
+    "bamboo": "wood",
+    "marble": "marble",
+    "stone": "concrete",
+    "concrete": "concrete",
+    "glass": "glasstop",
+    "linen": "linen",
+}
+#: Plurals that are drawn as one thing.
+_PLURAL_ONE = frozenset({
+    "headphones", "glasses", "jeans", "candles", "books", "clouds", "flowers", "eggs", "keys", "people", "ceramics",
+    "cosmetics",
+})  # fmt: skip
 
 
 def _follows(following: list[_Item]) -> bool:
     """Whether a noun comes before the chunk ends: then what stands here describes it."""
     for item in following:
-        if item.mark or item.phrase in RELATIONS and "actions" not in item.means:
+        if item.mark or (item.phrase in RELATIONS and "actions" not in item.means):
             return False
         means = item.means
         if not means:
@@ -426,10 +445,6 @@ def _merge(wait: _Waiting, more: _Waiting) -> None:
     wait.sizes += more.sizes
 
 
-def _fields(thing: Thing) -> dict[str, object]:
-    return {name: getattr(thing, name) for name in Thing.__slots__}
-
-
 def _negatives(text: str) -> tuple[frozenset[str], frozenset[str]]:
     removed, calm = set[str](), set[str]()
     for part in re.split(r"[,;.\n]", text.lower()):
@@ -442,11 +457,9 @@ def _negatives(text: str) -> tuple[frozenset[str], frozenset[str]]:
                 removed.update((phrase, singular(phrase)))
                 calm.update(FLAWS.get(phrase, ()))
                 means = lookup(phrase)
-                removed.update(name for section, name in means.items() if section in _REMOVABLE)
+                removed.update(name for section, name in means.items() if section in ("things", "places", "grounds"))
+                removed.update(f"{section}:{name}" for section, name in means.items())
     return frozenset(removed), frozenset(calm)
-
-
-_REMOVABLE = frozenset({"things", "places", "grounds", "weather", "effects", "lights", "moods"})
 
 
 def _on_ground(things: list[Thing]) -> list[Thing]:
@@ -474,7 +487,8 @@ def read(prompt: str, negative: str) -> Reading:
     reader = _Reader(removed)
     reader.read(list(_items(_QUOTED.sub(" , ", prompt))))
     kept = {
-        section: tuple(name for name in names if name not in removed) for section, names in reader.whole.items()
+        section: tuple(name for name in names if f"{section}:{name}" not in removed)
+        for section, names in reader.whole.items()
     }
     styles, lights = kept.pop("styles", ()), kept.pop("lights", ())
     place = reader.place or (None, "")
@@ -497,7 +511,8 @@ def read(prompt: str, negative: str) -> Reading:
         whole=kept,
         texts=() if _QUOTES in removed else texts,
         calm=calm,
-        nuances=tuple(dict.fromkeys(filter(None, reader.nuances))),
+        nuances=tuple(dict.fromkeys(reader.nuances)),
+        nudges=tuple(dict.fromkeys(reader.nudges)),
         strange=tuple(dict.fromkeys(reader.strange)),
     )
 
