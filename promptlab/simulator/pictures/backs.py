@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from promptlab.simulator.pictures import angles
 from promptlab.simulator.pictures.canvas import Stage
 from promptlab.simulator.pictures.palette import RGB, hue, mix
 
@@ -17,7 +18,7 @@ def _sunburst(stage: Stage) -> None:
         if index % 2:
             continue
         turns = [math.pi + index * math.pi / 13, math.pi + (index + 1) * math.pi / 13]
-        rim = [(x + math.cos(turn) * 1.3, y + math.sin(turn) * 1.3) for turn in turns]
+        rim = [(x + angles.cos(turn) * 1.3, y + angles.sin(turn) * 1.3) for turn in turns]
         stage.fill([(x, y), *rim], mix(stage.look.sky[2], (255, 246, 190), 0.75), 0.55)
 
 
@@ -126,7 +127,7 @@ def _tassels(stage: Stage) -> None:
 def _shards(stage: Stage) -> None:
     for _ in range(11):
         turn, wide = stage.dice.between(math.pi, 2 * math.pi), stage.dice.between(0.03, 0.09)
-        rim = [(0.5 + math.cos(turn + w) * 1.1, stage.horizon + math.sin(turn + w) * 1.1) for w in (-wide, wide)]
+        rim = [(0.5 + angles.cos(turn + w) * 1.1, stage.horizon + angles.sin(turn + w) * 1.1) for w in (-wide, wide)]
         colour = stage.dice.pick(((200, 30, 26), (30, 8, 12), (240, 96, 40)))
         stage.fill([(0.5, stage.horizon), *rim], colour, 0.55)
 
@@ -175,8 +176,8 @@ def _fireworks(stage: Stage) -> None:
         stage.glow(x, y, r * 1.3, colour, 0.4)
         for index in range(16):
             turn = index * math.pi / 8
-            tip = (x + math.cos(turn) * r, y + math.sin(turn) * r)
-            side = (x + math.cos(turn + 0.12) * r * 0.4, y + math.sin(turn + 0.12) * r * 0.4)
+            tip = (x + angles.cos(turn) * r, y + angles.sin(turn) * r)
+            side = (x + angles.cos(turn + 0.12) * r * 0.4, y + angles.sin(turn + 0.12) * r * 0.4)
             stage.fill([(x, y), side, tip], mix(colour, (255, 255, 255), 0.3))
 
 

@@ -32,7 +32,7 @@ class Camera:
 
 _SHOTS: dict[str, Camera] = {
     "close": Camera(zoom=1.75, middle=0.56, blur=3.0, framing="close"),
-    "macro": Camera(zoom=2.9, middle=0.5, blur=9.0, framing="close"),
+    "macro": Camera(zoom=2.35, middle=0.46, blur=9.0, framing="close"),
     "medium": Camera(zoom=1.3, middle=0.6, framing="half"),
     "half": Camera(zoom=1.0, framing="half"),
     "full": Camera(zoom=0.92, framing="full"),

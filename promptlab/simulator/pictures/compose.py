@@ -13,8 +13,9 @@ from promptlab.simulator.pictures.lettering import draw_texts, mark
 from promptlab.simulator.pictures.looks import Look, look_of
 from promptlab.simulator.pictures.moves import draw_marks
 from promptlab.simulator.pictures.overlays import in_front
-from promptlab.simulator.pictures.placing import Placed, Scene, place
+from promptlab.simulator.pictures.placing import place
 from promptlab.simulator.pictures.props import prop_words, props
+from promptlab.simulator.pictures.relations import Placed, Scene
 from promptlab.simulator.pictures.rng import Dice
 from promptlab.simulator.pictures.shadows import cast, reflect
 from promptlab.simulator.pictures.words import Reading, Thing, read
@@ -214,7 +215,7 @@ def compose(recipe: Recipe) -> Image.Image:
         layer = layer.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     lamp = _lamp(look, made.side)
     scene = Scene(size, horizon, look, camera, lamp, recipe.seed, recipe.position)
-    things = place(reading, scene, made.layout)
+    things = place(reading, scene)
     things = sorted([*things, *props(reading, scene, things, words)], key=lambda one: (one.stands != "sky", one.z))
     version = made.layout.pick((0, 1, 2))
     image = _stood(made, layer, things, version, open_place)
@@ -231,7 +232,7 @@ def compose(recipe: Recipe) -> Image.Image:
     image = through(image, camera, Dice("lens", recipe.seed, recipe.position), shapes)
     if look.direction == "spot":
         image = _spotlight(image, focus)
-    draw_texts(image, reading.texts, look, made.layout)
+    draw_texts(image, reading.texts, look, made.layout, reading.text_size)
     if look.dark or look.glow > 0.7 or "bloom" in look.overlays:
         image = _bloom(image, 1.1 if "bloom" in look.overlays else 0.75 if look.rim > 0.5 else 0.45)
     image = finish(image, look, reading, recipe.seed, recipe.position, shapes=shapes)

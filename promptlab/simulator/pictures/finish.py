@@ -11,7 +11,8 @@ from promptlab.simulator.pictures import lettering, textures
 from promptlab.simulator.pictures.looks import Look
 from promptlab.simulator.pictures.palette import RGB
 from promptlab.simulator.pictures.rng import Dice
-from promptlab.simulator.pictures.styles import STYLES, wobbled
+from promptlab.simulator.pictures.strokes import wobbled
+from promptlab.simulator.pictures.styles import STYLES
 from promptlab.simulator.pictures.words import Reading
 
 __all__ = ["FLAW_RATE", "finish", "flaws_of"]

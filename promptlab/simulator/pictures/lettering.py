@@ -108,11 +108,14 @@ def _sign(pen: ImageDraw.ImageDraw, at: tuple[float, float], size: float, letter
         )  # fmt: skip
 
 
-def draw_texts(image: Image.Image, texts: tuple[str, ...], look: Look, dice: Dice) -> None:
+_SCALES = {"giant": 1.7, "big": 1.35, "small": 0.62, "tiny": 0.45, "tall": 1.3, "wide": 1.2, "thin": 0.8}
+
+
+def draw_texts(image: Image.Image, texts: tuple[str, ...], look: Look, dice: Dice, wanted: str = "") -> None:
     """Quoted text, large in the sky, one line a quote; neon light makes it a tube."""
     y = image.height * dice.between(0.11, 0.17)
     for text in texts[:3]:
-        size = _fit(text, image.width * 0.82, round(image.height * 0.15))
+        size = _fit(text, image.width * 0.82, round(image.height * 0.13 * _SCALES.get(wanted, 1.1)))
         mask = Image.new("L", (image.width, size * 2))
         _stroke(mask, (image.width / 2, size), text, size, max(1, size // 34))
         place = (0, round(y) - size)

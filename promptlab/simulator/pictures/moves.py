@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
+from promptlab.simulator.pictures import angles
 from promptlab.simulator.pictures.palette import RGB
 from promptlab.simulator.pictures.parts import Glyph, warped
 from promptlab.simulator.pictures.rng import Dice
@@ -78,7 +79,7 @@ def bent(glyph: Glyph, move: Move) -> Glyph:
     if (move.turn, move.lean, move.wide, move.tall) == (0, 0, 1, 1):
         return glyph
     turn = math.radians(move.turn)
-    sin, cos = math.sin(turn), math.cos(turn)
+    sin, cos = angles.sin(turn), angles.cos(turn)
     x0, y0, x1, y1 = glyph.bounds()
     cx, cy = (x0 + x1) / 2, (y0 + y1) / 2
 
@@ -128,7 +129,7 @@ class _Pen:
 
     def arc(self, x: float, y: float, r: float, start: float, stop: float, weight: float = 1.0) -> None:
         steps = [start + (stop - start) * index / 12 for index in range(13)]
-        self.line(*((x + r * math.cos(a), y + r * math.sin(a)) for a in steps), weight=weight)
+        self.line(*((x + r * angles.cos(a), y + r * angles.sin(a)) for a in steps), weight=weight)
 
     def draw(self, marks: str) -> None:
         if marks == "speed":
@@ -158,8 +159,8 @@ class _Pen:
             for index in range(count):
                 turn = index * 2 * math.pi / count + self.dice.between(-0.05, 0.05)
                 reach = far + self.dice.between(-0.04, 0.04)
-                self.line((0.5 + near * math.cos(turn), 0.5 + near * math.sin(turn)),
-                          (0.5 + reach * math.cos(turn), 0.5 + reach * math.sin(turn)), weight=1.3)  # fmt: skip
+                self.line((0.5 + near * angles.cos(turn), 0.5 + near * angles.sin(turn)),
+                          (0.5 + reach * angles.cos(turn), 0.5 + reach * angles.sin(turn)), weight=1.3)  # fmt: skip
         else:
             self._small_marks(marks)
 
@@ -179,7 +180,7 @@ class _Pen:
         if marks == "waves":
             for row in range(3):
                 y = 0.66 + row * 0.08
-                self.line(*((x / 16, y + 0.02 * math.sin(x * 1.4 + row)) for x in range(17)), weight=1.4)
+                self.line(*((x / 16, y + 0.02 * angles.sin(x * 1.4 + row)) for x in range(17)), weight=1.4)
         elif marks == "arrow":
             self.line((0.86, 0.4), (1.0, 0.4), weight=1.4)
             self.line((0.95, 0.35), (1.0, 0.4), (0.95, 0.45), weight=1.4)
@@ -198,7 +199,7 @@ class _Pen:
         elif marks == "steam":
             for index in range(3):
                 x = 0.38 + index * 0.12
-                self.line(*((x + 0.02 * math.sin(s * 1.2), 0.16 - s * 0.03) for s in range(6)))
+                self.line(*((x + 0.02 * angles.sin(s * 1.2), 0.16 - s * 0.03) for s in range(6)))
         elif marks == "hearts":
             for x, y in ((0.2, 0.14), (0.76, 0.1), (0.5, 0.02)):
                 self.dot(x - 0.02, y, 0.026)

@@ -115,7 +115,7 @@ def _paint_part(image: Image.Image, alpha: Image.Image, part: Part, scale: float
     alpha.paste(255, (left, top), mask)
 
 
-_LARGEST = 1200  # pixels of a sprite's longer side: beyond it is drawn smaller and blown up
+_LARGEST = 900  # pixels of a sprite's longer side: beyond it is drawn smaller and blown up
 
 
 def scaled(sprite: Sprite, factor: float) -> Sprite:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from promptlab.simulator.pictures import angles
+
 __all__ = ["Finish", "Glyph", "Part", "box", "curve", "line", "oval", "poly", "smooth", "warped"]
 
 Point = tuple[float, float]
@@ -124,7 +126,7 @@ def _outline(part: Part) -> tuple[Point, ...]:
     if part.kind == "oval":
         turns = [index * math.pi / 16 for index in range(32)]
         return tuple(
-            ((x0 + x1) / 2 + (x1 - x0) / 2 * math.cos(turn), (y0 + y1) / 2 + (y1 - y0) / 2 * math.sin(turn))
+            ((x0 + x1) / 2 + (x1 - x0) / 2 * angles.cos(turn), (y0 + y1) / 2 + (y1 - y0) / 2 * angles.sin(turn))
             for turn in turns
         )
     radius = min(part.width, (x1 - x0) / 2, (y1 - y0) / 2)
@@ -133,7 +135,7 @@ def _outline(part: Part) -> tuple[Point, ...]:
     corners = ((x1 - radius, y1 - radius, 0), (x0 + radius, y1 - radius, 1), (x0 + radius, y0 + radius, 2),
                (x1 - radius, y0 + radius, 3))  # fmt: skip
     return tuple(
-        (x + radius * math.cos(turn), y + radius * math.sin(turn))
+        (x + radius * angles.cos(turn), y + radius * angles.sin(turn))
         for x, y, quarter in corners
         for turn in [(quarter + step / 4) * math.pi / 2 for step in range(5)]
     )

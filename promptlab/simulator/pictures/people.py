@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 
+from promptlab.simulator.pictures import angles
 from promptlab.simulator.pictures.parts import Glyph, Part, box, curve, line, oval, poly
 
 __all__ = ["POSES", "bust", "figure"]
@@ -205,7 +206,7 @@ def figure(word: str, action: str | None, traits: tuple[str, ...] = (), seen_fro
     shoulders = ((neck[0] - 9 * stout, neck[1] + 3), (neck[0] + 9 * stout, neck[1] + 3))
     hips = ((46.0, 57.0), (54.0, 57.0))
     parts: list[Part] = []
-    if pose_of(action) == "sit":
+    if action == "sit":
         parts.append(box(34, 64, 66, 101, "stone", 3))
     for (knee, foot), hip, tone in (((joints[5], joints[6]), hips[0], "b-"), ((joints[7], joints[8]), hips[1], "b")):
         parts.append(line(_path(hip, knee, foot), 8.4 * stout, tone))
@@ -250,7 +251,7 @@ def _path(*points: tuple[float, float]) -> str:
 
 def _ring(x: float, y: float, wide: float, high: float) -> str:
     turns = [index * math.pi / 4 for index in range(8)]
-    return " ".join(f"{x + wide * math.cos(turn):.2f},{y + high * math.sin(turn):.2f}" for turn in turns)
+    return " ".join(f"{x + wide * angles.cos(turn):.2f},{y + high * angles.sin(turn):.2f}" for turn in turns)
 
 
 def _small_face(neck: tuple[float, float], traits: tuple[str, ...]) -> list[Part]:

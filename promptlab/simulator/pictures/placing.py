@@ -2,65 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from promptlab.simulator.pictures import paint, palette, people, skins
 from promptlab.simulator.pictures.camera import Camera, seen
 from promptlab.simulator.pictures.glyphs import GLYPHS
 from promptlab.simulator.pictures.glyphs_world import unknown
-from promptlab.simulator.pictures.looks import Look
 from promptlab.simulator.pictures.moves import Move, bent, move_of
 from promptlab.simulator.pictures.parts import Glyph, warped
+from promptlab.simulator.pictures.relations import Placed, Scene, relate
 from promptlab.simulator.pictures.rng import Dice
 from promptlab.simulator.pictures.vocabulary import singular
 from promptlab.simulator.pictures.words import Reading, Thing
 
-__all__ = ["Placed", "Scene", "place"]
+__all__ = ["place"]
+
+Spot = tuple[float, float, float]
 
 
-@dataclass(slots=True)
-class Placed:
-    """A drawn thing and where its foot is; `lift` is how far above the ground, `z` the order of painting."""
-
-    sprite: paint.Sprite
-    x: int
-    y: int
-    stands: str = "table"
-    lift: int = 0
-    z: float = 0.0
-    marks: str = ""
-    glow: str = ""
-
-    @property
-    def corner(self) -> tuple[int, int]:
-        """Where the sprite's upper left corner goes."""
-        return self.x - self.sprite.foot[0], self.y - self.sprite.foot[1] - self.lift
-
-    @property
-    def area(self) -> tuple[int, int, int, int]:
-        """The box that it fills."""
-        x, y = self.corner
-        return x, y, x + self.sprite.image.width, y + self.sprite.image.height
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """All that placing depends on beside the words."""
-
-    size: tuple[int, int]
-    horizon: float
-    look: Look
-    camera: Camera
-    lamp: paint.Lamp
-    seed: int
-    position: int
-
-
-#: How high things stand on other things, as a part of the lower one's height.
-_SEATS = {"sofa": 0.44, "chair": 0.5, "armchair": 0.5, "stool": 0.8, "table": 0.72, "desk": 0.62, "bicycle": 0.66,
-          "horse": 0.72, "boat": 0.3, "bag": 0.6, "shelf": 1.0, "plate": 0.5, "hat": 0.9, "car": 0.92}  # fmt: skip
 _SIZES = {"giant": 1.55, "big": 1.25, "small": 0.68, "tiny": 0.4}
-_BUILDS = {"tall": (0.86, 1.3), "wide": (1.34, 0.94), "thin": (0.62, 1.06)}
+_BUILDS = {"tall": (0.86, 1.3), "wide": (1.34, 0.94), "thin": (0.62, 1.06), "short": (1.12, 0.74)}
 _CLOTHES = frozenset({"shirt", "dress"})
 #: Parts of things that take the colour asked for, where the thing's own `a` is something else.
 _REPAINT = {
@@ -98,14 +59,8 @@ def _glyph(thing: Thing, camera: Camera, crowd: int, action: str | None, moods: 
     back = "back" if camera.view == "back" else ""
     posed = action is not None and camera.framing not in ("close", "half")
     if posed or camera.framing == "full" or crowd > 3 or camera.horizon == 0.0:
-        return people.figure(_one(thing.word), action, traits, back)
-    return people.bust(_one(thing.word), traits, back)
-
-
-def _one(word: str) -> str:
-    """`women` → `woman`."""
-    plural = {"women": "woman", "men": "man", "children": "child", "ladies": "lady"}
-    return plural.get(word, word[:-1] if word.endswith("s") and not word.endswith("ss") else word)
+        return people.figure(singular(thing.word), action, traits, back)
+    return people.bust(singular(thing.word), traits, back)
 
 
 def _built(glyph: Glyph, thing: Thing) -> Glyph:
@@ -181,7 +136,7 @@ _ROWS = {2: (2,), 3: (3,), 4: (2, 2), 5: (2, 3), 6: (3, 3), 7: (3, 4), 8: (4, 4)
          11: (3, 4, 4), 12: (4, 4, 4)}  # fmt: skip
 
 
-def _copies(count: int, alone: bool, centre: tuple[float, float], dice: Dice) -> list[tuple[float, float, float]]:
+def _copies(count: int, alone: bool, centre: tuple[float, float], dice: Dice) -> list[Spot]:
     """x, depth and scale of each of several equal things, far rows first."""
     rows = _ROWS[min(12, max(2, count))]
     spread = 0.8 if alone else 0.34
@@ -197,63 +152,76 @@ def _copies(count: int, alone: bool, centre: tuple[float, float], dice: Dice) ->
     return spots
 
 
-def _height(glyph: Glyph, thing: Thing, index: int, hero: float, depth: float, crowd: float, reading: Reading,
-            scene: Scene) -> float:  # fmt: skip
+#: How much smaller each of several equal things is.
+_SHARES = {1: 1.0, 2: 0.8, 3: 0.66, 4: 0.62, 5: 0.56, 6: 0.54}
+_BUST, _FACE = 120.0, 28.0  # of the glyph of a person: its height, and where the face is
+
+
+def _shape(things: tuple[Thing, ...], index: int, reading: Reading, camera: Camera) -> tuple[Glyph, Move]:
+    """The outline of a thing as it is seen, and what it does."""
+    thing = things[index]
+    action = thing.action
+    if thing.glyph == "person" and index + 1 < len(things) and things[index + 1].relation == "on":
+        action = "ride"  # sits on what comes next
+    crowd = sum(thing.count for thing in things)
+    glyph = _glyph(thing, camera, crowd, action, reading.of("moods"))
+    bust = glyph.stands == "bust"
+    move = move_of(thing.action, still=thing.glyph == "person" and not bust)
+    return seen(bent(_built(glyph, thing), Move() if bust else move), camera), move
+
+
+def _height(glyph: Glyph, reading: Reading, index: int, hero: float, depth: float, scene: Scene) -> float:
     """How tall a thing is drawn, in pixels."""
-    width, height = scene.size
-    zoom = scene.camera.zoom
+    (width, height), thing, zoom = scene.size, reading.things[index], scene.camera.zoom
     for size in thing.sizes:
         zoom *= _SIZES.get(size, 1.0)
-    share = 1.0 if index == 0 else max(0.45, min(1.35, glyph.size / hero)) * (0.72 + 0.2 * depth)
     x0, y0, x1, y1 = glyph.bounds()
+    several = _SHARES.get(thing.count, 0.44)
+    if glyph.stands == "bust":  # a hat makes nobody smaller
+        tall = height * 0.78 * max(0.4, zoom) * (y1 - y0) / _BUST
+        return tall * (0.72 if thing.count > 1 else 1.0) * (1.0 if index == 0 else 0.8)
+    share = 1.0 if index == 0 else max(0.45, min(1.35, glyph.size / hero)) * (0.72 + 0.2 * depth)
+    share *= 1.0 if len(reading.things) < 2 else 0.86 if thing.count == 1 else 0.73
+    share *= 1.3 if thing.glyph == "person" and thing.count == 1 else 1.0
     reach = (min(scene.size) + abs(width - height) * 0.25) * (0.84 if reading.texts else 1.0)
     large = max(1.0, zoom)
-    return min(
-        reach * 0.52 * zoom * crowd * share,
+    return several * min(
+        reach * 0.52 * zoom * share,
         (0.62 if index == 0 else 0.4) * width * large * (y1 - y0) / (x1 - x0),
         height * 0.8 * large,
     )
 
 
-def place(reading: Reading, scene: Scene, layout: Dice) -> list[Placed]:
+def _spots(reading: Reading, index: int, slot: tuple[float, float], camera: Camera, dice: Dice) -> list[Spot]:
+    """Where each copy of a thing stands: x, depth, scale."""
+    count, alone = reading.things[index].count, len(reading.things) == 1
+    if count == 1:
+        return [(*slot, 1.0)]
+    centre = 0.5 if alone and camera.x is None else slot[0]
+    return _copies(count, alone, (centre, slot[1]), dice)
+
+
+def place(reading: Reading, scene: Scene) -> list[Placed]:
     """Every thing's sprite where it stands, in the order of painting. A removed thing leaves its slot empty."""
-    width, height = scene.size
-    dice = Dice("things", scene.seed, scene.position)
-    things = reading.things
-    slots = _slots(len(things), dice, width > height, scene.camera.x)
+    dice, things, camera = Dice("things", scene.seed, scene.position), reading.things, scene.camera
+    slots = _slots(len(things), dice, scene.size[0] > scene.size[1], camera.x)
     jitter, flips = dice.between(0.86, 1.1), [dice.chance(0.5) for _ in range(8)]
-    crowd = sum(thing.count for thing in things)
     placed: list[list[Placed]] = []
-    hero_size = 1.0
-    worn = _worn(things)
+    worn, hero = _worn(things), 1.0
     for index, thing in enumerate(things):
         placed.append([])
         if reading.removed & {thing.glyph, thing.word} or index in worn:
             continue
-        glyph = _glyph(thing, scene.camera, crowd, thing.action, reading.of("moods"))
-        posed = thing.glyph == "person" and glyph.stands != "bust"
-        hero_size = glyph.size if index == 0 else hero_size
-        move = move_of(thing.action, still=posed)
-        glyph = seen(bent(_built(glyph, thing), Move() if glyph.stands == "bust" else move), scene.camera)
-        among = 1.0 if len(things) < 2 else 0.86
-        tall = _height(glyph, thing, index, hero_size, slots[index][1], among, reading, scene) * jitter
-        if thing.count > 1:
-            tall *= {2: 0.8, 3: 0.66, 4: 0.62, 5: 0.56, 6: 0.54}.get(thing.count, 0.44) * (
-                1 if len(things) == 1 else 0.85
-            )
-        if glyph.stands == "bust":
-            tall = height * 0.78 * jitter * max(0.4, scene.camera.zoom) * (0.72 if thing.count > 1 else 1.0)
-            tall *= 1.0 if index == 0 else 0.8
+        glyph, move = _shape(things, index, reading, camera)
+        hero = glyph.size if index == 0 else hero
+        tall = _height(glyph, reading, index, hero, slots[index][1], scene) * jitter
         wear = next((things[i] for i in worn if worn[i] == index), None)
         sprite = _sprite(glyph, thing, tall, scene, flips[index], wear)
-        spots = [(*slots[index], 1.0)] if thing.count == 1 else _copies(
-            thing.count, len(things) == 1, (0.5 if len(things) == 1 and scene.camera.x is None else slots[index][0],
-                                            slots[index][1]), dice)  # fmt: skip
-        for x, depth, scale in spots:
+        for x, depth, scale in _spots(reading, index, slots[index], camera, dice):
             placed[index].append(_stand(sprite, glyph, x, depth, scale, scene, move, thing))
     for index, thing in enumerate(things[1:], start=1):
         if placed[index] and placed[index - 1]:
-            _relate(thing, things[index - 1], placed[index - 1], placed[index], scene)
+            relate(thing, things[index - 1], placed[index - 1], placed[index], scene)
     flat = [one for group in placed for one in group]
     return sorted(flat, key=lambda one: (one.stands != "sky", one.z))
 
@@ -279,7 +247,10 @@ def _stand(
     tall = sprite.image.height
     foot = scene.horizon * height + (0.1 + depth * 0.62) * (1 - scene.horizon) * height
     if glyph.stands == "bust":
-        foot = height * 1.04 if scene.camera.framing != "close" else height * 0.5 + tall * 0.62
+        foot = height * 1.04
+        if scene.camera.framing == "close":  # the face in the middle
+            low, high = glyph.bounds()[1], glyph.bounds()[3]
+            foot = height * 0.5 + (100 - _FACE) * tall / (high - low)
     elif glyph.stands == "sky":
         foot = height * 0.3 + tall * 0.2
     elif scene.camera.middle is not None:
@@ -297,92 +268,3 @@ def _stand(
         lift = 0
     glow = next((name for name in thing.conditions if name in ("glowing", "burning")), "")
     return Placed(sprite, middle, round(foot), glyph.stands, lift, foot, move.marks, glow)
-
-
-def _relate(thing: Thing, before: Thing, upper: list[Placed], lower: list[Placed], scene: Scene) -> None:
-    """Put the thing said first on, under, in, behind or before the one said second."""
-    relation, height = thing.relation, scene.size[1]
-    if upper[0].stands == "sky" or lower[0].stands == "sky":
-        return
-    base = lower[0]
-    if relation == "hold" or (relation == "with" and before.glyph == "person" and thing.glyph in _HELD):
-        for one in lower:
-            holder = upper[0]
-            tall = holder.sprite.image.height
-            one.sprite = paint.scaled(one.sprite, min(1.0, 0.34 * tall / max(1, one.sprite.image.height)))
-            one.x = holder.x + round(holder.sprite.image.width * 0.2)
-            one.y = holder.y - round(tall * (0.08 if holder.stands == "bust" else 0.38))
-            one.stands, one.z, one.marks = "held", holder.z + 2, ""
-    elif relation == "wear":
-        for one in lower:
-            holder = upper[0]
-            head = 0.62 if holder.stands == "bust" else 0.3
-            one.sprite = paint.scaled(one.sprite, holder.sprite.image.width * head / max(1, one.sprite.image.width))
-            one.x, one.y = holder.x, holder.corner[1] + round(holder.sprite.image.height * 0.1)
-            one.stands, one.z = "held", holder.z + 1
-    elif upper[0].stands == "bust" or base.stands == "bust":
-        return
-    elif relation in ("on", "in"):
-        low = min(1.6, max(0.8, 0.62 * scene.size[0] / max(1, base.sprite.image.width)))
-        base.sprite = paint.scaled(base.sprite, min(low, 1.0 if relation == "in" else 1.25))
-        seat = base.sprite.image.height * (_SEATS.get(thing.glyph or "", 0.9) if relation == "on" else 0.56)
-        wide = len(upper)
-        for index, one in enumerate(upper):
-            one.sprite = paint.scaled(one.sprite, 0.74)
-            offset = (index - (wide - 1) / 2) * base.sprite.image.width / max(2, wide + 1)
-            one.x, one.y, one.lift = base.x + round(offset), base.y, one.lift + round(seat)
-            one.z = base.z + (1 if relation == "on" else -1)
-            one.stands = "held"
-        _centre([*upper, *lower], scene)
-    elif relation == "under":
-        base.sprite = paint.scaled(base.sprite, 1.25)
-        for one in upper:
-            one.sprite = paint.scaled(one.sprite, 0.56)
-            one.x, one.y, one.z = base.x, base.y + round(height * 0.012), base.z + 1
-        _centre([*upper, *lower], scene)
-    elif relation == "over":
-        for one in upper:
-            one.x, one.y, one.z = base.x, base.y, base.z - 1
-            one.lift = base.sprite.image.height + round(height * 0.02)
-            one.sprite = paint.scaled(one.sprite, 0.6)
-    elif relation in ("behind", "front"):
-        near, far = (lower, upper) if relation == "behind" else (upper, lower)
-        for one in far:
-            one.x, one.y = near[0].x + round(near[0].sprite.image.width * 0.3), near[0].y - round(height * 0.05)
-            one.z = near[0].z - 1
-
-
-_HELD = frozenset(
-    {
-        "umbrella",
-        "book",
-        "mug",
-        "teacup",
-        "camera",
-        "phone",
-        "bag",
-        "guitar",
-        "flower",
-        "bouquet",
-        "balloon",
-        "knife",
-        "spoon",
-        "candle",
-        "apple",
-        "ball",
-        "gift",
-        "key",
-        "glass",
-        "wineglass",
-        "lamp",
-    }
-)
-
-
-def _centre(group: list[Placed], scene: Scene) -> None:
-    """Move a stack so that it is inside the picture."""
-    left, right = min(one.area[0] for one in group), max(one.area[2] for one in group)
-    width = scene.size[0]
-    shift = max(0, 20 - left) - max(0, right - (width - 20))
-    for one in group:
-        one.x += shift

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from promptlab.simulator.pictures import paint, palette
 from promptlab.simulator.pictures.parts import Glyph, curve, line, oval, poly
-from promptlab.simulator.pictures.placing import Placed, Scene
+from promptlab.simulator.pictures.relations import Placed, Scene
 from promptlab.simulator.pictures.rng import Dice
 from promptlab.simulator.pictures.vocabulary import singular
 from promptlab.simulator.pictures.words import Reading
@@ -52,9 +52,29 @@ def props(reading: Reading, scene: Scene, things: list[Placed], words: tuple[str
     signs = [sign for index, word in enumerate(words) if (sign := _sign(word, index, scene))]
     alone = len(reading.things) == 1 and reading.things[0].count == 1 and not reading.things[0].action
     room = not reading.place and not scene.camera.empty and scene.camera.framing != "close" and scene.horizon > 0.3
-    if alone and room and things and things[0].stands == "table" and "minimal" not in reading.of("moods"):
+    if "minimal" in reading.of("moods") or not room:
+        return signs
+    if alone and things and things[0].stands == "table":
         return [*signs, *_stylist(reading, scene, things[0].x / scene.size[0])]
+    if not reading.things and not reading.texts:  # nothing is named: a still life to see light and colour on
+        return [*signs, *_still_life(reading, scene)]
     return signs
+
+
+def _still_life(reading: Reading, scene: Scene) -> list[Placed]:
+    """A few plain bodies, arranged by the seed."""
+    dice, placed = Dice("still", scene.seed, scene.position), list[Placed]()
+    width, height = scene.size
+    names = sorted(_PROPS, key=lambda name: Dice("still", name, scene.seed).unit())[:4]
+    for index, name in enumerate(names):
+        glyph, share = _PROPS[name]
+        colours = palette.thing_colours(name, (), (), Dice("wear", name, scene.seed))
+        tall = min(width, height) * share * dice.between(1.7, 2.2) * min(1.5, max(0.5, scene.camera.zoom))
+        x, depth = 0.3 + index * 0.15 + dice.between(-0.04, 0.04), dice.pick((0.12, 0.3, 0.5))
+        foot = scene.horizon * height + (0.1 + depth * 0.62) * (1 - scene.horizon) * height
+        sprite = paint.relit(paint.draw_sprite(glyph, tall, colours, scene.lamp), scene.look)
+        placed.append(Placed(sprite, round(x * width), round(foot), "table", 0, foot))
+    return placed
 
 
 def _sign(word: str, index: int, scene: Scene) -> Placed | None:

@@ -6,7 +6,7 @@ from PIL import Image, ImageChops, ImageFilter
 
 from promptlab.simulator.pictures import paint, palette
 from promptlab.simulator.pictures.looks import Look
-from promptlab.simulator.pictures.placing import Placed
+from promptlab.simulator.pictures.relations import Placed
 
 __all__ = ["cast", "reflect"]
 

@@ -52,7 +52,7 @@ MATERIALS: dict[str, Material] = {
     "concrete": Material("grey", "soft", 0.9, "concrete", 1.2),
     "plastic": Material(None, "gloss", 1.35, sheen=0.3),
     "leather": Material("brown", "gloss", 1.35, "pebble", 0.3),
-    "velvet": Material("maroon", "soft", 0.8, "nap", 0.4, sheen=1.0, own=True),
+    "velvet": Material("maroon", "soft", 0.8, "nap", 0.22, sheen=1.0, own=True),
     "silk": Material("cream", "gloss", 1.2, "folds", 0.9, sheen=0.4),
     "fur": Material("tan", "soft", 0.8, "hair", 1.1, rough=0.9),
     "knitted": Material("cream", "soft", 0.8, "knit", 1.1, rough=0.25),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import math
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from promptlab.simulator.pictures.palette import RGB
 from promptlab.simulator.pictures.rng import Dice
 
-__all__ = ["GROUND_COLOURS", "grain", "octaves", "paper", "texture", "wave"]
+__all__ = ["GROUND_COLOURS", "grain", "octaves", "paper", "texture"]
 
 #: Ground → its own far and near colour.
 GROUND_COLOURS: dict[str, tuple[RGB, RGB]] = {
@@ -24,11 +23,6 @@ GROUND_COLOURS: dict[str, tuple[RGB, RGB]] = {
     "tile": ((214, 226, 226), (182, 200, 204)),
     "brick": ((176, 96, 76), (142, 74, 60)),
 }
-
-
-def wave(turn: float) -> float:
-    """A sine, rounded, so that no platform's last bit can move a pixel."""
-    return round(math.sin(turn), 6)
 
 
 def octaves(size: tuple[int, int], dice: Dice, cells: tuple[tuple[int, int], ...]) -> Image.Image:

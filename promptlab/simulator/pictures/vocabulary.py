@@ -19,8 +19,19 @@ def normal(text: str) -> str:
     return " ".join(_WORD.findall(unicodedata.normalize("NFC", text).lower().replace("’", "'")))
 
 
+_ODD = {
+    "women": "woman", "men": "man", "children": "child", "mice": "mouse", "geese": "goose", "feet": "foot",
+    "knives": "knife", "wolves": "wolf", "loaves": "loaf", "shelves": "shelf", "scarves": "scarf", "babies": "baby",
+    "ladies": "lady", "teeth": "tooth", "oxen": "ox", "tomatoes": "tomato", "potatoes": "potato", "heroes": "hero",
+}  # fmt: skip
+
+
 def singular(word: str) -> str:
-    """`mugs` → `mug`, `watches` → `watch`, `cherries` → `cherry`; `glass` and `lens` stay."""
+    """`mugs` → `mug`, `watches` → `watch`, `cherries` → `cherry`, `women` → `woman`; `glass` and `lens` stay."""
+    if word in _ODD:
+        return _ODD[word]
+    if len(word) > 5 and word.endswith("men"):
+        return word[:-3] + "man"
     if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"
     if len(word) > 4 and word.endswith(("ches", "shes", "xes", "sses")):
