@@ -47,6 +47,8 @@ def test_the_same_in_another_process() -> None:
         "r = Recipe('m', 'red mug and a gizmo on wood, watercolour', 'text', '4:3', 5, 1)\n"
         "print(hashlib.sha256(draw(r, 'png', source=Source(None, 'cat lamp'), strength=0.5)).hexdigest())\n"
         "print(hashlib.sha256(draw(r, 'webp')).hexdigest(), hashlib.sha256(draw(r, 'jpg')).hexdigest())\n"
+        "w = 'two rusty robots dancing on a beach in the rain, zibbling, low angle, red light, dreamy, stained glass'\n"
+        "print(hashlib.sha256(draw(Recipe('m', w, '', '16:9', 7, 0), 'png')).hexdigest())\n"
         "for f in ('png', 'jpg', 'webp'):\n"
         "    print(hashlib.sha256(draw(r, f, fast=True, fast_bytes=5000)).hexdigest())\n"
     )
@@ -57,7 +59,7 @@ def test_the_same_in_another_process() -> None:
         for salt in ("1", "2")
     ]
     assert runs[0] == runs[1]
-    assert len(set(runs[0].split())) == 6
+    assert len(set(runs[0].split())) == 7
 
 
 @pytest.mark.parametrize("ratio", list(SIZES))

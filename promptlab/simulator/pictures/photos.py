@@ -148,4 +148,4 @@ def hdr(image: Image.Image, dice: Dice, shapes: Image.Image) -> Image.Image:
     soft = image.reduce(8).filter(ImageFilter.GaussianBlur(5)).resize(image.size, Image.Resampling.BICUBIC)
     detail = ImageChops.subtract(image, soft, 0.5, 128)
     local = ImageChops.overlay(image, detail).filter(ImageFilter.UnsharpMask(3, 130, 2))
-    return ImageEnhance.Color(local).enhance(1.7)
+    return ImageEnhance.Color(local).enhance(1.3)

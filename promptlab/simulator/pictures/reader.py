@@ -212,7 +212,10 @@ class Reader:
         """One phrase that is no separator."""
         means = item.means
         if not means:
-            self.strange_here.append(item.phrase)
+            if item.phrase.isdecimal() and _follows(following):
+                self.wait.count, self.article = max(1, min(_MAX_COUNT, int(item.phrase[:3]))), True
+            else:
+                self.strange_here.append(item.phrase)
             return
         nouns = _follows(following)
         if "backdrops" in means and self.take_backdrop(item):
