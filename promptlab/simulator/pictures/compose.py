@@ -151,7 +151,8 @@ def _glow(image: Image.Image, one: Placed) -> None:
 #: Where things are at home, if the prompt says nothing about where they are.
 _HOMES = {
     "boat": "sea", "fish": "underwater", "house": "garden", "tree": "garden", "horse": "garden", "tower": "city",
-    "plane": "sky", "balloon": "sky", "cloud": "sky", "rocket": "sky", "palm": "beach",
+    "castle": "garden", "lighthouse": "sea", "plane": "sky", "balloon": "sky", "cloud": "sky", "rocket": "sky",
+    "palm": "beach",
 }  # fmt: skip
 
 
@@ -187,7 +188,8 @@ def _set(recipe: Recipe) -> _Set:
     side = layout.pick((-1, 1))
     horizon = layout.between(0.54, 0.72)
     camera = camera_of(reading.of("camera"), reading.strange, reading.of("moods"), reading.nudges)
-    horizon = horizon if camera.horizon is None else camera.horizon
+    if camera.horizon is not None:
+        horizon = camera.horizon if reading.things else max(0.3, camera.horizon)
     hero = reading.things[0] if reading.things else Thing(reading.place or "still", None)
     accents = palette.thing_colours(hero.word + " backdrop", (), (), Dice("accent", hero.word))
     accent = accents[layout.pick("abc")]

@@ -132,7 +132,24 @@ _STAR = Glyph((
     poly("50,0 62,36 100,36 70,60 82,98 50,75 18,98 30,60 0,36 38,36", "a", "gloss"),
 ), 0.75, colours=("gold",))  # fmt: skip
 
+_CASTLE = Glyph((
+    box(14, 30, 86, 101, "a"), box(-2, 6, 24, 101, "a+"), box(76, 6, 102, 101, "a+"), box(38, -10, 62, 60, "a-"),
+    *(box(x, y, x + 6, y + 9, "a+") for x, y in ((-2, -2), (8, -2), (18, -2), (76, -2), (86, -2), (96, -2))),
+    poly("34,-8 50,-40 66,-8", "b"), poly("-6,-1 11,-30 28,-1", "b"), poly("72,-1 89,-30 106,-1", "b"),
+    curve("40,101 40,76 50,66 60,76 60,101", "dark"), line("50,-40 50,-56", 1.6, "dark"),
+    poly("51,-56 66,-51 51,-46", "c"),
+    *(box(x, y, x + 6, y + 12, "lamp", 3, "glow") for x, y in ((8, 30), (86, 30), (47, 8), (26, 46), (68, 46))),
+), 1.6, colours=("stone", "navy", "red"))  # fmt: skip
+
+_LIGHTHOUSE = Glyph((
+    curve("-10,101 6,88 40,84 70,86 104,92 112,101", "stone-"),
+    poly("34,94 66,94 60,8 40,8", "white"), poly("35.4,80 64.6,80 63.2,62 36.8,62", "a"),
+    poly("38,46 62,46 60.8,28 39.2,28", "a"), box(34, 2, 66, 10, "dark", 2), box(41, -16, 59, 4, "lamp", 1, "glow"),
+    poly("37,-14 63,-14 50,-32", "a"), box(46, 82, 54, 94, "dark", 3), line("50,-32 50,-42", 2, "dark"),
+), 1.6, colours=("red",))  # fmt: skip
+
 MORE: dict[str, Glyph] = {
+    "castle": _CASTLE, "lighthouse": _LIGHTHOUSE,
     "egg": _EGG, "mushroom": _MUSHROOM, "pumpkin": _PUMPKIN, "icecream": _ICECREAM, "pizza": _PIZZA, "key": _KEY,
     "umbrella": _UMBRELLA, "door": _DOOR, "rabbit": _RABBIT, "horse": _HORSE, "butterfly": _BUTTERFLY,
     "turtle": _TURTLE, "plane": _PLANE, "rocket": _ROCKET, "statue": _STATUE, "ball": _BALL, "heart": _HEART,

@@ -114,7 +114,7 @@ def _sprite(glyph: Glyph, thing: Thing, tall: float, scene: Scene, flip: bool, w
         sprite = skins.dress(
             sprite, None if person else material, pattern, thing.conditions, colours["b"], lamp, person
         )
-    return paint.relit(sprite, scene.look)
+    return sprite if glyph.stands == "sky" else paint.relit(sprite, scene.look)
 
 
 def _slots(count: int, dice: Dice, wide: bool, hero_x: float | None) -> list[tuple[float, float]]:
@@ -164,6 +164,8 @@ def _shape(things: tuple[Thing, ...], index: int, reading: Reading, camera: Came
     if thing.glyph == "person" and index + 1 < len(things) and things[index + 1].relation == "on":
         action = "ride"  # sits on what comes next
     crowd = sum(thing.count for thing in things)
+    if action is None and any(other.glyph == "person" and other.action for other in things):
+        action = "stand" if thing.glyph == "person" else None  # people in one picture are all whole
     glyph = _glyph(thing, camera, crowd, action, reading.of("moods"))
     bust = glyph.stands == "bust"
     move = move_of(thing.action, still=thing.glyph == "person" and not bust)
@@ -219,9 +221,13 @@ def place(reading: Reading, scene: Scene) -> list[Placed]:
         sprite = _sprite(glyph, thing, tall, scene, flips[index], wear)
         for x, depth, scale in _spots(reading, index, slots[index], camera, dice):
             placed[index].append(_stand(sprite, glyph, x, depth, scale, scene, move, thing))
-    for index, thing in enumerate(things[1:], start=1):
-        if placed[index] and placed[index - 1]:
-            relate(thing, things[index - 1], placed[index - 1], placed[index], scene)
+    later = [index for index, thing in enumerate(things) if thing.relation in ("wear", "hold")]
+    for index in [*(index for index in range(1, len(things)) if index not in later), *later]:
+        thing, other = things[index], index - 1
+        if other and things[other].relation in ("wear", "hold") and thing.relation not in ("wear", "hold"):
+            other -= 1  # who wears or holds something is meant, not what
+        if placed[index] and placed[other]:
+            relate(thing, things[other], placed[other], placed[index], scene)
     flat = [one for group in placed for one in group]
     return sorted(flat, key=lambda one: (one.stands != "sky", one.z))
 

@@ -133,6 +133,7 @@ class Reader:
         self.things: list[Thing] = []
         self.wait = _Waiting()
         self.relation = ""
+        self.link = ""  # the word of it
         self.since_mark = 0  # things since the last separator
         self.listed = False  # after a comma: an unknown word without an article is rather a mood than a thing
         self.article = False
@@ -155,7 +156,7 @@ class Reader:
             following = phrases[index + 1 :]
             if item.mark or item.phrase in RELATIONS:
                 if "actions" in item.means:  # `reading`, `chasing`: what is done, and to what comes next
-                    self.act(item)
+                    self.act(item, following)
                 self.separate(item)
             elif self.denied:
                 continue
@@ -165,10 +166,15 @@ class Reader:
         if self.wait.any() and self.things:
             self.things[0] = self.wait.onto(self.things[0])
 
-    def act(self, item: _Item) -> None:
+    def act(self, item: _Item, following: list[_Item]) -> None:
+        """Whoever was named does it; who makes something fly stands below."""
         name = item.means["actions"]
         self.note(item, name, "actions")
-        if self.things and self.since_mark:
+        last = self.things[-1] if self.things else None
+        if last and last.glyph == "person" and self.since_mark and name == "fly" and _follows(following):
+            self.things[-1] = _Waiting(action="point").onto(last)
+            self.wait.action = name
+        elif self.things and (self.since_mark or self.relation == "with"):
             self.things[-1] = _Waiting(action=name).onto(self.things[-1])
         else:
             self.wait.action = name
@@ -186,7 +192,7 @@ class Reader:
         if not joins and self.wait.any() and self.things and item.mark:
             self.things[-1] = self.wait.onto(self.things[-1])
             self.wait = _Waiting()
-        self.relation = relation
+        self.relation, self.link = relation, item.phrase
         self.listed = item.phrase == ","
         self.denied = relation == "without"
         self.since_mark, self.article, self.placed = 0, False, False
@@ -242,7 +248,7 @@ class Reader:
                 self.whole.setdefault(section, []).append(means[section])
                 return
         if "actions" in means:
-            self.act(item)
+            self.act(item, following)
         elif "stop" in means and item.phrase in ("a", "an", "the"):
             self.article = True
         elif item.phrase in _LETTERS:  # `huge letters`: it is not the mug that is huge
@@ -318,10 +324,17 @@ class Reader:
         if "things" in means:
             plural = item.phrase != singular(item.phrase) and "things" in lookup(singular(item.phrase))
             several = plural and self.wait.count == 1 and item.phrase not in _PLURAL_ONE
-            self.add(Thing(item.phrase, means["things"], count=3 if several else 1))
+            if self.link == "of" and self.things and self.things[-1].glyph in _VESSELS:
+                self.nuances += [*self.wait.colours, *self.wait.conditions, item.phrase]  # `a glass of iced coffee`
+                self.wait = _Waiting()
+            else:
+                self.add(Thing(item.phrase, means["things"], count=3 if several else 1))
             return True
         if "places" in means:
-            if means["places"] not in self.removed and item.phrase not in self.removed:
+            passing = self.place is not None and self.link in ("from", "of", "with")
+            if passing:  # `in the woods, light from the windows`: still in the woods
+                self.nuances.append(item.phrase)
+            elif means["places"] not in self.removed and item.phrase not in self.removed:
                 self.place = (means["places"], item.phrase)
                 self.note(item, means["places"])
                 self.placed = True
@@ -343,6 +356,8 @@ class Reader:
 #: Sections about form: a synonym moves the camera a little, where others tint a little.
 _FORM = frozenset({"actions", "camera", "directions", "traits", "sizes", "colours", "materials", "patterns"})
 _LIT = frozenset({"light", "lighting", "lights", "glow", "gel", "gels", "neon", "neon light", "neon lights", "lit"})
+#: `a bowl of fruit` is a bowl.
+_VESSELS = frozenset({"glass", "wineglass", "bottle", "bowl", "plate", "jar", "mug", "teacup", "bag", "gift"})
 _LETTERS = frozenset({"letters", "words", "text", "title", "lettering", "typography", "caption", "sign"})
 #: Materials of a floor or a table that have a ground of their own.
 _SOLID = {

@@ -148,7 +148,7 @@ def build(
         _backdrop(stage, place, motif, empty)
         _signs(stage, words)
         behind(stage, sky=False)
-    if place not in ("sea", "beach", "underwater", "sky"):
+    if place not in ("sea", "beach", "underwater", "sky") or (above and place == "sky"):
         image.paste(gradient((width, height - edge), look.ground), (0, edge))
         stage.glow(0.5 + side * 0.2, horizon + 0.16, 0.5, look.key, look.glow * 0.5)
         if not look.seamless and not above:

@@ -45,16 +45,22 @@ _SOMEBODY = frozenset({"portrait", "self portrait", "face", "human", "model"})
 
 def _distinct(things: list[Thing]) -> tuple[Thing, ...]:
     """One of each kind and look; the same thing said twice is one thing."""
-    seen: dict[object, Thing] = {}
     people = [thing for thing in things if thing.glyph == "person" and thing.word not in _SOMEBODY]
     if people:  # `portrait of a man` is one person
         things = [thing for thing in things if thing.word not in _SOMEBODY]
+    kept: list[Thing] = []
     for thing in things:
-        key = (thing.glyph or thing.word, thing.colour, thing.material, thing.action)
-        bare = (thing.glyph or thing.word, None, None, None)
-        if key not in seen and not (bare == key and any(known[0] == key[0] for known in seen)):  # type: ignore[index]
-            seen[key] = thing
-    return tuple(seen.values())
+        again = any(thing.glyph == known.glyph and _same(thing.word, known.word) for known in kept)
+        plain = not (thing.colour or thing.material or thing.action)
+        if not (again and plain):
+            kept.append(thing)
+    return tuple(kept)
+
+
+def _same(word: str, known: str) -> bool:
+    """`the mug` after `a coffee mug` is the mug that is there already."""
+    one, other = singular(word), singular(known)
+    return one == other or other.endswith(" " + one)
 
 
 @functools.lru_cache(maxsize=512)
