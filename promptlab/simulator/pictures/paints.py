@@ -153,7 +153,7 @@ def comic(image: Image.Image, dice: Dice, shapes: Image.Image) -> Image.Image:
 
 def ukiyoe(image: Image.Image, dice: Dice, shapes: Image.Image) -> Image.Image:
     """A woodblock print: indigo, ochre and paper, a fine key line, the grain of the block."""
-    half = image.reduce(2).filter(ImageFilter.MedianFilter(5))
+    half = image.reduce(2).filter(ImageFilter.MedianFilter(3))
     inks = half.quantize(9, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).convert("RGB")
     toned = Image.blend(
         ImageEnhance.Color(inks).enhance(1.25), duotone(inks.convert("L"), (22, 52, 98), (255, 240, 204)), 0.42

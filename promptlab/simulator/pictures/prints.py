@@ -91,7 +91,11 @@ def mosaic(image: Image.Image, dice: Dice, shapes: Image.Image) -> Image.Image:
 
 def papercut(image: Image.Image, dice: Dice, shapes: Image.Image) -> Image.Image:
     """Sheets of coloured paper, each throwing a shadow on the next."""
-    half = image.reduce(2).filter(ImageFilter.MedianFilter(7))
+    half = (
+        image.reduce(4)
+        .filter(ImageFilter.MedianFilter(5))
+        .resize((image.width // 2, image.height // 2), Image.Resampling.BICUBIC)
+    )
     flat = half.quantize(10, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).convert("RGB")
     grey = flat.convert("L")
     drop = ImageChops.subtract(ImageChops.offset(grey, 5, 6), grey, 1, 0).filter(ImageFilter.BoxBlur(2))
