@@ -304,6 +304,9 @@ def look_of(reading: Reading) -> Look:
         for name in reading.of(section)[-4:]:
             if air := AIRS.get(name):
                 look = breathe(look, air)
+    for face in (trait for thing in reading.things[:2] for trait in thing.traits):
+        if air := AIRS.get(face):
+            look = breathe(look, air)
     for style in reading.styles[-3:-1]:
         other = _styled(look, style)
         look = replace(

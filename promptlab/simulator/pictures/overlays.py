@@ -160,17 +160,17 @@ def _leaves(sheet: Sheet) -> None:
 
 
 def _petals(sheet: Sheet) -> None:
-    for _ in range(54):
-        size = sheet.dice.between(0.007, 0.018)
+    for _ in range(90):
+        size = sheet.dice.between(0.012, 0.028)
         colour = sheet.dice.pick(((255, 196, 212), (250, 166, 190), (255, 228, 234), (244, 142, 172)))
         _leaf(sheet, sheet.dice.unit(), sheet.dice.unit(), size, sheet.dice.between(0, 6.2), colour)
 
 
 def _confetti(sheet: Sheet) -> None:
     colours: tuple[RGB, ...] = ((240, 84, 94), (252, 196, 64), (70, 178, 160), (88, 120, 220), (236, 130, 190))
-    for _ in range(90):
+    for _ in range(130):
         x, y, turn = sheet.dice.unit(), sheet.dice.unit(), sheet.dice.between(0, 3)
-        a, b = 0.011 * angles.cos(turn), 0.011 * angles.sin(turn)
+        a, b = 0.019 * angles.cos(turn), 0.019 * angles.sin(turn)
         sheet.poly([(x - a, y - b), (x - b * 0.4, y + a * 0.4), (x + a, y + b), (x + b * 0.4, y - a * 0.4)],
                    sheet.dice.pick(colours))  # fmt: skip
 
@@ -186,11 +186,11 @@ def _hearts(sheet: Sheet) -> None:
 
 
 def _sparks(sheet: Sheet) -> None:
-    for _ in range(42):
-        x, y, r = sheet.dice.unit(), sheet.dice.unit(), sheet.dice.between(0.006, 0.026)
+    for _ in range(60):
+        x, y, r = sheet.dice.unit(), sheet.dice.unit(), sheet.dice.between(0.01, 0.045)
         aspect = sheet.height / sheet.width
         for a, b in ((r * aspect, 0.0), (0.0, r)):
-            sheet.line([(x - a, y - b), (x + a, y + b)], 1, (255, 252, 232), 0.9)
+            sheet.line([(x - a, y - b), (x + a, y + b)], 2, (255, 248, 214), 0.95)
         sheet.disc(x, y, r * 0.26, (255, 255, 255))
 
 
@@ -209,9 +209,9 @@ def _fireflies(sheet: Sheet) -> None:
 
 
 def _bubbles(sheet: Sheet) -> None:
-    for _ in range(34):
-        x, y, r = sheet.dice.unit(), sheet.dice.unit(), sheet.dice.between(0.01, 0.045)
-        sheet.disc(x, y, r, (236, 248, 255), 0.16)
+    for _ in range(46):
+        x, y, r = sheet.dice.unit(), sheet.dice.unit(), sheet.dice.between(0.015, 0.065)
+        sheet.disc(x, y, r, (200, 248, 255), 0.16)
         sheet.disc(x, y, r, (255, 255, 255), 0.75, ring=1)
         sheet.disc(x - r * 0.3, y - r * 0.35, r * 0.2, (255, 255, 255), 0.9)
 
@@ -292,14 +292,16 @@ def _flare(sheet: Sheet) -> None:
 
 def _speed(sheet: Sheet) -> None:
     x, y = sheet.focus
-    for _ in range(38):
+    pale = sheet.look.sky[1][0] + sheet.look.sky[1][1] + sheet.look.sky[1][2] < 420
+    colour = mix(sheet.look.key, (255, 255, 255), 0.6) if pale else mix(sheet.look.shade, (30, 26, 44), 0.4)
+    for _ in range(46):
         turn = sheet.dice.between(0, 2 * math.pi)
         near, far = sheet.dice.between(0.42, 0.56), sheet.dice.between(0.8, 1.0)
-        wide = sheet.dice.between(0.006, 0.022)
+        wide = sheet.dice.between(0.008, 0.03)
         sheet.poly([(x + angles.cos(turn) * near, y + angles.sin(turn) * near),
                     (x + angles.cos(turn - wide) * far, y + angles.sin(turn - wide) * far),
                     (x + angles.cos(turn + wide) * far, y + angles.sin(turn + wide) * far)],
-                   mix(sheet.look.key, (255, 255, 255), 0.6), 0.72)  # fmt: skip
+                   colour, 0.72)  # fmt: skip
 
 
 def _gusts(sheet: Sheet) -> None:

@@ -32,6 +32,7 @@ _REPAINT = {
 }  # fmt: skip
 
 
+_LOOKS = frozenset({"smile", "frown", "angryface", "surprise", "serious", "eyesclosed"})
 #: Moods that show in a face that has no look of its own.
 _FACES = {
     "sad": "frown",
@@ -54,7 +55,7 @@ def _glyph(thing: Thing, camera: Camera, crowd: int, action: str | None, moods: 
     if thing.glyph != "person":
         return GLYPHS[thing.glyph] if thing.glyph else unknown(thing.word)
     face = next((_FACES[mood] for mood in reversed(moods) if mood in _FACES), None)
-    told = {"smile", "frown", "angryface", "surprise", "serious", "eyesclosed"} & set(thing.traits)
+    told = _LOOKS & set(thing.traits)
     traits = thing.traits if face is None or told else (*thing.traits, face)
     back = "back" if camera.view == "back" else ""
     posed = action is not None and camera.framing not in ("close", "half")
@@ -100,7 +101,8 @@ def _sprite(glyph: Glyph, thing: Thing, tall: float, scene: Scene, flip: bool, w
     shade, pattern = thing.shade, thing.pattern
     if wear is not None:
         asked, shade, pattern = tuple(filter(None, (wear.colour, *wear.colours))) or asked, wear.shade, wear.pattern
-    word = singular(thing.word) if wear is None else f"{thing.word} {wear.word}"
+    looks = [trait for trait in thing.traits if trait not in _LOOKS]
+    word = " ".join([singular(thing.word), *looks]) if wear is None else f"{thing.word} {wear.word}"
     colours = palette.thing_colours(word, glyph.colours, asked, Dice("wear", word, scene.seed), shade)
     for extra in thing.extras:  # an adjective nobody drew changes the trimmings
         trim = Dice("trim", extra)
@@ -186,7 +188,7 @@ def _height(glyph: Glyph, reading: Reading, index: int, hero: float, depth: floa
     share *= 1.0 if len(reading.things) < 2 else 0.86 if thing.count == 1 else 0.73
     share *= 1.3 if thing.glyph == "person" and thing.count == 1 else 1.0
     reach = (min(scene.size) + abs(width - height) * 0.25) * (0.84 if reading.texts else 1.0)
-    large = max(1.0, zoom)
+    large = zoom if zoom > 1 or not thing.sizes else max(0.6, zoom)
     return several * min(
         reach * 0.52 * zoom * share,
         (0.62 if index == 0 else 0.4) * width * large * (y1 - y0) / (x1 - x0),

@@ -181,7 +181,7 @@ class Reader:
 
     def note(self, item: _Item, name: str, section: str = "") -> None:
         """Remember a synonym as it was written."""
-        if item.phrase != name:
+        if item.phrase != name or section in ("effects", "quality", "traits"):
             (self.nudges if section in _FORM else self.nuances).append(item.phrase)
 
     def separate(self, item: _Item) -> None:

@@ -44,7 +44,7 @@ MATERIALS: dict[str, Material] = {
     "copper": Material("copper", "gloss", 1.5, bands=0.65),
     "glass": Material("ice", "gloss", 1.2, clear=0.62, sheen=0.9),
     "ice": Material("ice", "gloss", 1.35, "veins", 0.7, clear=0.36, sheen=0.7),
-    "ceramic": Material(None, "gloss", 1.2, sheen=0.12),
+    "ceramic": Material(None, "gloss", 1.35, sheen=0.45, bands=0.18),
     "stoneware": Material("stone", "soft", 0.9, "concrete", 0.8),
     "clay": Material("terracotta", "soft", 0.9, "concrete", 0.5),
     "stone": Material("stone", "soft", 1.1, "concrete", 1.3),
@@ -55,7 +55,7 @@ MATERIALS: dict[str, Material] = {
     "velvet": Material("maroon", "soft", 0.8, "nap", 0.22, sheen=1.0, own=True),
     "silk": Material("cream", "gloss", 1.2, "folds", 0.9, sheen=0.4),
     "fur": Material("tan", "soft", 0.8, "hair", 1.1, rough=0.9),
-    "knitted": Material("cream", "soft", 0.8, "knit", 1.1, rough=0.25),
+    "knitted": Material(None, "soft", 0.8, "knit", 1.1, rough=0.25),
     "linen": Material("sand", "soft", 0.8, "linen", 1.1),
     "denim": Material("blue", "soft", 0.85, "twill", 0.9),
     "paper": Material("paper", "soft", 0.6, "folds", 0.6),
@@ -262,8 +262,8 @@ def _conditioned(sprite: Sprite, condition: str, lamp: Lamp) -> Sprite:
     elif condition == "shiny":
         image = _banded(image, 0.55)
     elif condition == "matte":
-        image = Image.blend(image, image.reduce(8).resize(image.size, Image.Resampling.BICUBIC), 0.55)
-        image = Image.blend(image, Image.new("RGB", image.size, (128, 124, 124)), 0.16)
+        image = Image.blend(image, image.reduce(8).resize(image.size, Image.Resampling.BICUBIC), 0.6)
+        image = Image.blend(image, Image.new("RGB", image.size, (146, 142, 140)), 0.36)
     elif condition == "wet":
         image = _drops(_banded(image, 0.3))
     elif condition in ("glowing", "burning"):
@@ -272,7 +272,7 @@ def _conditioned(sprite: Sprite, condition: str, lamp: Lamp) -> Sprite:
     elif condition == "frosted over":
         image = Image.blend(image, Image.new("RGB", image.size, (240, 248, 255)), 0.5)
     elif condition == "new":
-        image = image.point([max(0, min(255, round(128 + (i - 128) * 1.16 + 12))) for i in range(256)] * 3)
+        image = image.point([max(0, min(255, round(128 + (i - 128) * 1.2 + 34))) for i in range(256)] * 3)
     elif condition in ("empty", "open", "ripe", "melting"):
         tones = {"empty": (30, 26, 34), "open": (255, 250, 236), "ripe": (236, 70, 50), "melting": (250, 220, 180)}
         image = Image.blend(image, Image.new("RGB", image.size, tones[condition]), 0.3)
