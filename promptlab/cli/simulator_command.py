@@ -33,6 +33,8 @@ def command(
 ) -> None:  # fmt: skip
     """Serve Kairval's API on the loopback interface, to the letter of its guide, with pictures made on this machine.
 
+    Every answer says so in the header X-Simulated-By, so that nothing of it is booked as real money.
+
     \b
     Example:
       promptlab simulator --port 8765

@@ -23,6 +23,7 @@ from promptlab.providers.base import (
     Setup,
     Wire,
 )
+from promptlab.providers.draws import draw_header
 from promptlab.providers.plans import UNNAMED
 from promptlab.providers.prices import credit_prices, find_price
 from promptlab.providers.reading import (
@@ -110,7 +111,8 @@ class Kairval(Provider):
             if webhook_url is not None:
                 body[self._async.webhook_field] = webhook_url
             path = self._async.submit_path or path
-        return Wire(Call("POST", path, json=body), dropped=tuple(sorted(set(asked) - {*usable, "model"})))
+        call = Call("POST", path, json=body, headers=draw_header(request, self._base_url))
+        return Wire(call, dropped=tuple(sorted(set(asked) - {*usable, "model"})))
 
     def decode(self, answer: Answer, request: Request) -> Result:
         """The images of an answer, or the job that will have them; Unreadable if it holds neither."""

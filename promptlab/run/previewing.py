@@ -180,7 +180,26 @@ def _steps(job: Job, found: Preview) -> tuple[Step, ...]:
 def _warnings(job: Job, survey: Survey) -> tuple[Problem, ...]:
     """What the plan says without enumerating, then what the survey found."""
     static = [problem for problem in job.plan.problems if problem.severity == "warning"]
-    return tuple(dict.fromkeys([*static, *survey.warnings]))
+    return tuple(dict.fromkeys([*static, *survey.warnings, *_undrawn(job)]))
+
+
+_PROMPTS_READ = 100  # of a simulated plan, for words that nobody drew
+_WORDS_NAMED = 8
+
+
+def _undrawn(job: Job) -> list[Problem]:
+    """The words that the simulator has no picture for, in one line; nothing for real providers."""
+    if not job.endpoint.simulated:
+        return []
+    from promptlab.simulator import undrawn_words
+
+    prompts = dict.fromkeys(request.prompt for request in islice(job.plan.requests(), _PROMPTS_READ))
+    words = list(dict.fromkeys(word for prompt in prompts for word in undrawn_words(prompt)))
+    if not words:
+        return []
+    named = ", ".join(words[:_WORDS_NAMED]) + (f" and {len(words) - _WORDS_NAMED} more" if words[_WORDS_NAMED:] else "")
+    message = f"the simulator has no drawing for: {named}; each still changes its pictures in a way of its own"
+    return [Problem("not-drawn", message, severity="warning")]
 
 
 @dataclass(slots=True)

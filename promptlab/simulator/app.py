@@ -65,6 +65,12 @@ class _Call:
     body: bytes
     origin: str
 
+    @property
+    def draw(self) -> int:
+        """Which draw of an otherwise equal request this is, told by our own client; 0 where nothing is told."""
+        told = self.headers.get("x-draw", "")
+        return int(told) if re.fullmatch(r"[0-9]{1,9}", told) else 0
+
 
 @dataclass(slots=True)
 class _Remembered:
@@ -200,7 +206,7 @@ class App:
 
     async def _once(self, call: _Call, key: str, token: str, order: Order, rule: Rule | None) -> Answer:
         """The first answer to this Idempotency-Key, whoever asks again; 409 while it is made."""
-        fingerprint = hashlib.sha256(call.path.encode() + b"\n" + call.body).digest()
+        fingerprint = hashlib.sha256(f"{call.path}\n{call.draw}\n".encode() + call.body).digest()
         known = self._remembered.get((key, token))
         if known is not None:
             if known.fingerprint != fingerprint:
@@ -286,17 +292,22 @@ class App:
         self.counters.credits += price
         if token:
             self.counters.works[token] += 1
-        seed, data = self._seed(order), []
+        seed, data = self._seed(order, call.draw), []
         for position in range(count):
             path = self._files.add(self._drawing(order, source, seed, position), order.output_format, rule)
             data.append({"url": call.origin + path, "revised_prompt": revise(order.prompt, seed, position)})
         created = int(self.settings.clock())
         return {"id": f"gen_{secrets.token_hex(12)}", "model": order.model, "created": created, "data": data}
 
-    def _seed(self, order: Order) -> int:
-        """The seed asked for, or one from the request itself (and from how often it came, with `vary_unseeded`)."""
-        if order.seed is not None:
-            return order.seed
+    def _seed(self, order: Order, draw: int) -> int:
+        """The seed asked for, or one from the request itself (and from how often it came, with `vary_unseeded`).
+
+        A later draw of the same request has a seed of its own, made from the first one's.
+        """
+        seed = order.seed if order.seed is not None else self._own_seed(order)
+        return seed if draw == 0 else int.from_bytes(digest("draw", seed, draw)[:6], "big")
+
+    def _own_seed(self, order: Order) -> int:
         image = order.image if isinstance(order.image, str) else hashlib.sha256(order.image or b"").hexdigest()
         name = digest("unseeded", order.operation, order.model, order.prompt, order.negative_prompt, image)
         repeat = self._repeats[name]

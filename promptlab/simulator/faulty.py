@@ -8,10 +8,14 @@ from dataclasses import replace
 from email.utils import formatdate
 from typing import Any
 
+from promptlab import __version__
 from promptlab.simulator.answers import Answer, ApiError, SimulatedReset, error_answer
 from promptlab.simulator.faults import Rule
 
-__all__ = ["after_work", "before_work", "send_answer", "with_rates"]
+__all__ = ["SIMULATED_BY", "after_work", "before_work", "send_answer", "with_rates"]
+
+#: Named in every answer, errors and files too: what a client reads to know that nothing here is real.
+SIMULATED_BY = "X-Simulated-By"
 
 _BAD_GATEWAY = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 _STATUS = {
@@ -78,6 +82,7 @@ async def send_answer(
     """Send an answer; one shorter than it declares ends with its connection, where there is one."""
     length = answer.declared if answer.declared is not None else len(answer.body)
     headers = {"Content-Type": answer.content_type, "Content-Length": str(length), **answer.headers}
+    headers[SIMULATED_BY] = f"promptlab/{__version__}"  # on everything, so that nobody books it as real money
     pairs = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items() if value]
     await send({"type": "http.response.start", "status": answer.status, "headers": pairs})
     body = b"" if method == "HEAD" else answer.body

@@ -155,3 +155,20 @@ def test_doctor_tells_of_wrong_settings(studio: Path, cli: CLI) -> None:
     (studio / "promptlab.yaml").write_text("plam: pro\n")
     result = cli("doctor")
     assert (result.code, "promptlab.yaml:1:1: unknown key 'plam'; did you mean 'plan'?" in result.out) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("flags", "sent"),
+    [
+        ([], "blurry, watermark, low quality, text artefacts, deformed"),
+        (["--negative", "people", "--negative", "rain"], "people, rain"),
+        (["--negative", ""], None),
+    ],
+)
+def test_try_sends_house_negatives(flags: list[str], sent: str | None, studio: Path, cli: CLI) -> None:
+    """Where no negative prompt is given the usual one is sent; --negative replaces it, and '' leaves it out."""
+    assert cli("try", "a cup", "--no-thumbnails", *flags).code == 0
+    with sqlite3.connect(studio / "promptlab.db") as connection:
+        found = connection.execute("SELECT DISTINCT negative_prompt FROM generations").fetchall()
+    connection.close()
+    assert found == [(sent,)]

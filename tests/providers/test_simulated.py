@@ -57,6 +57,34 @@ def test_generate_in_process(simulator: Endpoint, request_with: Make) -> None:
     assert (cost.credits, cost.usd, cost.source) == (100, 1.5, "simulated")
 
 
+def test_draws_in_process(simulator: Endpoint, request_with: Make) -> None:
+    """Three draws of one request are three pictures, and the same three again."""
+
+    def draws() -> list[bytes]:
+        return [asyncio.run(make(simulator, request_with(seed=5, draw=draw)))[1][0] for draw in range(3)]
+
+    first = draws()
+    assert len(set(first)) == 3
+    assert draws() == first
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://api.kairval.com", False),
+        ("https://localhost.example.com", False),
+        ("http://127.0.0.1:8765", True),
+        ("http://localhost:8765/v1", True),
+        ("http://[::1]:8765", True),
+    ],
+)
+def test_only_this_machine_is_told_of_draws(settings: Any, request_with: Make, url: str, told: bool) -> None:
+    """The number of a draw goes to a simulator on this machine, never to an API elsewhere."""
+    endpoint = connect("kairval", settings(), {"KAIRVAL_API_KEY": "kv_x", "KAIRVAL_BASE_URL": url})
+    assert endpoint.provider.encode(request_with()).call.headers == {}
+    assert endpoint.provider.encode(request_with(draw=2)).call.headers == ({"X-Draw": "2"} if told else {})
+
+
 def test_edit_in_process(simulator: Endpoint, request_with: Make) -> None:
     """An edit sends the bytes of its source and its strength."""
     _, (source,) = asyncio.run(make(simulator, request_with(seed=1)))

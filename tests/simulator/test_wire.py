@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import hashlib
 import io
 import json
 import re
@@ -11,7 +12,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from promptlab.simulator import App, SimulatorSettings, create_app
+import promptlab
+from promptlab.simulator import App, SimulatorSettings, create_app, parse_faults
 
 GENERATE, EDIT = "/v1/images/generate", "/v1/images/edit"
 FAST = SimulatorSettings(fast=True)
@@ -247,3 +249,41 @@ def test_revised_prompt(talk: Any) -> None:
     assert revised[0] == revised[1]
     assert len(set(revised)) > 1
     assert all(text.startswith("An oak stool by a wall, ") and text.endswith(".") for text in revised)
+
+
+def test_every_answer_names_the_simulator(talk: Any, order: dict[str, Any]) -> None:
+    """Answers, refusals, jobs, polls, files, pages of faults and unknown paths all say who made them."""
+    storm = parse_faults({"faults": [{"kind": "502", "nth": 3}, {"kind": "429", "nth": 4}]})
+
+    async def scenario(client: httpx.AsyncClient) -> list[httpx.Response]:
+        made = await client.post(GENERATE, json=order)
+        job = await client.post(GENERATE, json=order | {"async": True})
+        url = made.json()["data"][0]["url"]
+        return [
+            made, job, await client.get(f"/v1/jobs/{job.json()['id']}"), await client.get("/v1/jobs/none"),
+            await client.get(url), await client.head(url), await client.get("/files/none.png"),
+            await client.post(GENERATE, json=order), await client.post(GENERATE, json=order),
+            await client.post(GENERATE, content=b"{"), await client.put(GENERATE, json=order),
+            await client.post(GENERATE, json=order, headers={"Authorization": ""}), await client.get("/nowhere"),
+        ]  # fmt: skip
+
+    answers = talk(create_app(SimulatorSettings(fast=True, faults=storm)), scenario)
+    assert {answer.status_code for answer in answers} == {200, 202, 400, 401, 404, 405, 429, 502}
+    assert {answer.headers.get("x-simulated-by") for answer in answers} == {f"promptlab/{promptlab.__version__}"}
+
+
+@pytest.mark.parametrize("seed", [{}, {"seed": 7}])
+def test_draws_differ(talk: Any, order: dict[str, Any], seed: dict[str, int]) -> None:
+    """Each draw of one request is a picture of its own, the same whenever and wherever that draw is asked for."""
+
+    async def scenario(client: httpx.AsyncClient) -> list[str]:
+        out = []
+        for told in ({}, {"X-Draw": "1"}, {"X-Draw": "2"}, {"X-Draw": "nonsense"}):
+            answer = await client.post(GENERATE, json=order | seed, headers=told)
+            out.append(hashlib.sha256((await client.get(answer.json()["data"][0]["url"])).content).hexdigest())
+        return out
+
+    one, other = talk(create_app(FAST), scenario), talk(create_app(FAST), scenario)
+    assert one == other
+    assert len(set(one)) == 3
+    assert one[0] == one[3]

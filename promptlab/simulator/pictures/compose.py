@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from PIL import Image, ImageChops, ImageFilter
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from promptlab.simulator.pictures import paint, palette, stage, textures
+from promptlab.simulator.pictures import paint, palette, places, stage, textures
+from promptlab.simulator.pictures.camera import Camera, border, camera_of, through
 from promptlab.simulator.pictures.finish import finish
-from promptlab.simulator.pictures.glyphs_world import unknown
-from promptlab.simulator.pictures.lettering import draw_texts
+from promptlab.simulator.pictures.lettering import draw_texts, mark
 from promptlab.simulator.pictures.looks import Look, look_of
-from promptlab.simulator.pictures.parts import Glyph, curve, line, oval, poly
+from promptlab.simulator.pictures.moves import draw_marks
+from promptlab.simulator.pictures.overlays import in_front
+from promptlab.simulator.pictures.placing import place
+from promptlab.simulator.pictures.props import prop_words, props
+from promptlab.simulator.pictures.relations import Placed, Scene
 from promptlab.simulator.pictures.rng import Dice
-from promptlab.simulator.pictures.vocabulary import GLYPHS
+from promptlab.simulator.pictures.shadows import cast, reflect
 from promptlab.simulator.pictures.words import Reading, Thing, read
 
 __all__ = ["SIZES", "Recipe", "compose"]
@@ -40,24 +44,14 @@ class Recipe:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    sprite: paint.Sprite
-    x: int  # of the foot, in pixels of the picture
-    y: int
-    stands: str
-
-
 def _layout(recipe: Recipe) -> Dice:
     return Dice("layout", recipe.model, recipe.seed, recipe.position)
 
 
-def _glyph(thing: Thing) -> Glyph:
-    return GLYPHS[thing.glyph] if thing.glyph else unknown(thing.word)
-
-
 def _grounded(look: Look, reading: Reading, ground: str | None) -> Look:
     """The ground's own colour, under the look's light."""
+    if look.seamless and reading.ground is None:
+        return look
     if ground is None and reading.ground_colour is None:
         return look
     far, near = textures.GROUND_COLOURS.get(ground or "", look.ground)
@@ -66,146 +60,27 @@ def _grounded(look: Look, reading: Reading, ground: str | None) -> Look:
         far, near = palette.mix(colour, (255, 255, 255), 0.1), palette.mix(colour, (60, 50, 70), 0.12)
     if look.dark:
         return replace(look, ground=(palette.mix(far, look.ground[0], 0.72), palette.mix(near, look.ground[1], 0.8)))
-    return replace(look, ground=(palette.mix(far, look.ground[0], 0.25), palette.mix(near, look.ground[1], 0.3)))
+    return replace(look, ground=(palette.mix(far, look.ground[0], 0.3), palette.mix(near, look.ground[1], 0.34)))
 
 
 def _printed(look: Look, accent: palette.RGB) -> Look:
     """Posters and prints have bold flat grounds."""
-    if look.treatment not in ("poster", "riso", "pixel"):
+    if look.treatment not in ("poster", "riso", "pixel", "popart", "artdeco", "papercut") or look.seamless:
         return look
     if look.dark:
         return replace(look, glow=0.0, sky=(look.sky[0],) * 3, ground=(look.ground[0],) * 2)
-    bold = palette.shift_hue(accent, 0, 1.15, 1.05)
+    bold = palette.mix(palette.shift_hue(accent, 0, 1.15, 1.05), look.sky[1], 0.35)
     sky, ground = palette.mix(bold, look.key, 0.2), palette.mix(look.ground[0], (255, 246, 224), 0.5)
     return replace(look, glow=0.0, sky=(sky, sky, sky), ground=(ground, ground))
 
 
-#: Small things a stylist adds, by seed, where a prompt leaves room.
-_PROPS: dict[str, tuple[Glyph, float]] = {
-    "ball": (Glyph((oval(20, 40, 80, 100, "a", "gloss"),)), 0.13),
-    "balls": (Glyph((oval(0, 44, 56, 100, "a"), oval(50, 64, 86, 100, "b", "gloss"))), 0.14),
-    "cube": (Glyph((poly("10,50 50,60 50,101 10,90", "a"), poly("50,60 90,48 90,88 50,101", "a-"),
-                    poly("10,50 50,40 90,48 50,60", "a+"))), 0.15),
-    "pebbles": (Glyph((curve("4,92 14,76 40,72 58,82 60,96 34,101 10,100", "stone"),
-                       curve("50,92 60,82 82,80 96,90 94,100 64,101", "stone-"),
-                       curve("26,74 38,60 56,62 62,74 44,80", "stone+"))), 0.1),
-    "sprig": (Glyph((line("20,100 40,60 76,20", 2.4, "moss"), curve("34,72 12,66 6,48 28,52", "leaf"),
-                     curve("46,54 60,64 82,62 68,50", "leaf"), curve("50,46 36,36 36,16 52,28", "leaf+"),
-                     curve("62,34 78,38 94,30 80,22", "leaf"), curve("72,24 70,6 84,-4 86,14", "leaf+"))), 0.26),
-    "cone": (Glyph((curve("50,20 50,20 84,96 84,96 68,101 32,101 16,96 16,96", "a"),)), 0.2),
-    "arch": (Glyph((curve("10,100 10,100 10,40 24,20 50,12 76,20 90,40 90,100 90,100 68,100 68,100 68,52 50,36 32,52"
-                          " 32,100 32,100", "a"),)), 0.3),
-}  # fmt: skip
-
-
-def _props(hero: float, size: tuple[int, int], horizon: float, lamp: paint.Lamp, look: Look, dice: Dice,
-           reading: Reading) -> list[_Placed]:  # fmt: skip
-    """None to two props beside the hero; a removed word takes its prop away too."""
-    placed, names = [], list(_PROPS)
-    for index in range(dice.pick((0, 1, 1, 2))):
-        name, away = dice.pick(names), dice.between(0.27, 0.4)
-        depth, flip = dice.between(0.0, 0.22), dice.chance(0.5)
-        x = hero + (away if (hero < 0.5) != (index == 1) else -away)
-        glyph, share = _PROPS[name]
-        if not 0.08 < x < 0.92 or reading.removed & {name, "prop", "props", "clutter"}:
-            continue
-        colours = {
-            key: palette.FIXED[dice.pick(("cream", "sand", "terracotta", "sage", "mustard", "stone"))] for key in "abc"
-        }
-        tall = min(size[0], size[1] * 1.2) * share * dice.between(0.85, 1.25)
-        foot = horizon * size[1] + (0.1 + depth * 0.62) * (1 - horizon) * size[1]
-        placed.append(
-            _Placed(paint.draw_sprite(glyph, tall, colours, lamp, flip), round(x * size[0]), round(foot), "table")
-        )
-    return placed
-
-
-def _slots(count: int, dice: Dice, wide: bool) -> list[tuple[float, float]]:
-    """Places for the hero and its companions: x and depth (0 far, 1 near), as parts of the ground."""
-    hero = dice.pick((0.36, 0.43, 0.5, 0.57, 0.64)) if count > 1 else dice.pick((0.38, 0.46, 0.5, 0.54, 0.62))
-    toward = 1 if hero < 0.5 or (hero == 0.5 and dice.chance(0.5)) else -1
-    step = 0.27 if wide else 0.31
-    slots = [(hero, dice.between(0.32, 0.58))]
-    for index in range(1, count):
-        away = (index + 1) // 2
-        direction = toward if index % 2 else -toward
-        x = min(0.9, max(0.1, hero + direction * step * away + dice.between(-0.03, 0.03)))
-        slots.append((x, dice.pick((0.12, 0.22, 0.72)) if index < 3 else 0.08))
-    return slots
-
-
-def _place(
-    reading: Reading, recipe: Recipe, look: Look, size: tuple[int, int], horizon: float, side: int
-) -> list[_Placed]:
-    """Every thing's sprite where it stands, farthest first. A removed thing leaves its slot empty."""
-    width, height = size
-    dice = Dice("things", recipe.seed, recipe.position)
-    lamp = paint.Lamp(side * 0.75, -0.66, look.key, look.shade, look.contrast, look.rim)
-    slots = _slots(len(reading.things), dice, width > height)
-    zoom, flips = dice.between(0.8, 1.16), [dice.chance(0.5) for _ in range(8)]
-    hero = _glyph(reading.things[0]).size if reading.things else 1.0
-    crowd = 1.0 if len(reading.things) < 2 else 0.86
-    placed: list[_Placed] = []
-    for index, thing in enumerate(reading.things):
-        glyph, (x, depth) = _glyph(thing), slots[index]
-        if reading.removed & {thing.glyph, thing.word}:
-            continue
-        share = 1.0 if index == 0 else max(0.45, min(1.35, glyph.size / hero)) * (0.72 + 0.2 * depth)
-        x0, y0, x1, y1 = glyph.bounds()
-        reach = (min(size) + abs(width - height) * 0.25) * (0.84 if reading.texts else 1.0)
-        tall = min(
-            reach * 0.52 * zoom * crowd * share,
-            (0.62 if index == 0 else 0.4) * width * (y1 - y0) / (x1 - x0),
-            height * 0.8,
-        )
-        foot = horizon * height + (0.1 + depth * 0.62) * (1 - horizon) * height
-        if glyph.stands == "bust" and index == 0:
-            tall, foot = height * 0.78 * zoom, height * 1.04
-        elif glyph.stands == "sky":
-            foot = height * 0.3 + tall * 0.2
-        colours = palette.thing_colours(thing.word, glyph.colours, thing.colour, Dice("wear", thing.word, recipe.seed))
-        sprite = paint.draw_sprite(glyph, tall, colours, lamp, flips[index])
-        margin = sprite.image.width // 2 + round(width * 0.03)
-        middle = min(max(round(x * width), margin), max(width - margin, width // 2))
-        placed.append(_Placed(sprite, middle, round(foot), glyph.stands))
-    if len(reading.things) == 1 and not reading.place and all(one.stands == "table" for one in placed):
-        placed += _props(slots[0][0], size, horizon, lamp, look, Dice("props", recipe.seed, recipe.position), reading)
-    return sorted(placed, key=lambda one: (one.stands != "sky", one.y))
-
-
-def _cast(layer: Image.Image, one: _Placed, look: Look, side: int, horizon: float) -> None:
-    """The thing's shadow on the half-size layer: a sheared, flattened copy of its outline, and contact at its foot."""
-    alpha = one.sprite.alpha.reduce(2)
-    width, height = alpha.size
-    blur = max(0.6, look.softness * layer.height)
-    pad = round(blur * 2.5) + 2
-    upright = look.reach < 0.4 and look.softness < 0.01  # a flash on the camera throws it on the wall behind
-    flat = 1.0 if upright else 0.30
-    room = one.y / 2 - horizon * layer.height  # on the ground it stops before the wall
-    tall = max(4, round(height * flat if upright else min(height * flat, room * 0.9)))
-    shear = 0 if upright else round(-side * look.reach * height * 0.27)
-    extent = (width + abs(shear) + 2 * pad, tall + 2 * pad)
-    lean, start = shear / tall, max(0, -shear)
-    shape = alpha.transform(
-        extent, Image.Transform.AFFINE,
-        (1, lean, -pad - start - shear + (-lean * pad), 0, height / tall, -pad * height / tall),
-        Image.Resampling.BILINEAR,
-    )  # fmt: skip
-    for _ in range(2):
-        shape = shape.filter(ImageFilter.BoxBlur(blur))
-    left = one.x // 2 - one.sprite.foot[0] // 2 - pad - start
-    top = one.y // 2 - tall - pad - (height - one.sprite.foot[1] // 2) // 2
-    if upright:
-        left, top = left - side * round(width * 0.09), top + round(height * 0.03)
-    strength = look.shadow * (1.0 if upright else 0.85)
-    dim = palette.mix(look.shade, (20, 14, 26), 0.4)
-    layer.paste(dim, (left, top), shape.point([round(i * strength) for i in range(256)]))
-    wide, deep = round(width * 0.92), max(6, round(width * 0.13))
-    spot = paint.radial((128, 128), (64, 64), 62, min(1.0, look.shadow * 1.5)).resize(
-        (wide, deep * 2), Image.Resampling.BILINEAR
-    )
-    middle = one.x // 2 - one.sprite.foot[0] // 2 + width // 2
-    layer.paste(dim, (middle - wide // 2, one.y // 2 - deep), spot)
+def _lamp(look: Look, side: int) -> paint.Lamp:
+    """Which way the light falls on things."""
+    x, y = {
+        "front": (0.0, -0.12), "side": (side * 0.98, -0.12), "left": (-0.98, -0.16), "right": (0.98, -0.16),
+        "top": (0.0, -1.0), "under": (side * 0.2, 0.95), "spot": (0.0, -0.95), "back": (side * 0.2, -0.3),
+    }.get(look.direction or "", (side * 0.75, -0.66))  # fmt: skip
+    return paint.Lamp(x, y, look.key, look.shade, look.contrast, look.rim)
 
 
 def _ground_texture(image: Image.Image, name: str, look: Look, horizon: float, version: int) -> None:
@@ -217,12 +92,23 @@ def _ground_texture(image: Image.Image, name: str, look: Look, horizon: float, v
     image.paste(ImageChops.overlay(image.crop(area), Image.merge("RGB", (grey, grey, grey))), (0, top))
 
 
-def _reflect(image: Image.Image, one: _Placed, strength: float) -> None:
-    flipped = one.sprite.image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
-    alpha = one.sprite.alpha.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
-    fade = Image.linear_gradient("L").point([round(max(0, 170 - i) * strength) for i in range(256)]).resize(alpha.size)
-    top = one.y - (one.sprite.image.height - one.sprite.foot[1]) - 2
-    image.paste(flipped, (one.x - one.sprite.foot[0], top), ImageChops.multiply(alpha, fade))
+def _wall_texture(image: Image.Image, name: str, horizon: float) -> None:
+    """A wall of wood, brick or paper behind things."""
+    grain = {
+        "textured": "concrete",
+        "patterned background": "tile",
+        "stone": "tile",
+        "bamboo": "wood",
+        "walnut": "wood",
+    }
+    texture = grain.get(name, name)
+    bottom = round(horizon * image.height)
+    if texture not in textures.GROUND_COLOURS or bottom < 8:
+        return
+    grey = textures.texture(texture, (image.width, bottom), 1)
+    tone = Image.new("RGB", (image.width, bottom), textures.GROUND_COLOURS[texture][0])
+    wall = Image.blend(image.crop((0, 0, image.width, bottom)), tone, 0.5)
+    image.paste(ImageChops.overlay(wall, Image.merge("RGB", (grey, grey, grey))), (0, 0))
 
 
 def _bloom(image: Image.Image, strength: float) -> Image.Image:
@@ -232,47 +118,167 @@ def _bloom(image: Image.Image, strength: float) -> Image.Image:
     return ImageChops.screen(image, soft.resize(image.size, Image.Resampling.BILINEAR))
 
 
-def compose(recipe: Recipe) -> Image.Image:
-    """The finished RGB picture of a recipe."""
-    reading = read(recipe.prompt, recipe.negative_prompt)
-    size, layout = SIZES[recipe.aspect_ratio], _layout(recipe)
+def _spotlight(image: Image.Image, focus: tuple[float, float]) -> Image.Image:
+    width, height = image.size
+    mask = paint.radial(
+        (width // 4, height // 4), (focus[0] * width / 4, focus[1] * height / 4), height / 4 * 0.72, 1.0
+    )
+    cone = Image.new("L", mask.size)
+    ImageDraw.Draw(cone).polygon(
+        [
+            (focus[0] * mask.width - mask.width * 0.04, 0),
+            (focus[0] * mask.width + mask.width * 0.04, 0),
+            (focus[0] * mask.width + mask.width * 0.3, mask.height),
+            (focus[0] * mask.width - mask.width * 0.3, mask.height),
+        ],
+        fill=110,
+    )
+    light = ImageChops.add(mask, cone.filter(ImageFilter.BoxBlur(4)), 1, 40).resize(
+        image.size, Image.Resampling.BILINEAR
+    )
+    return ImageChops.multiply(image, Image.merge("RGB", (light, light, light)))
+
+
+def _glow(image: Image.Image, one: Placed) -> None:
+    colour = (255, 232, 160) if one.glow == "glowing" else (255, 140, 50)
+    x0, y0, x1, y1 = one.area
+    radius = max(x1 - x0, y1 - y0) * 0.85
+    mask = paint.radial((image.width // 4, image.height // 4), ((x0 + x1) / 8, (y0 + y1) / 8), radius / 4, 0.95)
+    lit = ImageChops.screen(image, Image.new("RGB", image.size, colour))
+    image.paste(lit, (0, 0), mask.resize(image.size, Image.Resampling.BILINEAR))
+
+
+#: Where things are at home, if the prompt says nothing about where they are.
+_HOMES = {
+    "boat": "sea", "fish": "underwater", "house": "garden", "tree": "garden", "horse": "garden", "tower": "city",
+    "castle": "garden", "lighthouse": "sea", "plane": "sky", "balloon": "sky", "cloud": "sky", "rocket": "sky",
+    "palm": "beach",
+}  # fmt: skip
+
+
+def _homed(reading: Reading) -> Reading:
+    """The reading with a place for what looks lost in a studio."""
+    if reading.place or reading.ground or reading.backdrop or not reading.things or reading.light in ("studio", "neon"):
+        return reading
+    glyph = reading.things[0].glyph or ""
+    home = _HOMES.get(glyph)
+    if home is None and (reading.of("seasons") or reading.of("weather")) and glyph not in ("lamp", "sofa"):
+        home = "garden"
+    return reading if home is None or home in reading.removed else replace(reading, place=home)
+
+
+@dataclass(slots=True)
+class _Set:
+    """What a picture is made with, worked out from words and seed."""
+
+    reading: Reading
+    look: Look
+    camera: Camera
+    layout: Dice
+    side: int
+    horizon: float
+    ground: str | None
+    size: tuple[int, int]
+    accent: palette.RGB
+
+
+def _set(recipe: Recipe) -> _Set:
+    reading = _homed(read(recipe.prompt, recipe.negative_prompt))
+    layout = _layout(recipe)
     side = layout.pick((-1, 1))
     horizon = layout.between(0.54, 0.72)
-    ground = reading.ground or stage.place_ground(reading.place)
+    camera = camera_of(reading.of("camera"), reading.strange, reading.of("moods"), reading.nudges)
+    if camera.horizon is not None:
+        horizon = camera.horizon if reading.things else max(0.3, camera.horizon)
     hero = reading.things[0] if reading.things else Thing(reading.place or "still", None)
-    accents = palette.thing_colours(hero.word + " backdrop", (), None, Dice("accent", hero.word))
+    accents = palette.thing_colours(hero.word + " backdrop", (), (), Dice("accent", hero.word))
     accent = accents[layout.pick("abc")]
-    look = _printed(_grounded(look_of(reading), reading, ground), accent)
-    layer = stage.build(size, look, reading.place, horizon, side, layout, accent)
-    things = _place(reading, recipe, look, size, horizon, side)
+    ground = reading.ground or (None if reading.backdrop_colour else places.place_ground(reading.place))
+    look = look_of(reading)
+    if look.direction in ("left", "right"):
+        side = -1 if look.direction == "left" else 1
+    look = _printed(_grounded(look, reading, ground), accent)
+    return _Set(reading, look, camera, layout, side, horizon, ground, SIZES[recipe.aspect_ratio], accent)
+
+
+def compose(recipe: Recipe) -> Image.Image:
+    """The finished RGB picture of a recipe."""
+    made = _set(recipe)
+    reading, look, camera, size, horizon = made.reading, made.look, made.camera, made.size, made.horizon
+    open_place = None if reading.backdrop_colour else reading.place
+    words = prop_words(reading)
+    if camera.lens == "bokeh" and not look.dark:
+        look = replace(look, overlays=("bokeh", *look.overlays))
+    ashore = bool(reading.things) and reading.things[0].glyph not in ("boat", "fish", "bird", "sun", "moon", "cloud")
+    layer = stage.build(
+        size, look, open_place, horizon, made.side, made.layout, made.accent, words, camera.empty, ashore
+    )
+    if camera.view in ("back", "side"):  # the camera went round: so did what is behind
+        layer = layer.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    lamp = _lamp(look, made.side)
+    scene = Scene(size, horizon, look, camera, lamp, recipe.seed, recipe.position)
+    things = place(reading, scene)
+    things = sorted([*things, *props(reading, scene, things, words)], key=lambda one: (one.stands != "sky", one.z))
+    version = made.layout.pick((0, 1, 2))
+    image = _stood(made, layer, things, version, open_place)
+    focus = _focus(things, size)
+    for index, one in enumerate(things):
+        if one.glow:
+            _glow(image, one)
+        image.paste(one.sprite.image, one.corner, one.sprite.alpha)
+        if one.marks:
+            ink = (255, 255, 255) if palette.grey(look.sky[1]) < 150 else palette.mix(look.shade, (40, 34, 52), 0.5)
+            draw_marks(image, one.marks, one.area, made.side, ink, Dice("marks", recipe.seed, index))
+    shapes = _outline(things, size)
+    in_front(image, look, Dice("air", recipe.seed, recipe.position), focus, made.side)
+    image = through(image, camera, Dice("lens", recipe.seed, recipe.position), shapes)
+    if look.direction == "spot":
+        image = _spotlight(image, focus)
+    draw_texts(image, reading.texts, look, made.layout, reading.text_size)
+    if look.dark or look.glow > 0.7 or "bloom" in look.overlays:
+        image = _bloom(image, 1.1 if "bloom" in look.overlays else 0.75 if look.rim > 0.5 else 0.45)
+    image = finish(image, look, reading, recipe.seed, recipe.position, shapes=shapes)
+    return mark(border(image, camera))
+
+
+def _stood(made: _Set, layer: Image.Image, things: list[Placed], version: int, place_name: str | None) -> Image.Image:
+    """The full-size picture of stage, ground, shadows and reflections, before anything stands on it."""
+    look, camera, horizon = made.look, made.camera, made.horizon
     if look.shadow:
         for one in things:
             if one.stands == "table":
-                _cast(layer, one, look, side, horizon)
-    image = layer.resize(size, Image.Resampling.BICUBIC)
-    if ground and reading.place not in ("sea", "beach", "space"):
-        _ground_texture(image, ground, look, horizon, layout.pick((0, 1, 2)))
-    shine = (
-        0.9
-        if ground in ("marble", "tile")
-        else (0.75 if look.rim > 0.5 else 0.35 if reading.light == "studio" else 0.0)
-    )
+                cast(layer, one, look, made.side, horizon)
+    if camera.blur:
+        layer = layer.filter(ImageFilter.BoxBlur(camera.blur)).filter(ImageFilter.BoxBlur(camera.blur * 0.7))
+    image = layer.resize(made.size, Image.Resampling.BICUBIC)
+    bare = place_name in ("sea", "beach", "space", "underwater", "sky") or camera.blur >= 6
+    if made.ground in textures.GROUND_COLOURS and not bare:
+        _ground_texture(image, made.ground, look, max(0.0, horizon), version)
+    if made.reading.backdrop and not made.reading.backdrop_colour:
+        _wall_texture(image, made.reading.backdrop, horizon)
+    shine = 0.9 if made.ground in ("marble", "tile", "glasstop") else 0.75 if look.rim > 0.5 else 0.0
+    if made.reading.light == "studio":
+        shine = max(shine, 0.35)
+    if "reflection" in look.overlays:
+        shine = 1.4
     for one in things:
-        if shine and one.stands == "table":
-            _reflect(image, one, shine)
-    for one in things:
-        image.paste(one.sprite.image, (one.x - one.sprite.foot[0], one.y - one.sprite.foot[1]), one.sprite.alpha)
-    draw_texts(image, reading.texts, look, layout)
-    if look.dark or look.glow > 0.7:
-        image = _bloom(image, 0.75 if look.rim > 0.5 else 0.45)
-    return finish(
-        image, look, reading, recipe.seed, recipe.position, recipe.prompt, shapes=things_outline(things, size)
-    )
+        if shine and one.stands == "table" and not one.lift:
+            reflect(image, one, shine)
+    return image
 
 
-def things_outline(things: list[_Placed], size: tuple[int, int]) -> Image.Image:
+def _focus(things: list[Placed], size: tuple[int, int]) -> tuple[float, float]:
+    """The middle of what is looked at, as parts of the picture."""
+    standing = [one for one in things if one.stands != "sky" and not one.stands.startswith("prop")]
+    if not standing:
+        return 0.5, 0.55
+    x0, y0, x1, y1 = max(standing, key=lambda one: one.sprite.image.height).area
+    return (x0 + x1) / 2 / size[0], (y0 + y1) / 2 / size[1]
+
+
+def _outline(things: list[Placed], size: tuple[int, int]) -> Image.Image:
     """Where things are, as one mask: painterly styles keep finer strokes there."""
     mask = Image.new("L", size)
     for one in things:
-        mask.paste(255, (one.x - one.sprite.foot[0], one.y - one.sprite.foot[1]), one.sprite.alpha)
+        mask.paste(255, one.corner, one.sprite.alpha)
     return mask

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import io
 
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
+from promptlab.simulator.pictures.letters import Unit, units
 from promptlab.simulator.pictures.looks import Look
 from promptlab.simulator.pictures.palette import RGB, grey, mix
 from promptlab.simulator.pictures.rng import Dice
@@ -17,11 +19,19 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 @functools.lru_cache(maxsize=64)
 def _font(size: int) -> Font:
-    return ImageFont.load_default(size)
+    """Pillow's own font, set without the optional library for complex scripts, so that every machine sets it alike."""
+    font = ImageFont.load_default(size)
+    if isinstance(font, ImageFont.FreeTypeFont):
+        return ImageFont.truetype(io.BytesIO(font.font_bytes), size, layout_engine=ImageFont.Layout.BASIC)
+    return font
+
+
+def _wide(unit: Unit, size: int) -> float:
+    return size * 0.92 if unit.strokes else _font(size).getlength(unit.text)
 
 
 def _width(text: str, size: int) -> float:
-    return _font(size).getlength(text)
+    return sum(_wide(unit, size) for unit in units(text))
 
 
 def _fit(text: str, width: float, largest: int) -> int:
@@ -31,14 +41,81 @@ def _fit(text: str, width: float, largest: int) -> int:
 
 
 def _stroke(mask: Image.Image, at: tuple[float, float], text: str, size: int, weight: int) -> None:
-    ImageDraw.Draw(mask).text(at, text, font=_font(size), fill=255, anchor="mm", stroke_width=weight, stroke_fill=255)
+    """The text with its middle at a point; what the font lacks is drawn."""
+    pen, font = ImageDraw.Draw(mask), _font(size)
+    if all(not unit.accents and not unit.strokes for unit in units(text)):
+        plain = "".join(unit.text for unit in units(text))
+        pen.text(at, plain, font=font, fill=255, anchor="mm", stroke_width=weight, stroke_fill=255)
+        return
+    x, base = at[0] - _width(text, size) / 2, at[1] + size * 0.34
+    for unit in units(text):
+        if unit.strokes:
+            _sign(pen, (x + size * 0.06, base - size * 0.74), size * 0.8, unit.text, max(2, size // 13))
+        else:
+            pen.text((x, base), unit.text, font=font, fill=255, anchor="ls", stroke_width=weight, stroke_fill=255)
+            for accent in unit.accents:
+                high = unit.text[:1].isupper() or unit.text[:1] in "bdfhklt"
+                _accent(pen, accent, x + _wide(unit, size) / 2, base, size, high)
+        x += _wide(unit, size)
 
 
-def draw_texts(image: Image.Image, texts: tuple[str, ...], look: Look, dice: Dice) -> None:
+def _accent(pen: ImageDraw.ImageDraw, accent: str, x: float, base: float, size: int, high: bool) -> None:
+    """A mark over or under a letter whose middle is at x."""
+    top, r, width = base - size * (0.84 if high else 0.66), size * 0.1, max(2, size // 14)
+
+    def line(*points: tuple[float, float]) -> None:
+        pen.line([(x + a * r, top + b * r) for a, b in points], fill=255, width=width, joint="curve")
+
+    lines = {
+        "acute": ((-0.5, 0.7), (0.8, -0.7)), "grave": ((0.5, 0.7), (-0.8, -0.7)), "macron": ((-1.2, 0), (1.2, 0)),
+        "circumflex": ((-1.1, 0.7), (0, -0.6), (1.1, 0.7)), "caron": ((-1.1, -0.7), (0, 0.6), (1.1, -0.7)),
+        "tilde": ((-1.3, 0.4), (-0.6, -0.4), (0.4, 0.3), (1.3, -0.4)), "breve": ((-1.1, -0.6), (0, 0.5), (1.1, -0.6)),
+        "hook": ((-0.3, -0.8), (0.6, -0.5), (0, 0.6)), "horn": ((1.6, 0.9), (2.3, 0.1)),
+    }  # fmt: skip
+    if accent in lines:
+        line(*lines[accent])
+    elif accent == "double acute":
+        line((-0.9, 0.7), (0.0, -0.7))
+        line((0.5, 0.7), (1.4, -0.7))
+    elif accent in ("diaeresis", "dot", "ring"):
+        dots = {"diaeresis": (-0.95, 0.95)}.get(accent, (0.0,))
+        for a in dots:
+            d = r * (0.9 if accent == "ring" else 0.5)
+            area = (x + a * r - d, top - d, x + a * r + d, top + d)
+            pen.ellipse(area, fill=None if accent == "ring" else 255, outline=255, width=max(2, width * 3 // 4))
+    else:
+        low = base + size * 0.06
+        if accent == "dot below":
+            pen.ellipse((x - r * 0.5, low + r * 0.4, x + r * 0.5, low + r * 1.4), fill=255)
+        else:
+            pen.line((x, low - r * 0.4, x + r * 0.5, low + r * 0.5, x - r * 0.6, low + r * 1.2), fill=255, width=width)
+
+
+def _sign(pen: ImageDraw.ImageDraw, at: tuple[float, float], size: float, letter: str, width: int) -> None:
+    """A sign that stands for a letter nobody can spell here: brush strokes in a square, its own for each letter."""
+    dice, (x, y) = Dice("sign of", letter), at
+    rows = sorted(dice.between(0.06, 0.96) for _ in range(3 + int(dice.unit() * 2)))
+    for row in rows:
+        left, right = dice.between(0.02, 0.3), dice.between(0.68, 0.98)
+        pen.line((x + left * size, y + row * size + 1, x + right * size, y + row * size - 1), fill=255, width=width)
+    column = dice.between(0.32, 0.66)
+    pen.line((x + column * size, y, x + column * size, y + size), fill=255, width=width)
+    for way in (-1, 1):
+        start = dice.between(0.3, 0.6)
+        pen.line(
+            (x + column * size, y + start * size, x + (column + way * 0.22) * size, y + (start + 0.2) * size,
+             x + (column + way * 0.42) * size, y + 0.98 * size), fill=255, width=width, joint="curve",
+        )  # fmt: skip
+
+
+_SCALES = {"giant": 1.7, "big": 1.35, "small": 0.62, "tiny": 0.45, "tall": 1.3, "wide": 1.2, "thin": 0.8}
+
+
+def draw_texts(image: Image.Image, texts: tuple[str, ...], look: Look, dice: Dice, wanted: str = "") -> None:
     """Quoted text, large in the sky, one line a quote; neon light makes it a tube."""
     y = image.height * dice.between(0.11, 0.17)
     for text in texts[:3]:
-        size = _fit(text, image.width * 0.82, round(image.height * 0.15))
+        size = _fit(text, image.width * 0.82, round(image.height * 0.13 * _SCALES.get(wanted, 1.1)))
         mask = Image.new("L", (image.width, size * 2))
         _stroke(mask, (image.width / 2, size), text, size, max(1, size // 34))
         place = (0, round(y) - size)
@@ -88,7 +165,7 @@ def garble(image: Image.Image, dice: Dice) -> Image.Image:
     x, y = image.width * dice.between(0.2, 0.34), image.height * dice.between(0.12, 0.3)
     for word in range(2):
         for _ in range(4 + int(dice.unit() * 3)):
-            letter = dice.pick("ЯƎЖΛΞ8RBQGæøßþ&")
+            letter = dice.pick("RBQG8&KSXZ%#@")
             glyph = Image.new("L", (size * 2, size * 2))
             _stroke(glyph, (size, size), letter, size, 2)
             glyph = glyph.rotate(dice.between(-24, 24), Image.Resampling.BILINEAR)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
+from promptlab.simulator.pictures.looks import Look
 from promptlab.simulator.pictures.palette import RGB, mix, role
-from promptlab.simulator.pictures.parts import Glyph, Part
+from promptlab.simulator.pictures.parts import Finish, Glyph, Part
 
-__all__ = ["Lamp", "Sprite", "draw_sprite", "gradient", "radial"]
+__all__ = ["Lamp", "Sprite", "draw_sprite", "gradient", "radial", "relit", "rim_of", "scaled"]
 
 _OVER = 2  # supersampling
 _ANY = [0] + [255] * 255
@@ -114,9 +115,59 @@ def _paint_part(image: Image.Image, alpha: Image.Image, part: Part, scale: float
     alpha.paste(255, (left, top), mask)
 
 
-def draw_sprite(glyph: Glyph, height: float, colours: dict[str, RGB], lamp: Lamp, flip: bool = False) -> Sprite:
-    """Draw a glyph so that its box is `height` pixels high."""
+_LARGEST = 900  # pixels of a sprite's longer side: beyond it is drawn smaller and blown up
+
+
+def scaled(sprite: Sprite, factor: float) -> Sprite:
+    """The sprite larger or smaller."""
+    if abs(factor - 1.0) < 0.01:
+        return sprite
+    size = (max(2, round(sprite.image.width * factor)), max(2, round(sprite.image.height * factor)))
+    kind = Image.Resampling.BILINEAR
+    foot = (round(sprite.foot[0] * factor), round(sprite.foot[1] * factor))
+    return Sprite(_bled(sprite).resize(size, kind), sprite.alpha.resize(size, kind), foot)
+
+
+def _bled(sprite: Sprite) -> Image.Image:
+    """Colour a little beyond the outline, so that no dark fringe appears when pixels are averaged."""
+    return Image.composite(sprite.image, sprite.image.filter(ImageFilter.MaxFilter(5)), sprite.alpha)
+
+
+def rim_of(alpha: Image.Image, reach: int) -> Image.Image:
+    """Bright along the outline, inside it."""
+    step = 4
+    small = alpha.reduce(step)
+    soft = small.filter(ImageFilter.BoxBlur(max(1, reach // step))).filter(ImageFilter.BoxBlur(max(1, reach // step)))
+    rim = ImageChops.subtract(small, soft.point([min(255, round(i * 1.05)) for i in range(256)]))
+    wide = rim.point([min(255, i * 3) for i in range(256)]).resize(alpha.size, Image.Resampling.BILINEAR)
+    return ImageChops.multiply(wide, alpha)
+
+
+def relit(sprite: Sprite, look: Look) -> Sprite:
+    """The sprite under light from behind: dark, with a bright rim; or only an outline against it."""
+    if look.direction == "silhouette":
+        dark = mix(look.shade, (10, 8, 14), 0.78)
+        return Sprite(Image.new("RGB", sprite.image.size, dark), sprite.alpha, sprite.foot)
+    if look.direction != "back":
+        return sprite
+    dim = ImageChops.multiply(sprite.image, Image.new("RGB", sprite.image.size, mix(look.shade, (150, 140, 160), 0.5)))
+    light = Image.new("RGB", sprite.image.size, mix(look.key, (255, 255, 255), 0.5))
+    rim = rim_of(sprite.alpha, max(6, min(sprite.image.size) // 12))
+    return Sprite(Image.composite(light, dim, rim), sprite.alpha, sprite.foot)
+
+
+def draw_sprite(
+    glyph: Glyph, height: float, colours: dict[str, RGB], lamp: Lamp, flip: bool = False, finish: Finish | None = None
+) -> Sprite:
+    """Draw a glyph so that its box is `height` pixels high; `finish` replaces that of all shaded parts."""
     x0, y0, x1, y1 = glyph.bounds()
+    longer = height * max(1.0, (x1 - x0) / (y1 - y0))
+    if longer > _LARGEST:
+        small = draw_sprite(glyph, height * _LARGEST / longer, colours, lamp, flip, finish)
+        return scaled(small, longer / _LARGEST)
+    if finish is not None:
+        parts = (replace(part, finish=finish) if part.finish in ("soft", "gloss") else part for part in glyph.parts)
+        glyph = replace(glyph, parts=tuple(parts))
     scale = height / (y1 - y0)
     size = (math.ceil((x1 - x0) * scale) + 6, math.ceil((y1 - y0) * scale) + 6)
     if flip:  # drawn mirrored, lit from the mirrored side, so that light still falls from where it should

@@ -6,7 +6,7 @@ import colorsys
 
 from promptlab.simulator.pictures.rng import Dice
 
-__all__ = ["COLOUR_WORDS", "FIXED", "MATERIALS", "RGB", "grey", "mix", "role", "shift_hue", "thing_colours"]
+__all__ = ["FIXED", "RGB", "grey", "hue", "mix", "multiply", "role", "shaded", "shift_hue", "thing_colours"]
 
 RGB = tuple[int, int, int]
 
@@ -54,27 +54,21 @@ FIXED: dict[str, RGB] = {
     "sky": (142, 190, 222),
     "stone": (186, 180, 172),
     "lilac": (180, 160, 208),
+    "cyan": (70, 196, 214),
+    "magenta": (206, 60, 140),
+    "maroon": (122, 38, 52),
+    "peach": (250, 190, 152),
+    "lime": (168, 206, 70),
+    "olive": (128, 130, 66),
+    "mint": (166, 220, 190),
+    "tan": (206, 172, 130),
+    "charcoal": (70, 72, 78),
+    "silver": (202, 206, 212),
+    "copper": (196, 116, 82),
+    "ice": (196, 226, 242),
+    "jade": (72, 160, 124),
+    "chocolate": (98, 60, 44),
 }
-
-COLOUR_WORDS: dict[str, str] = {name: name for name in FIXED if name not in {"leaf", "light", "dark", "screen", "skin"}}
-COLOUR_WORDS |= {"gray": "grey", "crimson": "red", "scarlet": "red", "violet": "purple", "turquoise": "teal"}
-COLOUR_WORDS |= {
-    "beige": "sand",
-    "ivory": "cream",
-    "golden": "gold",
-    "emerald": "green",
-    "rose": "pink",
-    "indigo": "navy",
-}
-
-#: Material → the colour it lends and whether it shines.
-MATERIALS: dict[str, tuple[str, bool]] = {
-    "oak": ("wood", False), "wooden": ("wood", False), "walnut": ("bark", False), "bamboo": ("sand", False),
-    "brass": ("brass", True), "copper": ("terracotta", True), "steel": ("metal", True), "silver": ("metal", True),
-    "chrome": ("metal", True), "leather": ("brown", False), "porcelain": ("white", True), "stoneware": ("stone", False),
-    "clay": ("terracotta", False), "terracotta": ("terracotta", False), "denim": ("blue", False),
-    "jade": ("sage", True),
-}  # fmt: skip
 
 _WARDROBE = ("terracotta", "teal", "mustard", "sage", "coral", "blue", "plum", "sky", "pink", "navy", "lilac", "cream")
 
@@ -87,6 +81,17 @@ def mix(one: RGB, other: RGB, amount: float) -> RGB:
         round(one[1] * keep + other[1] * amount),
         round(one[2] * keep + other[2] * amount),
     )
+
+
+def multiply(one: RGB, other: RGB) -> RGB:
+    """Both as filters, one behind the other."""
+    return round(one[0] * other[0] / 255), round(one[1] * other[1] / 255), round(one[2] * other[2] / 255)
+
+
+def hue(turn: float, saturation: float, value: float) -> RGB:
+    """The colour at a fraction of the colour circle."""
+    r, g, b = colorsys.hsv_to_rgb(turn % 1, saturation, value)
+    return round(r * 255), round(g * 255), round(b * 255)
 
 
 def grey(colour: RGB) -> int:
@@ -110,15 +115,28 @@ def role(name: str, colours: dict[str, RGB]) -> RGB:
     return colour
 
 
-def thing_colours(word: str, own: tuple[str, ...], asked: str | None, dice: Dice) -> dict[str, RGB]:
-    """What a thing wears: the colour asked for, its own, or one from its word; jittered a little by the seed."""
+def shaded(colour: RGB, shade: str | None) -> RGB:
+    """A colour made lighter, darker or more vivid."""
+    if shade == "lighter":
+        return mix(colour, (255, 255, 255), 0.45)
+    if shade == "darker":
+        return mix(colour, (18, 14, 26), 0.48)
+    if shade == "vivid":
+        return shift_hue(colour, 0, 1.5, 1.15)
+    return colour
+
+
+def thing_colours(
+    word: str, own: tuple[str, ...], asked: tuple[str, ...], dice: Dice, shade: str | None = None
+) -> dict[str, RGB]:
+    """What a thing wears: the colours asked for, its own, or some from its word; jittered a little by the seed."""
     choice = Dice("wardrobe", word)
     names = list(own)
     while len(names) < 3:
         name = choice.pick(_WARDROBE)
         if name not in names:
             names.append(name)
-    if asked:
-        names[0] = asked
+    names[: len(asked)] = asked
     turn = dice.between(-0.035, 0.035)
-    return {key: shift_hue(FIXED[name], turn) for key, name in zip("abc", names, strict=False)}
+    worn = {key: shift_hue(FIXED[name], turn) for key, name in zip("abc", names, strict=False)}
+    return {key: shaded(colour, shade) if key == "a" else colour for key, colour in worn.items()}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal
 
-__all__ = ["Glyph", "Part", "box", "curve", "line", "oval", "poly", "smooth"]
+from promptlab.simulator.pictures import angles
+
+__all__ = ["Finish", "Glyph", "Part", "box", "curve", "line", "oval", "poly", "smooth", "warped"]
 
 Point = tuple[float, float]
 Finish = Literal["soft", "flat", "glass", "gloss", "glow"]
@@ -114,3 +118,34 @@ def curve(points: str, colour: str, finish: Finish = "soft") -> Part:
 def line(points: str, width: float, colour: str, finish: Finish = "soft") -> Part:
     """A smooth stroke with round ends."""
     return Part("line", smooth(_points(points), closed=False), colour, width, finish)
+
+
+def _outline(part: Part) -> tuple[Point, ...]:
+    """An oval's or a box's edge as points, so that it can be bent."""
+    (x0, y0), (x1, y1) = part.points
+    if part.kind == "oval":
+        turns = [index * math.pi / 16 for index in range(32)]
+        return tuple(
+            ((x0 + x1) / 2 + (x1 - x0) / 2 * angles.cos(turn), (y0 + y1) / 2 + (y1 - y0) / 2 * angles.sin(turn))
+            for turn in turns
+        )
+    radius = min(part.width, (x1 - x0) / 2, (y1 - y0) / 2)
+    if radius <= 0.5:
+        return (x0, y0), ((x0 + x1) / 2, y0), (x1, y0), (x1, y1), ((x0 + x1) / 2, y1), (x0, y1)
+    corners = ((x1 - radius, y1 - radius, 0), (x0 + radius, y1 - radius, 1), (x0 + radius, y0 + radius, 2),
+               (x1 - radius, y0 + radius, 3))  # fmt: skip
+    return tuple(
+        (x + radius * angles.cos(turn), y + radius * angles.sin(turn))
+        for x, y, quarter in corners
+        for turn in [(quarter + step / 4) * math.pi / 2 for step in range(5)]
+    )
+
+
+def warped(glyph: Glyph, move: Callable[[float, float], tuple[float, float]]) -> Glyph:
+    """The glyph with every point moved; strokes keep their thickness."""
+    parts = []
+    for part in glyph.parts:
+        if part.kind in ("oval", "box"):
+            part = Part("poly", _outline(part), part.colour, 0.0, part.finish)
+        parts.append(replace(part, points=tuple(move(x, y) for x, y in part.points)))
+    return replace(glyph, parts=tuple(parts))

@@ -1,73 +1,21 @@
-"""What stands behind and under things: a soft half-size layer with sky or wall, a motif or place, and the ground."""
+"""What stands behind and under things: sky or wall, a motif or place, and the ground, on a soft half-size layer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
-from PIL import Image, ImageChops, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
 
+from promptlab.simulator.pictures.backs import behind, on_ground
+from promptlab.simulator.pictures.canvas import Stage
 from promptlab.simulator.pictures.looks import Look
-from promptlab.simulator.pictures.paint import gradient, radial
-from promptlab.simulator.pictures.palette import FIXED, RGB, mix
+from promptlab.simulator.pictures.paint import gradient
+from promptlab.simulator.pictures.palette import RGB, hue, mix
 from promptlab.simulator.pictures.parts import smooth
+from promptlab.simulator.pictures.places import PLACES, outdoors, water
 from promptlab.simulator.pictures.rng import Dice
 
-__all__ = ["Stage", "build", "place_ground"]
-
-Points = Sequence[tuple[float, float]]
-
-
-@dataclass(slots=True)
-class Stage:
-    """The half-size layer being painted. Coordinates are parts of its width and height, 0 to 1."""
-
-    image: Image.Image
-    look: Look
-    horizon: float
-    side: int  # -1: light from the left, 1: from the right
-    dice: Dice
-    accent: RGB
-
-    def fill(self, points: Points, colour: RGB, opacity: float = 1.0, blur: float = 0.0) -> None:
-        """Fill an antialiased polygon."""
-        self._paste(lambda pen, at: pen.polygon([at(p) for p in points], fill=255), points, colour, opacity, blur)
-
-    def disc(self, x: float, y: float, radius: float, colour: RGB, opacity: float = 1.0, blur: float = 0.0) -> None:
-        """Fill a circle; the radius is a part of the height."""
-        wide = radius * self.image.height / self.image.width
-        corners = [(x - wide, y - radius), (x + wide, y + radius)]
-        self._paste(lambda pen, at: pen.ellipse([at(p) for p in corners], fill=255), corners, colour, opacity, blur)
-
-    def bar(self, x0: float, y0: float, x1: float, y1: float, colour: RGB, opacity: float = 1.0) -> None:
-        """Fill a rectangle."""
-        width, height = self.image.size
-        area = (round(x0 * width), round(y0 * height), round(x1 * width), round(y1 * height))
-        if area[2] > area[0] and area[3] > area[1]:
-            mask = Image.new("L", (area[2] - area[0], area[3] - area[1]), round(255 * opacity))
-            self.image.paste(colour, (area[0], area[1]), mask)
-
-    def glow(self, x: float, y: float, radius: float, colour: RGB, strength: float) -> None:
-        """A round pool of light."""
-        width, height = self.image.size
-        mask = radial(self.image.size, (x * width, y * height), radius * height, strength)
-        self.image.paste(ImageChops.screen(self.image, Image.new("RGB", self.image.size, colour)), (0, 0), mask)
-
-    def _paste(self, draw: Callable[..., None], points: Points, colour: RGB, opacity: float, blur: float) -> None:
-        width, height = self.image.size
-        margin = round(blur * 3) + 2
-        left = max(0, round(min(x for x, _ in points) * width) - margin)
-        top = max(0, round(min(y for _, y in points) * height) - margin)
-        right = min(width, round(max(x for x, _ in points) * width) + margin)
-        bottom = min(height, round(max(y for _, y in points) * height) + margin)
-        if right <= left or bottom <= top:
-            return
-        mask = Image.new("L", ((right - left) * 2, (bottom - top) * 2))
-        draw(ImageDraw.Draw(mask), lambda p: (round((p[0] * width - left) * 2), round((p[1] * height - top) * 2)))
-        mask = mask.reduce(2)
-        if blur:
-            mask = mask.filter(ImageFilter.BoxBlur(blur)).filter(ImageFilter.BoxBlur(blur))
-        self.image.paste(colour, (left, top), mask.point([round(i * opacity) for i in range(256)]))
+__all__ = ["build"]
 
 
 def _tint(stage: Stage, amount: float, toward: RGB | None = None) -> RGB:
@@ -156,276 +104,96 @@ def _tubes(stage: Stage) -> None:
         stage.image.paste(mix(colour, (255, 255, 255), 0.7), (0, 0), mask.filter(ImageFilter.BoxBlur(1)))
 
 
-# --- places ---------------------------------------------------------------------------------------------------------
-
-
-def _ridge(stage: Stage, base: float, rise: float, peaks: int) -> list[tuple[float, float]]:
-    points = []
-    for index in range(peaks * 2 + 1):
-        high = rise * stage.dice.between(0.55, 1.0) if index % 2 else rise * stage.dice.between(0.0, 0.35)
-        points.append((index / (peaks * 2) * 1.2 - 0.1, base - high))
-    return points
-
-
-def _mountains(stage: Stage) -> None:
-    cold = mix(stage.look.shade, (84, 104, 142), 0.5)
-    for index, (rise, peaks) in enumerate(((0.46, 3), (0.3, 4), (0.16, 5))):
-        ridge = _ridge(stage, stage.horizon + 0.02, rise, peaks)
-        colour = mix(stage.look.sky[2], cold, 0.34 + 0.24 * index)
-        stage.fill([*ridge, (1.2, 1.0), (-0.2, 1.0)], colour)
-        if index == 0:
-            for (xa, ya), (x, y), (xb, yb) in zip(ridge, ridge[1:], ridge[2:], strict=False):
-                if y < ya and y < yb:  # snow on the lit side of each peak
-                    flank = (xa, ya) if stage.side < 0 else (xb, yb)
-                    edge = (x + (flank[0] - x) * 0.45, y + (flank[1] - y) * 0.45)
-                    reach = edge[0] - x
-                    cap = [(x, y), edge, (x + reach * 0.2, y + 0.07), (x - reach * 0.25, y + 0.05)]
-                    stage.fill(cap, mix((250, 250, 255), stage.look.key, 0.4), 0.92)
-
-
-def _water(stage: Stage, top: float, bottom: float) -> None:
-    width, height = stage.image.size
-    deep = mix((44, 112, 150), stage.look.shade, 0.35)
-    rows = gradient(
-        (width, max(1, round((bottom - top) * height))),
-        (mix(stage.look.sky[2], deep, 0.35), mix(deep, stage.look.sky[0], 0.25), deep),
-    )
-    stage.image.paste(rows, (0, round(top * height)))
-    for _ in range(46):
-        depth = stage.dice.unit() ** 1.5
-        x, y = stage.dice.unit(), top + 0.01 + (bottom - top) * depth
-        length = 0.01 + 0.07 * depth
-        near = 1 - min(1.0, abs(x - (0.5 + stage.side * 0.2)) * 2)
-        stage.bar(x - length, y, x + length, y + 0.004, mix(stage.look.sky[2], stage.look.key, 0.6), 0.15 + 0.5 * near)
-
-
-def _sea(stage: Stage) -> None:
-    stage.disc(0.5 + stage.side * 0.2, stage.horizon - 0.1, 0.085, mix(stage.look.key, (255, 255, 255), 0.3), 0.95)
-    _water(stage, stage.horizon, 1.0)
-
-
-def _beach(stage: Stage) -> None:
-    stage.disc(0.5 + stage.side * 0.2, stage.horizon - 0.14, 0.09, mix(stage.look.key, (255, 255, 255), 0.3), 0.95)
-    _water(stage, stage.horizon - 0.07, stage.horizon + 0.06)
-    shore = [(x / 6, stage.horizon + 0.03 + stage.dice.between(-0.012, 0.02)) for x in range(-1, 8)]
-    line = smooth(tuple(shore), closed=False)
-    stage.fill([*((x, y - 0.016) for x, y in line), (1.2, 1.0), (-0.2, 1.0)], (250, 250, 246), 0.85)
-    stage.fill([*line, (1.2, 1.0), (-0.2, 1.0)], stage.look.ground[0])
-    _palm(stage, 0.5 - stage.side * stage.dice.between(0.3, 0.4))
-
-
-def _palm(stage: Stage, x: float) -> None:
-    dark, lean = mix((30, 74, 62), stage.look.shade, 0.35), stage.side * 0.06
-    base, top = stage.horizon + 0.07, stage.horizon - 0.42
-    trunk = [(x, base), (x + lean * 0.3, base - 0.22), (x + lean, top)]
-    left = smooth(tuple((a - 0.011, b) for a, b in trunk), closed=False)
-    right = smooth(tuple((a + 0.013, b) for a, b in trunk), closed=False)
-    stage.fill([*left, *reversed(right)], mix((96, 66, 50), stage.look.shade, 0.35))
-    for reach, drop in (
-        (-0.2, 0.1),
-        (-0.16, -0.05),
-        (-0.06, -0.11),
-        (0.07, -0.1),
-        (0.17, -0.04),
-        (0.2, 0.11),
-        (-0.09, 0.15),
-        (0.1, 0.16),
-    ):
-        tip, mid = (x + lean + reach, top + drop), (x + lean + reach * 0.5, top + drop * 0.5 - 0.06)
-        under = (mid[0], mid[1] + 0.045)
-        stage.fill(smooth(((x + lean, top), mid, tip, under), closed=True), dark)
-
-
-def _forest(stage: Stage) -> None:
-    green = mix((44, 92, 70), stage.look.shade, 0.25)
-    for layer in range(3):
-        colour = mix(stage.look.sky[2], green, 0.35 + 0.27 * layer)
-        for _ in range(9):
-            x, high = stage.dice.between(-0.05, 1.05), stage.dice.between(0.22, 0.4) * (0.8 + 0.25 * layer)
-            base = stage.horizon + 0.02
-            for tier in range(3):
-                y, wide = base - high * (0.1 + 0.28 * tier), 0.075 * (1 - 0.24 * tier)
-                stage.fill([(x - wide, y), (x + wide, y), (x, y - high * 0.42)], colour)
-
-
-def _city(stage: Stage) -> None:
-    lights = mix((255, 214, 130), stage.look.key, 0.3)
-    for layer in range(2):
-        x = -0.03
-        while x < 1.0:
-            wide, high = stage.dice.between(0.07, 0.13), stage.dice.between(0.14, 0.46) * (1 - 0.3 * layer)
-            top = stage.horizon + 0.02 - high
-            colour = mix(stage.look.sky[2], mix(stage.look.shade, (70, 78, 108), 0.5), 0.4 + 0.3 * layer)
-            stage.bar(x, top, x + wide * 0.94, stage.horizon + 0.03, colour)
-            for row in range(int(high / 0.035)):
-                for column in range(int(wide / 0.024)):
-                    if stage.dice.chance(0.6 if stage.look.dark else 0.3):
-                        a, b = x + 0.008 + column * 0.024, top + 0.014 + row * 0.035
-                        stage.bar(a, b, a + 0.011, b + 0.017, lights, 0.85 if stage.look.dark else 0.4)
-            x += wide
-
-
-def _lobby(stage: Stage) -> None:
-    """Glass walls with a view, mullions, a ceiling with lights."""
-    glass = mix(stage.look.sky[1], (176, 212, 226), 0.5)
-    width, height = stage.image.size
-    stage.image.paste(
-        gradient((width, round(stage.horizon * height)), (mix(glass, (120, 160, 190), 0.4), glass, stage.look.sky[2])),
-        (0, 0),
-    )
-    for _ in range(7):
-        x, high = stage.dice.unit(), stage.dice.between(0.1, 0.32)
-        stage.bar(x, stage.horizon - high, x + 0.1, stage.horizon, mix(glass, stage.look.shade, 0.26), 0.7)
-    panes, frame = 5 + int(stage.dice.unit() * 3), mix(stage.look.shade, (70, 74, 84), 0.6)
-    for index in range(panes + 1):
-        x = index / panes
-        stage.bar(x - 0.006, 0.1, x + 0.006, stage.horizon, frame)
-        if stage.dice.chance(0.6):
-            stage.fill(
-                [(x + 0.03, 0.12), (x + 0.07, 0.12), (x + 0.01, stage.horizon), (x - 0.03, stage.horizon)],
-                (255, 255, 255),
-                0.22,
-            )
-    stage.bar(0, 0.33, 1, 0.342, frame)
-    stage.bar(0, 0, 1, 0.1, mix(stage.look.sky[2], (120, 110, 104), 0.4))
-    for index in range(6):
-        stage.disc(0.1 + index * 0.16, 0.07, 0.014, (255, 246, 220))
-        stage.glow(0.1 + index * 0.16, 0.1, 0.2, stage.look.key, 0.35)
-
-
-def _window(stage: Stage) -> None:
-    x = 0.5 + stage.side * 0.24
-    frame = mix((250, 248, 244), stage.look.shade, 0.12)
-    stage.bar(x - 0.2, 0.05, x + 0.2, stage.horizon - 0.12, frame)
-    width, height = stage.image.size
-    view = gradient(
-        (round(0.37 * width), round((stage.horizon - 0.2) * height)),
-        (
-            mix(stage.look.sky[0], (150, 200, 236), 0.5),
-            mix(stage.look.key, (255, 255, 255), 0.4),
-            mix((150, 190, 130), stage.look.key, 0.3),
-        ),
-    )
-    stage.image.paste(view, (round((x - 0.185) * width), round(0.065 * height)))
-    stage.bar(x - 0.008, 0.05, x + 0.008, stage.horizon - 0.13, frame)
-    stage.bar(x - 0.2, 0.24, x + 0.2, 0.255, frame)
-    stage.bar(x - 0.23, stage.horizon - 0.13, x + 0.23, stage.horizon - 0.1, mix(frame, stage.look.shade, 0.2))
-    stage.glow(x, 0.25, 0.6, stage.look.key, 0.5)
-
-
-def _shelves(stage: Stage) -> None:
-    wood = mix(FIXED["bark"], stage.look.sky[1], 0.35)
-    for row in range(4):
-        y = stage.horizon - 0.02 - row * 0.17
-        x = 0.0
-        while x < 1.0:
-            wide, high = stage.dice.between(0.014, 0.04), stage.dice.between(0.07, 0.13)
-            name = stage.dice.pick(("terracotta", "teal", "mustard", "sage", "navy", "plum", "cream", "coral"))
-            if stage.dice.chance(0.86):
-                stage.bar(x, y - high, x + wide * 0.92, y, mix(FIXED[name], stage.look.sky[1], 0.4))
-            x += wide
-        stage.bar(0, y, 1, y + 0.018, wood)
-
-
-def _garden(stage: Stage) -> None:
-    for index in range(3):
-        ridge = [(x / 4, stage.horizon - 0.14 + 0.06 * index + stage.dice.between(-0.04, 0.04)) for x in range(-1, 6)]
-        green = mix(stage.look.sky[2], (92, 150, 82), 0.45 + 0.22 * index)
-        stage.fill([*smooth(tuple(ridge), closed=False), (1.2, 1.0), (-0.2, 1.0)], green)
-    for _ in range(16):
-        y = stage.dice.between(stage.horizon, 0.98)
-        colour = FIXED[stage.dice.pick(("coral", "yellow", "white", "pink", "lilac"))]
-        stage.disc(stage.dice.unit(), y, 0.006 + 0.014 * (y - stage.horizon), colour, 0.9)
-
-
-def _space(stage: Stage) -> None:
-    for _ in range(120):
-        stage.disc(
-            stage.dice.unit(),
-            stage.dice.between(0, stage.horizon),
-            stage.dice.between(0.001, 0.004),
-            (255, 255, 255),
-            stage.dice.between(0.3, 1),
-        )
-    x, y = 0.5 - stage.side * 0.28, 0.22
-    stage.glow(x, y, 0.3, stage.accent, 0.8)
-    stage.disc(x, y, 0.11, mix(stage.accent, (30, 20, 60), 0.25))
-    stage.disc(x - 0.015, y - 0.02, 0.085, mix(stage.accent, (255, 255, 255), 0.25), 0.5, blur=6)
-
-
-_PLACES: dict[str, Callable[[Stage], None]] = {
-    "mountains": _mountains, "sea": _sea, "beach": _beach, "forest": _forest, "city": _city, "lobby": _lobby,
-    "window": _window, "shelves": _shelves, "garden": _garden, "space": _space,
-}  # fmt: skip
-
-_OWN_GROUND = {
-    "beach": "sand", "garden": "grass", "forest": "grass", "mountains": "grass", "city": "concrete", "lobby": "tile",
-    "shelves": "wood", "window": "wood",
-}  # fmt: skip
-
-
-def place_ground(place: str | None) -> str | None:
-    """The ground a place brings along, where the prompt names none."""
-    return _OWN_GROUND.get(place or "")
-
-
-def _outdoors(stage: Stage, place: str) -> None:
-    """Stars and a moon at night, clouds by day."""
-    if stage.look.dark:
-        for _ in range(70):
-            stage.disc(
-                stage.dice.unit(),
-                stage.dice.between(0, stage.horizon - 0.1),
-                stage.dice.between(0.001, 0.003),
-                (255, 255, 255),
-                0.8,
-            )
-        if place != "space":
-            stage.disc(0.5 + stage.side * 0.3, 0.16, 0.055, (250, 244, 222))
-        return
-    for _ in range(3):
-        x, y, zoom = stage.dice.unit(), stage.dice.between(0.08, 0.26), stage.dice.between(0.8, 1.4)
-        for shift, drop, radius in (
-            (-0.07, 0.012, 0.026),
-            (0.0, 0.0, 0.042),
-            (0.045, 0.008, 0.034),
-            (0.09, 0.018, 0.02),
-        ):
-            colour = mix(stage.look.sky[1], (255, 255, 255), 0.5)
-            stage.disc(x + shift * zoom, y + drop * zoom, radius * zoom, colour, 0.86, blur=4)
+def _signs(stage: Stage, words: tuple[str, ...]) -> None:
+    """What a word that nobody drew leaves on the wall: a shape of its own, always the same."""
+    for word in words[:4]:
+        dice = Dice("motif", word)
+        colour = hue(dice.unit(), 0.42, 0.86)
+        colour = mix(colour, stage.look.sky[0], 0.3 if stage.look.dark else 0.12)
+        x, y, reach = dice.between(0.12, 0.88), dice.between(0.1, 0.42), dice.between(0.1, 0.2)
+        kind = dice.pick(("disc", "bars", "waves", "slope", "dots", "ring"))
+        if kind in ("disc", "ring"):
+            stage.disc(x, y, reach, colour, 0.6)
+            if kind == "ring":
+                stage.disc(x, y, reach * 0.68, stage.look.sky[1], 0.8)
+        elif kind == "bars":
+            for index in range(4):
+                left = x - reach + index * reach * 0.5
+                stage.bar(left, max(0.0, y - reach), left + reach * 0.24, y + reach, colour, 0.6)
+        elif kind == "waves":
+            for index in range(3):
+                ridge = [(k / 5, y + index * 0.08 + dice.between(-0.03, 0.03)) for k in range(-1, 7)]
+                line = smooth(tuple(ridge), closed=False)
+                stage.fill([*line, *((a, b + 0.03) for a, b in reversed(line))], colour, 0.6)
+        elif kind == "slope":
+            stage.fill([(0, y + reach), (1, y - reach), (1, y - reach + 0.14), (0, y + reach + 0.14)], colour, 0.5)
+        else:
+            for index in range(9):
+                stage.disc(x + (index % 3 - 1) * reach * 0.7, y + (index // 3 - 1) * reach * 0.7, 0.026, colour, 0.75)
 
 
 def build(
-    size: tuple[int, int], look: Look, place: str | None, horizon: float, side: int, dice: Dice, accent: RGB
-) -> Image.Image:
-    """The layer behind everything, half of `size`."""
+    size: tuple[int, int], look: Look, place: str | None, horizon: float, side: int, dice: Dice, accent: RGB,
+    words: tuple[str, ...], empty: bool, ashore: bool,
+) -> Image.Image:  # fmt: skip
+    """The layer behind everything, half of `size`. `words`: those that nobody drew; `ashore`: with land to stand on."""
     width, height = size[0] // 2, size[1] // 2
     image = Image.new("RGB", (width, height))
-    edge = round(horizon * height)
+    edge = max(1, round(horizon * height))
     image.paste(gradient((width, edge), look.sky), (0, 0))
     stage = Stage(image, look, horizon, side, dice, accent)
-    if look.glow:
-        stage.glow(0.5 + side * 0.34, 0.16, 0.75, look.key, look.glow)
-    if place in ("mountains", "sea", "beach", "forest", "city", "garden", "space"):
-        _outdoors(stage, place)
     motif = dice.pick(_MOTIFS)
+    above = horizon < 0.12  # seen from above, there is only ground
+    if not above:
+        _backdrop(stage, place, motif, empty)
+        _signs(stage, words)
+        behind(stage, sky=False)
+    if place not in ("sea", "beach", "underwater", "sky") or (above and place == "sky"):
+        image.paste(gradient((width, height - edge), look.ground), (0, edge))
+        stage.glow(0.5 + side * 0.2, horizon + 0.16, 0.5, look.key, look.glow * 0.5)
+        if not look.seamless and not above:
+            stage.bar(0, horizon, 1, horizon + 0.012, mix(look.ground[0], look.shade, 0.35), 0.35)
+        on_ground(stage)
+    elif above:
+        water(stage, 0.0, 1.0)
+    elif place == "beach":
+        shore = min(0.97, horizon + 0.12)
+        image.paste(gradient((width, max(1, height - round(shore * height))), look.ground), (0, round(shore * height)))
+    elif place == "sea" and ashore:
+        _shore(stage)
+    return image
+
+
+def _shore(stage: Stage) -> None:
+    """A flat bank of the sea to stand on."""
+    top = stage.horizon + 0.26 * (1 - stage.horizon)
+    edge = smooth(tuple((x / 5, top + stage.dice.between(-0.012, 0.012)) for x in range(-1, 7)), closed=False)
+    stage.fill([*((x, y - 0.012) for x, y in edge), (1.2, 1.1), (-0.2, 1.1)], (248, 250, 248), 0.7)
+    far, near = mix((206, 190, 160), stage.look.ground[0], 0.4), mix((164, 142, 116), stage.look.ground[1], 0.4)
+    stage.fill([*edge, (1.2, 1.1), (-0.2, 1.1)], far)
+    stage.fill([(-0.2, top + 0.1), (1.2, top + 0.1), (1.2, 1.1), (-0.2, 1.1)], near, 0.6, blur=14)
+
+
+def _backdrop(stage: Stage, place: str | None, motif: Callable[[Stage], None], empty: bool) -> None:
+    """Everything above the horizon: sky or wall, the place, or a motif."""
+    look = stage.look
+    if look.glow:
+        at = 0.5 if look.direction in ("back", "silhouette") else 0.5 + stage.side * 0.34
+        low = stage.horizon - 0.18 if look.direction in ("back", "silhouette") else 0.16
+        stage.glow(at, low, 0.75, look.key, look.glow)
+        if look.direction in ("back", "silhouette"):
+            stage.disc(at, low, 0.13, mix(look.key, (255, 255, 255), 0.75), 0.9, blur=3)
+    if place in ("mountains", "sea", "beach", "forest", "city", "garden", "space", "desert"):
+        outdoors(stage, place)
     if look.treatment != "noir" and look.key == (255, 60, 168):
         _tubes(stage)
     if place:
-        _PLACES[place](stage)
-    elif not look.dark:
-        motif(stage)
-    else:
-        _dark_motif(stage)
-    if place not in ("sea", "beach"):
-        image.paste(gradient((width, height - edge), look.ground), (0, edge))
-        stage.glow(0.5 + side * 0.2, horizon + 0.16, 0.5, look.key, look.glow * 0.5)
-        stage.bar(0, horizon, 1, horizon + 0.012, mix(look.ground[0], look.shade, 0.35), 0.35)
-    else:
-        shore = horizon + 0.12
-        if place == "beach":
-            image.paste(gradient((width, height - round(shore * height)), look.ground), (0, round(shore * height)))
-    return image
+        behind(stage, sky=True)
+        PLACES[place](stage)
+        return
+    if not (look.seamless or empty):
+        _dark_motif(stage) if look.dark else motif(stage)
+    behind(stage, sky=True)
 
 
 def _dark_motif(stage: Stage) -> None:

@@ -21,6 +21,7 @@ GROUND_COLOURS: dict[str, tuple[RGB, RGB]] = {
     "grass": ((150, 186, 104), (84, 136, 74)),
     "snow": ((240, 246, 252), (216, 228, 242)),
     "tile": ((214, 226, 226), (182, 200, 204)),
+    "brick": ((176, 96, 76), (142, 74, 60)),
 }
 
 
@@ -100,9 +101,25 @@ def _tile(size: tuple[int, int], dice: Dice) -> Image.Image:
     return image
 
 
+def _brick(size: tuple[int, int], dice: Dice) -> Image.Image:
+    image = _flatten(octaves(size, dice, ((size[0] // 4, size[1] // 4), (30, 20))), 0.5)
+    pen, high = ImageDraw.Draw(image), max(18, size[1] // 14)
+    for row in range(size[1] // high + 1):
+        for column in range(-1, size[0] // (high * 2) + 1):
+            x, y = column * high * 2 + (row % 2) * high, row * high
+            tone = round(dice.between(104, 150))
+            box = (max(0, x + 3), y + 3, min(size[0], x + high * 2 - 3), min(size[1], y + high - 3))
+            if box[2] > box[0] and box[3] > box[1]:
+                image.paste(tone, box, Image.new("L", (box[2] - box[0], box[3] - box[1]), 120))
+        pen.line((0, row * high, size[0], row * high), fill=206, width=5)
+        for x in range((row % 2) * high, size[0], high * 2):
+            pen.line((x, row * high, x, row * high + high), fill=206, width=5)
+    return image
+
+
 _MAKERS = {
     "linen": _linen, "wood": _wood, "marble": _marble, "concrete": _concrete, "sand": _sand, "grass": _grass,
-    "snow": _sand, "tile": _tile,
+    "snow": _sand, "tile": _tile, "brick": _brick,
 }  # fmt: skip
 
 

@@ -1,0 +1,278 @@
+"""Where things stand: how many there are, beside, on, under or in one another, and how large."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from promptlab.simulator.pictures import paint, palette, people, skins
+from promptlab.simulator.pictures.camera import Camera, seen
+from promptlab.simulator.pictures.glyphs import GLYPHS
+from promptlab.simulator.pictures.glyphs_world import unknown
+from promptlab.simulator.pictures.moves import Move, bent, move_of
+from promptlab.simulator.pictures.parts import Glyph, warped
+from promptlab.simulator.pictures.relations import Placed, Scene, relate
+from promptlab.simulator.pictures.rng import Dice
+from promptlab.simulator.pictures.vocabulary import singular
+from promptlab.simulator.pictures.words import Reading, Thing
+
+__all__ = ["place"]
+
+Spot = tuple[float, float, float]
+
+
+_SIZES = {"giant": 1.55, "big": 1.25, "small": 0.68, "tiny": 0.4}
+_BUILDS = {"tall": (0.86, 1.3), "wide": (1.34, 0.94), "thin": (0.62, 1.06), "short": (1.12, 0.74)}
+_CLOTHES = frozenset({"shirt", "dress"})
+#: Parts of things that take the colour asked for, where the thing's own `a` is something else.
+_REPAINT = {
+    "plant": ("leaf", "moss", "pine"), "tree": ("leaf",), "palm": ("leaf", "pine"), "cactus": ("leaf",),
+    "laptop": ("metal",), "phone": ("dark",), "glass": ("glass",), "wineglass": ("glass", "plum"),
+    "watch": ("metal",), "ring": ("gold",), "bread": ("crust",), "knife": ("metal",), "sun": ("flame",),
+    "moon": ("cream",), "cloud": ("white",), "plane": ("white",), "lemon": ("yellow",), "turtle": ("leaf",),
+}  # fmt: skip
+
+
+_LOOKS = frozenset({"smile", "frown", "angryface", "surprise", "serious", "eyesclosed"})
+#: Moods that show in a face that has no look of its own.
+_FACES = {
+    "sad": "frown",
+    "lonely": "frown",
+    "happy": "smile",
+    "playful": "smile",
+    "festive": "smile",
+    "angry": "angryface",
+    "scary": "surprise",
+    "calm": "eyesclosed",
+    "dreamy": "eyesclosed",
+    "hopeful": "smile",
+    "dramatic": "serious",
+    "romantic": "smile",
+    "cozy": "smile",
+}
+
+
+def _glyph(thing: Thing, camera: Camera, crowd: int, action: str | None, moods: tuple[str, ...]) -> Glyph:
+    if thing.glyph != "person":
+        return GLYPHS[thing.glyph] if thing.glyph else unknown(thing.word)
+    face = next((_FACES[mood] for mood in reversed(moods) if mood in _FACES), None)
+    told = _LOOKS & set(thing.traits)
+    traits = thing.traits if face is None or told else (*thing.traits, face)
+    back = "back" if camera.view == "back" else ""
+    posed = action is not None and camera.framing not in ("close", "half")
+    if posed or camera.framing == "full" or crowd > 3 or camera.horizon == 0.0:
+        return people.figure(singular(thing.word), action, traits, back)
+    return people.bust(singular(thing.word), traits, back)
+
+
+def _built(glyph: Glyph, thing: Thing) -> Glyph:
+    """The thing's own proportions: from words about its size, from synonyms, and from adjectives nobody drew."""
+    wide = tall = 1.0
+    for size in thing.sizes:
+        grown = _BUILDS.get(size, (1.0, 1.0))
+        wide, tall = wide * grown[0], tall * grown[1]
+    if thing.glyph and thing.word not in (thing.glyph, f"{thing.glyph}s"):
+        dice = Dice("build", thing.word)
+        wide, tall = wide * dice.between(0.9, 1.12), tall * dice.between(0.92, 1.1)
+    for word in thing.extras:
+        dice = Dice("build", word)
+        wide, tall = wide * dice.between(0.78, 1.26), tall * dice.between(0.84, 1.18)
+    if (wide, tall) == (1.0, 1.0):
+        return glyph
+    return warped(glyph, lambda x, y: (50 + (x - 50) * wide, 100 + (y - 100) * tall))
+
+
+def _painted(glyph: Glyph, thing: Thing, asked: bool) -> Glyph:
+    roles = _REPAINT.get(thing.glyph or "", ()) if asked else ()
+    if not roles:
+        return glyph
+    parts = (
+        replace(part, colour="a" + part.colour[len(part.colour.rstrip("+-")) :])
+        if part.colour.rstrip("+-") in roles
+        else part
+        for part in glyph.parts
+    )
+    return replace(glyph, parts=tuple(parts))
+
+
+def _sprite(glyph: Glyph, thing: Thing, tall: float, scene: Scene, flip: bool, wear: Thing | None) -> paint.Sprite:
+    """The thing, drawn in its colours, material and pattern, in this light."""
+    material = skins.material_of(thing.material, thing.material or "")
+    asked = tuple(filter(None, (thing.colour or (material.colour if material else None), *thing.colours)))
+    shade, pattern = thing.shade, thing.pattern
+    if wear is not None:
+        asked, shade, pattern = tuple(filter(None, (wear.colour, *wear.colours))) or asked, wear.shade, wear.pattern
+    looks = [trait for trait in thing.traits if trait not in _LOOKS]
+    word = " ".join([singular(thing.word), *looks]) if wear is None else f"{thing.word} {wear.word}"
+    colours = palette.thing_colours(word, glyph.colours, asked, Dice("wear", word, scene.seed), shade)
+    for extra in thing.extras:  # an adjective nobody drew changes the trimmings
+        trim = Dice("trim", extra)
+        colours["b"], colours["c"] = palette.hue(trim.unit(), 0.5, 0.85), palette.hue(trim.unit(), 0.5, 0.7)
+        colours["a"] = palette.mix(colours["a"], palette.hue(trim.unit(), 0.5, 0.8), 0.3)
+    lamp = scene.lamp if material is None else replace(scene.lamp, contrast=scene.lamp.contrast * material.contrast)
+    repainted = _painted(glyph, thing, bool(asked))
+    sprite = paint.draw_sprite(repainted, tall, colours, lamp, flip, material.finish if material else None)
+    person = thing.glyph == "person"
+    if material or pattern or thing.conditions:
+        sprite = skins.dress(
+            sprite, None if person else material, pattern, thing.conditions, colours["b"], lamp, person
+        )
+    return sprite if glyph.stands == "sky" else paint.relit(sprite, scene.look)
+
+
+def _slots(count: int, dice: Dice, wide: bool, hero_x: float | None) -> list[tuple[float, float]]:
+    """Places for the hero and its companions: x and depth (0 far, 1 near), as parts of the ground."""
+    hero = dice.pick((0.36, 0.43, 0.5, 0.57, 0.64)) if count > 1 else dice.pick((0.38, 0.46, 0.5, 0.54, 0.62))
+    hero = hero if hero_x is None else hero_x
+    toward = 1 if hero < 0.5 or (hero == 0.5 and dice.chance(0.5)) else -1
+    step = 0.27 if wide else 0.31
+    slots = [(hero, dice.between(0.32, 0.58))]
+    for index in range(1, count):
+        away = (index + 1) // 2
+        direction = toward if index % 2 else -toward
+        x = min(0.9, max(0.1, hero + direction * step * away + dice.between(-0.03, 0.03)))
+        slots.append((x, dice.pick((0.12, 0.22, 0.72)) if index < 3 else 0.08))
+    return slots
+
+
+_ROWS = {2: (2,), 3: (3,), 4: (2, 2), 5: (2, 3), 6: (3, 3), 7: (3, 4), 8: (4, 4), 9: (3, 3, 3), 10: (3, 3, 4),
+         11: (3, 4, 4), 12: (4, 4, 4)}  # fmt: skip
+
+
+def _copies(count: int, alone: bool, centre: tuple[float, float], dice: Dice) -> list[Spot]:
+    """x, depth and scale of each of several equal things, far rows first."""
+    rows = _ROWS[min(12, max(2, count))]
+    spread = 0.8 if alone else 0.34
+    spots = []
+    for index, inside in enumerate(rows):
+        depth = 0.3 if len(rows) == 1 else 0.02 + 0.8 * index / (len(rows) - 1)
+        depth = depth if alone else centre[1] + (depth - 0.3) * 0.5
+        gap = spread / max(inside, 1)
+        for column in range(inside):
+            x = centre[0] + (column - (inside - 1) / 2) * gap + dice.between(-0.018, 0.018)
+            x += gap * 0.22 * (1 if index % 2 else -1) * (len(rows) > 1)
+            spots.append((min(0.95, max(0.05, x)), depth, 0.86 + 0.14 * index / max(1, len(rows) - 1)))
+    return spots
+
+
+#: How much smaller each of several equal things is.
+_SHARES = {1: 1.0, 2: 0.8, 3: 0.66, 4: 0.62, 5: 0.56, 6: 0.54}
+_BUST, _FACE = 120.0, 28.0  # of the glyph of a person: its height, and where the face is
+
+
+def _shape(things: tuple[Thing, ...], index: int, reading: Reading, camera: Camera) -> tuple[Glyph, Move]:
+    """The outline of a thing as it is seen, and what it does."""
+    thing = things[index]
+    action = thing.action
+    if thing.glyph == "person" and index + 1 < len(things) and things[index + 1].relation == "on":
+        action = "ride"  # sits on what comes next
+    crowd = sum(thing.count for thing in things)
+    if action is None and any(other.glyph == "person" and other.action for other in things):
+        action = "stand" if thing.glyph == "person" else None  # people in one picture are all whole
+    glyph = _glyph(thing, camera, crowd, action, reading.of("moods"))
+    bust = glyph.stands == "bust"
+    move = move_of(thing.action, still=thing.glyph == "person" and not bust)
+    return seen(bent(_built(glyph, thing), Move() if bust else move), camera), move
+
+
+def _height(glyph: Glyph, reading: Reading, index: int, hero: float, depth: float, scene: Scene) -> float:
+    """How tall a thing is drawn, in pixels."""
+    (width, height), thing, zoom = scene.size, reading.things[index], scene.camera.zoom
+    for size in thing.sizes:
+        zoom *= _SIZES.get(size, 1.0)
+    x0, y0, x1, y1 = glyph.bounds()
+    several = _SHARES.get(thing.count, 0.44)
+    if glyph.stands == "bust":  # a hat makes nobody smaller
+        tall = height * 0.78 * max(0.4, zoom) * (y1 - y0) / _BUST
+        return tall * (0.72 if thing.count > 1 else 1.0) * (1.0 if index == 0 else 0.8)
+    share = 1.0 if index == 0 else max(0.45, min(1.35, glyph.size / hero)) * (0.72 + 0.2 * depth)
+    share *= 1.0 if len(reading.things) < 2 else 0.86 if thing.count == 1 else 0.73
+    share *= 1.3 if thing.glyph == "person" and thing.count == 1 else 1.0
+    reach = (min(scene.size) + abs(width - height) * 0.25) * (0.84 if reading.texts else 1.0)
+    large = zoom if zoom > 1 or not thing.sizes else max(0.6, zoom)
+    return several * min(
+        reach * 0.52 * zoom * share,
+        (0.62 if index == 0 else 0.4) * width * large * (y1 - y0) / (x1 - x0),
+        height * 0.8 * large,
+    )
+
+
+def _spots(reading: Reading, index: int, slot: tuple[float, float], camera: Camera, dice: Dice) -> list[Spot]:
+    """Where each copy of a thing stands: x, depth, scale."""
+    count, alone = reading.things[index].count, len(reading.things) == 1
+    if count == 1:
+        return [(*slot, 1.0)]
+    centre = 0.5 if alone and camera.x is None else slot[0]
+    return _copies(count, alone, (centre, slot[1]), dice)
+
+
+def place(reading: Reading, scene: Scene) -> list[Placed]:
+    """Every thing's sprite where it stands, in the order of painting. A removed thing leaves its slot empty."""
+    dice, things, camera = Dice("things", scene.seed, scene.position), reading.things, scene.camera
+    slots = _slots(len(things), dice, scene.size[0] > scene.size[1], camera.x)
+    jitter, flips = dice.between(0.86, 1.1), [dice.chance(0.5) for _ in range(8)]
+    placed: list[list[Placed]] = []
+    worn, hero = _worn(things), 1.0
+    for index, thing in enumerate(things):
+        placed.append([])
+        if reading.removed & {thing.glyph, thing.word} or index in worn:
+            continue
+        glyph, move = _shape(things, index, reading, camera)
+        hero = glyph.size if index == 0 else hero
+        tall = _height(glyph, reading, index, hero, slots[index][1], scene) * jitter
+        wear = next((things[i] for i in worn if worn[i] == index), None)
+        sprite = _sprite(glyph, thing, tall, scene, flips[index], wear)
+        for x, depth, scale in _spots(reading, index, slots[index], camera, dice):
+            placed[index].append(_stand(sprite, glyph, x, depth, scale, scene, move, thing))
+    later = [index for index, thing in enumerate(things) if thing.relation in ("wear", "hold")]
+    for index in [*(index for index in range(1, len(things)) if index not in later), *later]:
+        thing, other = things[index], index - 1
+        if other and things[other].relation in ("wear", "hold") and thing.relation not in ("wear", "hold"):
+            other -= 1  # who wears or holds something is meant, not what
+        if placed[index] and placed[other]:
+            relate(thing, things[other], placed[other], placed[index], scene)
+    flat = [one for group in placed for one in group]
+    return sorted(flat, key=lambda one: (one.stands != "sky", one.z))
+
+
+def _worn(things: tuple[Thing, ...]) -> dict[int, int]:
+    """Clothes that somebody wears: their index → who."""
+    return {
+        index: index - 1
+        for index, thing in enumerate(things)
+        if index
+        and thing.glyph in _CLOTHES
+        and things[index - 1].glyph == "person"
+        and thing.relation in ("in", "wear", "with")
+    }
+
+
+def _stand(
+    sprite: paint.Sprite, glyph: Glyph, x: float, depth: float, scale: float, scene: Scene, move: Move, thing: Thing
+) -> Placed:
+    width, height = scene.size
+    if scale != 1.0:
+        sprite = paint.scaled(sprite, scale)
+    tall = sprite.image.height
+    foot = scene.horizon * height + (0.1 + depth * 0.62) * (1 - scene.horizon) * height
+    if glyph.stands == "bust":
+        foot = height * 1.04
+        if scene.camera.framing == "close":  # the face in the middle
+            low, high = glyph.bounds()[1], glyph.bounds()[3]
+            foot = height * 0.5 + (100 - _FACE) * tall / (high - low)
+    elif glyph.stands == "sky":
+        foot = height * 0.3 + tall * 0.2
+    elif scene.camera.middle is not None:
+        spread = (depth - 0.4) * 0.5 * height if scene.horizon < 0.3 else (depth - 0.4) * 0.2 * height
+        foot = scene.camera.middle * height + tall * 0.5 + spread
+    margin = sprite.image.width // 2 + round(width * 0.03)
+    middle = round(x * width)
+    if scene.camera.x is None and scene.camera.framing != "close":
+        middle = min(max(middle, margin), max(width - margin, width // 2))
+    elif scene.camera.framing == "close":
+        middle = round(width * (0.5 + (x - 0.5) * 0.6))
+    lift = round(move.lift * height * (1.0 if scene.camera.zoom > 0.6 else 0.5))
+    lift = min(lift, max(0, round(foot) - sprite.foot[1] - round(height * 0.03)))
+    if glyph.stands == "bust":
+        lift = 0
+    glow = next((name for name in thing.conditions if name in ("glowing", "burning")), "")
+    return Placed(sprite, middle, round(foot), glyph.stands, lift, foot, move.marks, glow)
