@@ -65,6 +65,5 @@ CODES: Mapping[str, str] = MappingProxyType(
         "baseline-missing": "A one_factor design without a baseline.",
         "seed-conflict": "A seed given as a parameter beside `seeds`.",
         "bad-files": "A pattern of file names that can't be filled in, or would leave results/.",
-        "more": "So many problems that the rest is only counted.",
     }
 )

@@ -17,7 +17,7 @@ from promptlab.model import Place
 
 from .names import quoted
 from .report import Report
-from .yamlerrors import describe, unquoted_template
+from .yamlerrors import GLUED, describe, unquoted_template
 
 __all__ = ["Map", "Mark", "Places", "Seq", "Tree", "parse"]
 
@@ -75,24 +75,24 @@ def parse(text: str, path: str, report: Report) -> Tree:
         message = f"the character U+{ord(bad[0]):04X} can't stand in a text file; remove it"
         report.add("control-character", message, Place(path, line, column))
         return None
-    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)(text)
     builder = _Builder(path, report, text)
     try:
-        while builder.take(loader.get_event()):
-            pass
+        return builder.read(getattr(yaml, "CBaseLoader", yaml.BaseLoader))
     except yaml.MarkedYAMLError as error:
+        if "nesting depth" in str(error.problem):  # libyaml 0.2.6 looks far ahead; what it came past is read again
+            return parse(_before(text, error.problem_mark), path, report)
         problem = describe(error, text)
         report.add(problem.code, problem.message, Place(path, problem.line, problem.column))
-        return None
     except _Refused as refused:
         report.add(refused.code, refused.message, refused.place)
-        return None
     except yaml.YAMLError as error:  # the reader's, which have no mark
         report.add("yaml-syntax", f"this is not YAML: {error}", Place(path, 1, 1))
-        return None
-    finally:
-        loader.dispose()
-    return builder.root
+    return None
+
+
+def _before(text: str, mark: Any) -> str:
+    lines = text.split("\n")
+    return "\n".join([*lines[: mark.line], lines[mark.line][: max(mark.column - 8, 0)]])
 
 
 def _position(text: str, offset: int) -> tuple[int, int]:
@@ -118,6 +118,16 @@ class _Builder:
         self.anchors: dict[str, Map | Seq | str | None] = {}
         self.documents = 0
         self.nodes = 0
+
+    def read(self, reader: Any) -> Tree:
+        """The tree, by one of PyYAML's loaders."""
+        loader = reader(self.text)
+        try:
+            while self.take(loader.get_event()):
+                pass
+        finally:
+            loader.dispose()
+        return self.root
 
     def take(self, event: yaml.Event | None) -> bool:
         """Build what the event says; False at the end."""
@@ -226,6 +236,10 @@ class _Builder:
         parent.pending = None
         if key in parent.marks or key in ("", "<<"):
             return  # told when the key came; of a duplicate the first one stays
+        if value is None and (glued := GLUED.fullmatch(key)):
+            message = f"a key needs a space after its colon: write `{glued[1]}: {glued[2]}`"
+            self.report.add("yaml-syntax", message, Place(self.path, key_line, key_column + len(glued[1]) + 1))
+            return
         parent[key] = value
         parent.marks[key] = (self.path, key_line, key_column, line, column)
 

@@ -18,7 +18,6 @@ __all__ = ["validate"]
 
 F = TypeVar("F", bound=Form)
 
-_MOST = 200  # faults of one reading that are told; the rest is counted
 _NEEDED = {
     "model_type": "a map",
     "dict_type": "a map",
@@ -38,8 +37,7 @@ def validate(form: type[F], root: Map, context: Context) -> tuple[F, Map]:
             return form.model_validate(root, context=context), root
         except ValidationError as error:
             faults = error.errors(include_url=False)
-        context.report.left_out += len(faults[_MOST:])
-        for fault in faults[:_MOST]:
+        for fault in faults:
             _tell(fault, root, context.report)
         root = _without(root, [fault["loc"] for fault in faults], context.report)
 

@@ -9,8 +9,12 @@ import yaml
 
 from .report import split_lines
 
-__all__ = ["Described", "describe", "unquoted_template"]
+__all__ = ["GLUED", "Described", "describe", "unquoted_template"]
 
+#: A key with its value stuck to it, as in `seeds:3`; not a URL, not a Windows path.
+GLUED = re.compile(r"([A-Za-z_][\w.-]{0,40}):((?!//|\\|:)\S.*)")
+_GLUED_LINE = re.compile(rf"(\s*(?:-\s+)?){GLUED.pattern}")
+_KEY_LINE = re.compile(r"\s*(?:-\s+)?[\"']?[\w.-]+[\"']?:(?:\s|$)")
 _TEMPLATE_VALUE = re.compile(r"(?:^|[:\-\[,?]\s+|[\[{])(\{[{%#])")
 _ADVICE = (
     ("mapping values are not allowed", "a text with ': ' in it has to be quoted"),
@@ -47,6 +51,8 @@ def describe(error: yaml.MarkedYAMLError, text: str) -> Described:
         if found and "{" in found[1]:
             message = 'a text that begins with { is a map in YAML: quote it, as in "{{ subject }}"'
             return Described("unquoted-template", message, number + 1, found.start(1) + 1)
+    if glued := _glued(lines, line):
+        return glued
     source = _line(lines, line)
     indent = source[: len(source) - len(source.lstrip())]
     if "\t" in indent or source[column : column + 1] == "\t":
@@ -57,6 +63,18 @@ def describe(error: yaml.MarkedYAMLError, text: str) -> Described:
     if opened and ("end of stream" in problem or "expected ','" in problem):
         line, column = opened.line, opened.column  # the bracket or quote is the place to look at, not the file's end
     return Described("yaml-syntax", f"this is not YAML: {advice or problem}", line + 1, column + 1)
+
+
+def _glued(lines: list[str], line: int) -> Described | None:
+    """A missing space after a colon: YAML reads on, and stumbles at the next key, a line or more below."""
+    for number in range(line, max(line - 10, -1), -1):
+        source = _line(lines, number)
+        if found := _GLUED_LINE.fullmatch(source):
+            message = f"a key needs a space after its colon: write `{found[2]}: {found[3].strip()[:60]}`"
+            return Described("yaml-syntax", message, number + 1, len(found[1]) + len(found[2]) + 2)
+        if number < line and _KEY_LINE.match(source):
+            break
+    return None
 
 
 def unquoted_template(text: str, line: int, column: int) -> bool:
