@@ -68,7 +68,7 @@ class SourceFile:
         return Problem(code, message, self.shown, line, column, source, severity)
 
     def _in_experiment(self, place: Place, line: int, column: int | None) -> tuple[int, int, str | None]:
-        """Where a position of an inline text lies in the YAML file that holds it; its value's place if it is not there."""
+        """Where a position of an inline text lies in the YAML file; the value's place if it is not there."""
         file = self._experiment_lines(place)
         found = position_in_file(file, (place.line, place.column), self.text, (line, column or 1))
         row, at = found or (place.line, place.column)

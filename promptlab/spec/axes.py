@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
+from unicodedata import normalize
 
 from promptlab.errors import InputError
 from promptlab.model import Axis, Matcher, Parameter, Place, Value
@@ -26,9 +28,29 @@ RowFilter = Callable[[str, Place], Callable[[Mapping[str, object]], bool]]
 _NO_FIELDS: Mapping[str, Any] = {}
 
 
+_WORDS = re.compile(r"[^\W_]+")
+_TAGS = re.compile(r"\{#.*?#\}|\{%.*?%\}|\|[^}]*", re.DOTALL)
+
+
+def prompt_ids(texts: Sequence[str]) -> list[str]:
+    """Ids for prompts that have none: their first words. A text more never changes the ids of those before it."""
+    known: dict[str, int] = {}
+    ids = []
+    for text in texts:
+        words = _WORDS.findall(_TAGS.sub(" ", text))
+        id_ = "-".join(words[:4])[:40].lower() or "prompt"
+        known[id_] = known.get(id_, 0) + 1
+        ids.append(id_ if known[id_] == 1 else f"{id_}-{known[id_]}")
+    return ids
+
+
 def matcher_of(form: Mapping[str, Iterable[str]] | None) -> Matcher | None:
     """A validated matcher as model.py has it."""
     return None if form is None else {axis: frozenset(ids) for axis, ids in form.items()}
+
+
+def _bare(expression: str) -> str:
+    return " ".join(re.sub(r"\{\{|\}\}|\{%-?|-?%\}", " ", expression).split())
 
 
 class AxisBuilder:
@@ -42,23 +64,45 @@ class AxisBuilder:
     def all(self, form: ExperimentForm, root: Map) -> tuple[Axis, ...]:
         """The axes in order: `prompt` or `template` where they are maps, then as written."""
         axes: list[Axis] = []
-        for name, kind, texts in (("prompts", "prompt", form.prompts), ("templates", "template", form.templates)):
+        kinds: tuple[tuple[str, Literal["prompt", "template"], Any], ...] = (
+            ("prompts", "prompt", form.prompts),
+            ("templates", "template", form.templates),
+        )
+        for name, kind, texts in kinds:
             if texts:
-                axes.append(self._sources(kind, texts, root[name], root.key_place(name)))  # type: ignore[arg-type]
+                axis = self._sources(kind, texts, root[name], root.key_place(name))
+                self._keep(axes, kind, axis)
         raw = root.get("axes")
         for name, given in form.axes.items():
             assert isinstance(raw, Map)
             place = raw.key_place(name)
-            axis = self._axis(name, given, raw[name], place)
-            if axis is None:
-                self.report.failed_axes.add(name)
-            else:
-                axes.append(axis)
+            self._keep(axes, name, self._axis(name, given, raw[name], place))
+        self._warn_names(axes)
         return tuple(axes)
 
-    def _sources(self, kind: Literal["prompt", "template"], texts: Mapping[str, str], raw: Map, place: Place) -> Axis:
-        values = tuple(Value(id_, text, place=raw.value_place(id_)) for id_, text in texts.items())
-        return Axis(kind, values, kind, place=place)
+    def _keep(self, axes: list[Axis], name: str, axis: Axis | None) -> None:
+        if axis is None:
+            self.report.failed_axes.add(name)
+        else:
+            axes.append(axis)
+
+    def _sources(
+        self,
+        kind: Literal["prompt", "template"],
+        texts: Mapping[str, str] | Iterable[str],
+        raw: Map | Seq,
+        place: Place,
+    ) -> Axis | None:
+        if isinstance(raw, Map) and isinstance(texts, Mapping):
+            values = [Value(id_, text, place=raw.value_place(id_)) for id_, text in texts.items()]
+        else:
+            listed = list(texts)
+            ids = listed if kind == "template" else prompt_ids(listed)
+            marks = raw.marks if isinstance(raw, Seq) else []
+            values = [
+                Value(id_, text, place=Place(*mark[:3])) for id_, text, mark in zip(ids, listed, marks, strict=True)
+            ]
+        return Axis(kind, tuple(values), kind, place=place) if self._distinct(values) else None
 
     def _axis(self, name: str, form: Any, raw: Any, place: Place) -> Axis | None:
         parameter: Parameter | None = None
@@ -115,7 +159,7 @@ class AxisBuilder:
             return None
         name = shown(path, self.files.studio)
         found = self.report.count
-        rows = read_rows(text, name, suffix, self.report)
+        rows = read_rows(text, name, suffix, self.report, literal=form.literal)
         if self.report.count > found:
             return None
         if not rows:
@@ -136,6 +180,10 @@ class AxisBuilder:
         if form.where is None:
             return rows
         place = raw.value_place("where")
+        if any(sign in form.where for sign in ("{{", "{%")):
+            message = f"`where` is an expression already: write it without braces, as in `where: {_bare(form.where)}`"
+            self.report.add("row-filter", message, place)
+            return None
         if self.row_filter is None:
             self.report.add("row-filter", "`where` can't be evaluated here: no filter of rows was given", place)
             return None
@@ -206,6 +254,7 @@ class AxisBuilder:
     def _distinct(self, values: list[Value]) -> bool:
         """Whether every id is there once; a second one is reported where it stands."""
         if len({value.id for value in values}) == len(values):
+            self._warn_alike(values)
             return True
         first: dict[str, Value] = {}
         for value in values:
@@ -214,3 +263,21 @@ class AxisBuilder:
                 message = f"the id {quoted(value.id)} is here twice: first in line {line}"
                 self.report.add("duplicate-id", message, value.place or Place("", 1, 1))
         return False
+
+    def _warn_names(self, axes: list[Axis]) -> None:
+        folded: dict[str, str] = {}
+        for axis in axes:
+            if (other := folded.setdefault(axis.name.casefold(), axis.name)) != axis.name:
+                message = f"the axes {quoted(other)} and {quoted(axis.name)} differ only in case; is one meant?"
+                self.report.warn("similar-ids", message, axis.place)
+
+    def _warn_alike(self, values: list[Value]) -> None:
+        """Ids that a reader takes for one: they differ in case, spaces or the way a letter is composed only."""
+        folded: dict[str, Value] = {}
+        for value in values:
+            key = " ".join(normalize("NFKC", value.id).casefold().split())
+            if (other := folded.setdefault(key, value)) is not value:
+                message = (
+                    f"the ids {quoted(other.id)} and {quoted(value.id)} differ only in case or spaces; is one meant?"
+                )
+                self.report.warn("similar-ids", message, value.place)

@@ -18,6 +18,8 @@ __all__ = ["check"]
 #: The ids of every axis, in order.
 Known = Mapping[str, Mapping[str, None]]
 
+#: Repeats beyond this are named in the plan.
+MANY = 16
 _FILE_PARTS = ("seed", "draw", "position", "ext")
 
 
@@ -44,6 +46,7 @@ def check(whole: Map, root: Map, form: ExperimentForm, axes: tuple[Axis, ...], r
     _clashes(form, root, axes, report)
     _design(form, whole, report)
     _seeds(form, root, axes, report)
+    _repeats(form, root, report)
     if form.files is not None and "files" in root:
         _files(form.files, root.value_place("files"), known, report)
 
@@ -138,6 +141,16 @@ def _seeds(form: ExperimentForm, root: Map, axes: tuple[Axis, ...], report: Repo
     for axis in axes:
         if axis.name == "params.seed":
             report.add("seed-conflict", message, axis.place)
+
+
+def _repeats(form: ExperimentForm, root: Map, report: Report) -> None:
+    """A large bare number is more often a seed that was meant than a number of seeds."""
+    if isinstance(form.seeds, int) and form.seeds > MANY:
+        message = f"{form.seeds:,} seeds for every variant; for the one seed {form.seeds} write `seeds: [{form.seeds}]`"
+        report.warn("many-repeats", message, root.value_place("seeds"))
+    if form.draws > MANY:
+        message = f"every request is made {form.draws:,} times, each time for money"
+        report.warn("many-repeats", message, root.value_place("draws"))
 
 
 def _files(pattern: str, place: Place, known: Known, report: Report) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from .report import Report
 from .studio import find_studio, shown
 from .tree import MAX_BYTES, Map, Places, parse
 from .validate import validate
+from .yamlerrors import GLUED
 
 __all__ = ["Further", "RowFilter", "load_experiment", "load_text"]
 
@@ -111,7 +113,7 @@ def _load(
         for problem in further(_experiment(text, path, files, valid, form, axes), frozenset(missing)):
             report.problems.add(problem)
     report.raise_errors()
-    return _experiment(text, path, files, root, form, axes)
+    return replace(_experiment(text, path, files, root, form, axes), notes=tuple(report.notes))
 
 
 def _tree(text: str, name: str, report: Report) -> Map:
@@ -126,6 +128,8 @@ def _tree(text: str, name: str, report: Report) -> Map:
         else:
             found = "a list" if isinstance(tree, list) else "one text"
             message = f"the file is {found}; an experiment is a map of keys, as in `prompt: a ceramic teapot`"
+            if isinstance(tree, str) and (glued := GLUED.fullmatch(tree)):
+                message = f"a key needs a space after its colon: write `{glued[1]}: {glued[2][:60]}`"
             report.add("wrong-type", message, Place(name, 1, 1))
     if not isinstance(tree, Map):
         report.raise_errors()

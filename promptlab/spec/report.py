@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from promptlab.errors import InputError, Problem, Problems
-from promptlab.model import Place
+from promptlab.model import Note, Place
 
 from .names import is_secret
 
@@ -31,7 +31,7 @@ class Report:
 
     problems: Problems = field(default_factory=Problems)
     failed_axes: set[str] = field(default_factory=set)
-    warnings: list[Problem] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     _spelled: Counter[str] = field(default_factory=Counter)
     _texts: dict[str, tuple[str, bool]] = field(default_factory=dict)
@@ -66,10 +66,10 @@ class Report:
         """How many problems there are so far, those only counted included."""
         return len(self.problems.found) + self.left_out.total()
 
-    def warn(self, code: str, message: str, place: Place) -> None:
+    def warn(self, code: str, message: str, place: Place | None) -> None:
         """Keep one warning: what loads, and is probably not meant."""
-        source = self.line(place.path, place.line)
-        self.warnings.append(Problem(code, message, place.path, place.line, place.column, source, "warning"))
+        if place is not None and sum(note.code == code for note in self.notes) < _SPELLED:
+            self.notes.append(Note(code, message, place))
 
     def take(self, error: InputError) -> None:
         """Keep the problems that another room raised."""

@@ -1,13 +1,13 @@
-"""Files of rows: .csv, .jsonl and .txt, every cell as the text that was written, every fault at file:line.
+"""Files of rows: .csv, .tsv, .jsonl and .txt, every cell as the text that was written, every fault at file:line.
 
 A JSONL row's scalars arrive as text: 1.10 stays `1.10`, true is `true`; null, which says "no value", is the empty text
-that an empty CSV cell is. Only what the file says is trusted: no delimiter, type or encoding is guessed.
+that an empty CSV cell is. The header line says what separates the cells: comma, semicolon or tab, whichever it has
+most of. No type or encoding is guessed.
 """
 
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
 from collections.abc import Iterator
@@ -21,10 +21,14 @@ from .report import Report
 
 __all__ = ["FORMATS", "Row", "id_column", "read_rows"]
 
-FORMATS = (".csv", ".jsonl", ".txt")
+FORMATS = (".csv", ".tsv", ".jsonl", ".txt")
+#: What names the rows where the axis does not say.
+ID_COLUMNS = ("id", "sku", "name")
 MAX_ROWS = 1_000_000
 MAX_DEPTH = 20
 _TEMPLATE = re.compile(r"\{[{%#]")
+_MAYBE_TEMPLATE = re.compile(r"\{[{%#]|\\u007b", re.IGNORECASE)  # JSON can write { as an escape
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +47,12 @@ class _BadRow(Exception):
         self.code, self.message, self.line, self.column = code, message, line, column
 
 
-def read_rows(text: str, path: str, suffix: str, report: Report) -> list[Row]:
-    """The rows of a file's text; what is wrong is reported at its line."""
+def read_rows(text: str, path: str, suffix: str, report: Report, *, literal: bool = False) -> list[Row]:
+    """The rows of a file's text; what is wrong is reported at its line. With `literal`, cells may hold template text."""
     report.show(path, text, is_yaml=False)
-    reader = {".csv": _csv, ".jsonl": _jsonl, ".txt": _txt}[suffix]
+    reader = {".csv": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".txt": _txt}[suffix]
     rows: list[Row] = []
-    has_template = _TEMPLATE.search(text) is not None
+    has_template = not literal and _MAYBE_TEMPLATE.search(text) is not None
     for row in reader(text):
         if isinstance(row, _BadRow):
             report.add(row.code, row.message, Place(path, row.line, row.column))
@@ -57,7 +61,7 @@ def read_rows(text: str, path: str, suffix: str, report: Report) -> list[Row]:
             report.add("too-large", f"more than {MAX_ROWS:,} rows", Place(path, row.line, 1))
             break
         if has_template:
-            _check_data(row, text, path, report)
+            _check_data(row, path, report)
         rows.append(row)
     return rows
 
@@ -66,7 +70,7 @@ def id_column(rows: list[Row], asked: str | None, place: Place, report: Report) 
     """The column that names the rows: the one asked for, else `id`, `sku`, `name` or the first column."""
     columns = list(rows[0].cells)
     if asked is None:
-        return next((name for name in ("id", "sku", "name") if name in columns), columns[0])
+        return next((name for name in ID_COLUMNS if name in columns), columns[0])
     if asked in columns:
         return asked
     message = (
@@ -77,7 +81,8 @@ def id_column(rows: list[Row], asked: str | None, place: Place, report: Report) 
 
 
 def _csv(text: str) -> Iterator[Row | _BadRow]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    lines = (match[0] for match in _LINE.finditer(text))
+    reader = csv.reader(lines, strict=True, delimiter=_delimiter(text))
     header: list[str] | None = None
     while True:
         line = reader.line_num + 1
@@ -105,15 +110,19 @@ def _csv(text: str) -> Iterator[Row | _BadRow]:
             yield Row(dict(zip(header, cells, strict=True)), line)
 
 
+def _delimiter(text: str) -> str:
+    """What separates the cells of the header, outside of quotes; a comma where nothing does."""
+    header = next((line for line in _LINE.findall(text[:100_000]) if line.strip()), "")
+    unquoted = re.sub(r'"[^"]*"?', "", header)
+    return max(",;\t", key=unquoted.count)
+
+
 def _bad_header(header: list[str]) -> str | None:
     if any(not name for name in header):
         return f"column {header.index('') + 1} has no name; the first line names the columns"
     if len(set(header)) < len(header):
         twice = next(name for position, name in enumerate(header) if name in header[:position])
         return f"two columns are called {quoted(twice)}"
-    separator = next((sign for sign in (";", "\t") if sign in header[0]), None)
-    if len(header) == 1 and separator:
-        return f"the cells are separated by {separator!r}; save the file with commas"
     if "params" in header:
         return "a cell can't hold parameters; use a .jsonl file for rows with `params`"
     return None
@@ -199,12 +208,15 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return row
 
 
-def _check_data(row: Row, text: str, path: str, report: Report) -> None:
+def _check_data(row: Row, path: str, report: Report) -> None:
     """Report template text in a row's cells, where it stands."""
     for name, value in row.cells.items():
         if _TEMPLATE.search(value if isinstance(value, str) else json.dumps(value)):
-            source = report.line(path, row.line) or ""
-            found = _TEMPLATE.search(source)
-            message = f"{name} holds {{{{, {{% or {{#; values are data and never template text"
+            found = _MAYBE_TEMPLATE.search(report.line(path, row.line) or "")
+            id_ = next((row.cells[key] for key in (*ID_COLUMNS, next(iter(row.cells))) if key in row.cells), "")
+            message = (
+                f"the cell {quoted(name)} of the row {quoted(str(id_))} holds {{{{, {{% or {{#, and a cell is never"
+                " filled in: take the braces out, or write `literal: true` on the axis to keep them as text"
+            )
             report.add("template-in-data", message, Place(path, row.line, found.start() + 1 if found else 1))
             return

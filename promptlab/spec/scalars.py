@@ -19,6 +19,7 @@ from promptlab.model import Amount
 from .names import did_you_mean, quoted
 
 __all__ = [
+    "NULLS",
     "Count",
     "CreditsOrDollars",
     "DataText",
@@ -28,6 +29,8 @@ __all__ = [
     "Ids",
     "Negative",
     "NotNegative",
+    "Repeats",
+    "SeedCount",
     "Share",
     "Text",
     "Whole",
@@ -43,7 +46,8 @@ _TEMPLATE = re.compile(r"\{[{%#]")
 _NO_TEMPLATE = r"^(?![\s\S]*\{[{%#])"
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
-_NULLS = ("null", "Null", "NULL", "~")
+MOST_REPEATS = 1000
+NULLS = ("null", "Null", "NULL", "~")
 _ONE_WORD = r"^(?!\s*(?:null|Null|NULL|~)?\s*$)"
 
 
@@ -71,7 +75,7 @@ def _text(value: object) -> str:
 
 def _word(value: object) -> str:
     text = _text(value)
-    if not text.strip() or text.strip() in _NULLS:
+    if not text.strip() or text.strip() in NULLS:
         refuse("no-value", "has no value; write one or leave the key out")
     return text
 
@@ -101,7 +105,8 @@ def _whole(minimum: int | None) -> Callable[[object], int]:
     def read(value: object) -> int:
         text = _text(value).strip()
         if not _INTEGER.fullmatch(text):
-            refuse("bad-value", f"is {quoted(text)}; it has to be a whole number")
+            length = f" of at most 18 digits; this has {len(text)}" if text.lstrip("+-").isdecimal() else ""
+            refuse("bad-value", f"is {quoted(text)}; it has to be a whole number{length}")
         if minimum is not None and int(text) < minimum:
             refuse("bad-value", f"is {text}; it has to be at least {minimum}")
         return int(text)
@@ -109,10 +114,27 @@ def _whole(minimum: int | None) -> Callable[[object], int]:
     return read
 
 
-def _whole_schema(minimum: int | None) -> dict[str, Any]:
+def _repeats(value: object) -> int:
+    number = _whole(1)(value)
+    if number > MOST_REPEATS:
+        refuse("bad-value", f"is {number:,}, for every variant; at most {MOST_REPEATS:,} are made")
+    return number
+
+
+def _seed_count(value: object) -> int:
+    number = _whole(1)(value)
+    if number > MOST_REPEATS:
+        most = f"at most {MOST_REPEATS:,} are made"
+        refuse("bad-value", f"is {number:,} seeds for every variant ({most}); write `[{number}]` for that one seed")
+    return number
+
+
+def _whole_schema(minimum: int | None, maximum: int | None = None) -> dict[str, Any]:
     number: dict[str, Any] = {"type": "integer"}
     if minimum is not None:
         number["minimum"] = minimum
+    if maximum is not None:
+        number["maximum"] = maximum
     return {"anyOf": [number, {"type": "string", "pattern": r"^\s*[+-]?[0-9]{1,18}\s*$"}]}
 
 
@@ -198,6 +220,9 @@ Ids = Annotated[list[IdText], Field(min_length=1), BeforeValidator(one_to_list),
 #: Parts of a negative prompt, or one text.
 Negative = Annotated[list[_Part], BeforeValidator(one_to_list), WithJsonSchema(_NEGATIVE_SCHEMA)]
 Count = Annotated[int, PlainValidator(_whole(1)), WithJsonSchema(_whole_schema(1))]
+#: How often each variant is made: a number that is large by mistake costs money.
+SeedCount = Annotated[int, PlainValidator(_seed_count), WithJsonSchema(_whole_schema(1, MOST_REPEATS))]
+Repeats = Annotated[int, PlainValidator(_repeats), WithJsonSchema(_whole_schema(1, MOST_REPEATS))]
 Whole = Annotated[int, PlainValidator(_whole(None)), WithJsonSchema(_whole_schema(None))]
 Share = Annotated[float, PlainValidator(_share)]
 NotNegative = Annotated[float, PlainValidator(_not_negative)]

@@ -16,12 +16,17 @@ import yaml
 from promptlab.model import Place
 
 from .names import quoted
-from .report import Report
+from .report import Report, split_lines
 from .yamlerrors import GLUED, describe, unquoted_template
 
 __all__ = ["Map", "Mark", "Places", "Seq", "Tree", "parse"]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")  # only the pure loader lets one through
+
+_HASH = re.compile(r"[ \t]#\w")
+_CUT = re.compile(r"[ \t]*(#\w.{0,30})")
+_NUMBER = re.compile(r"[-+.\d]+|true|false", re.IGNORECASE)
+_SMART = {("“", "”"), ("„", "“"), ("„", "”"), ("”", "”"), ("«", "»"), ("»", "«"), ("‘", "’"), ("‚", "‘"), ("’", "’")}
 
 MAX_BYTES = 4_000_000
 MAX_NODES = 250_000
@@ -118,6 +123,7 @@ class _Builder:
         self.anchors: dict[str, Map | Seq | str | None] = {}
         self.documents = 0
         self.nodes = 0
+        self.hashes = split_lines(text) if _HASH.search(text) else []  # the lines, where one might be cut by ` #`
 
     def read(self, reader: Any) -> Tree:
         """The tree, by one of PyYAML's loaders."""
@@ -157,9 +163,26 @@ class _Builder:
         if event.anchor is not None:
             self.anchors[event.anchor] = value
         mark = event.start_mark
+        if value and event.implicit[0]:
+            self._warn_plain(event, value)
         if event.style == '"' and not event.value.isascii() and _SURROGATE.search(event.value):
             self._refuse("yaml-syntax", "this is not YAML: a \\u escape here is half a character", event)
         self._put(value, mark.line + 1, mark.column + 1, 1)
+
+    def _warn_plain(self, event: Any, value: str) -> None:
+        """What an unquoted text is often not meant to be: cut by a comment, or quoted with typographic quotes."""
+        place = Place(self.path, event.start_mark.line + 1, event.start_mark.column + 1)
+        if (value[0], value[-1]) in _SMART:
+            message = f"the quotes {value[0]} {value[-1]} are part of the text; write straight ones, or leave them out"
+            self.report.warn("smart-quotes", message, place)
+        if self.hashes and not _NUMBER.fullmatch(value):
+            end = event.end_mark
+            line = self.hashes[end.line] if end.line < len(self.hashes) else ""
+            if found := _CUT.match(line[end.column :] if line[end.column - 1 : end.column] != "#" else ""):
+                message = f"the text ends before {quoted(found[1])}, which is a comment; quote the text to keep it"
+                self.report.warn(
+                    "cut-by-comment", message, Place(self.path, end.line + 1, end.column + found.start(1) + 1)
+                )
 
     def _open(self, event: Any) -> None:
         mark = event.start_mark

@@ -13,6 +13,7 @@ from .names import quoted
 from .report import Report
 from .scalars import kind_of
 from .tree import Map, Seq
+from .yamlerrors import GLUED
 
 __all__ = ["validate"]
 
@@ -52,13 +53,27 @@ def _tell(fault: Any, root: Map, report: Report) -> None:
         report.add("no-value", f"{subject} has no value; in a map of one line, quote a text that holds a comma", place)
     elif kind in _NEEDED:
         needed = "a list of texts, or a map of id: text" if _is_axis(path) else _NEEDED[kind]
-        report.add("wrong-type", f"{subject} is {kind_of(value)}; it has to be {needed}", place)
+        message = f"{subject} is {kind_of(value)}; it has to be {needed}{_advice(value, needed)}"
+        report.add("wrong-type", message, place)
     elif kind == "too_short":
         is_axis = path[:1] in (("axes",), ("prompts",), ("templates",))
         report.add("empty-axis" if is_axis else "no-value", f"{subject} is empty; it needs at least one entry", place)
     else:
         message = fault["msg"]
+        if kind == "wrong-type" and isinstance(value, Map) and path and isinstance(path[-1], int):
+            message += _advice(Seq([value]), "a map")
         report.add(kind, f"{quoted(str(path[-1])) if is_key and path else subject} {message}", place)
+
+
+def _advice(value: object, needed: str) -> str:
+    """What to do about a list of one-key maps where a map is meant, and about a key whose colon has no space."""
+    if isinstance(value, Seq) and value and all(isinstance(item, Map) and len(item) == 1 for item in value):
+        key, given = next(iter(value[0].items()))
+        shown = given[:40] if isinstance(given, str) else "…"
+        return f"; without the dash, `{key}: {shown}` is a part of a map"
+    if isinstance(value, str) and "map" in needed and (glued := GLUED.fullmatch(value)):
+        return f"; a key needs a space after its colon: write `{glued[1]}: {glued[2]}`"
+    return ""
 
 
 def _subject(path: tuple[str | int, ...]) -> str:
