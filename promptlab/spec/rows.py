@@ -28,6 +28,7 @@ MAX_ROWS = 1_000_000
 MAX_DEPTH = 20
 _TEMPLATE = re.compile(r"\{[{%#]")
 _MAYBE_TEMPLATE = re.compile(r"\{[{%#]|\\u007b", re.IGNORECASE)  # JSON can write { as an escape
+_SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 
@@ -48,7 +49,7 @@ class _BadRow(Exception):
 
 
 def read_rows(text: str, path: str, suffix: str, report: Report, *, literal: bool = False) -> list[Row]:
-    """The rows of a file's text; what is wrong is reported at its line. With `literal`, cells may hold template text."""
+    """The rows of a file's text; what is wrong is reported at its line. `literal` allows template text in cells."""
     report.show(path, text, is_yaml=False)
     reader = {".csv": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".txt": _txt}[suffix]
     rows: list[Row] = []
@@ -82,7 +83,8 @@ def id_column(rows: list[Row], asked: str | None, place: Place, report: Report) 
 
 def _csv(text: str) -> Iterator[Row | _BadRow]:
     lines = (match[0] for match in _LINE.finditer(text))
-    reader = csv.reader(lines, strict=True, delimiter=_delimiter(text))
+    delimiter = _delimiter(text)
+    reader = csv.reader(lines, strict=True, delimiter=delimiter)
     header: list[str] | None = None
     while True:
         line = reader.line_num + 1
@@ -104,7 +106,9 @@ def _csv(text: str) -> Iterator[Row | _BadRow]:
         elif len(cells) != len(header):
             columns = f"{len(header)} column{'s' * (len(header) != 1)}"
             yield _BadRow(
-                "ragged-row", f"this row has {len(cells)} cells for {columns}; quote a cell with a comma", line
+                "ragged-row",
+                f"this row has {len(cells)} cells for {columns}; quote a cell with a {_SEPARATORS[delimiter]}",
+                line,
             )
         else:
             yield Row(dict(zip(header, cells, strict=True)), line)
@@ -114,7 +118,7 @@ def _delimiter(text: str) -> str:
     """What separates the cells of the header, outside of quotes; a comma where nothing does."""
     header = next((line for line in _LINE.findall(text[:100_000]) if line.strip()), "")
     unquoted = re.sub(r'"[^"]*"?', "", header)
-    return max(",;\t", key=unquoted.count)
+    return max(_SEPARATORS, key=unquoted.count)
 
 
 def _bad_header(header: list[str]) -> str | None:
@@ -214,8 +218,9 @@ def _check_data(row: Row, path: str, report: Report) -> None:
         if _TEMPLATE.search(value if isinstance(value, str) else json.dumps(value)):
             found = _MAYBE_TEMPLATE.search(report.line(path, row.line) or "")
             id_ = next((row.cells[key] for key in (*ID_COLUMNS, next(iter(row.cells))) if key in row.cells), "")
+            what = "this line" if path.endswith(".txt") else f"the cell {quoted(name)} of the row {quoted(str(id_))}"
             message = (
-                f"the cell {quoted(name)} of the row {quoted(str(id_))} holds {{{{, {{% or {{#, and a cell is never"
+                f"{what} holds {{{{, {{% or {{#, and data is never"
                 " filled in: take the braces out, or write `literal: true` on the axis to keep them as text"
             )
             report.add("template-in-data", message, Place(path, row.line, found.start() + 1 if found else 1))

@@ -60,8 +60,9 @@ def _tell(fault: Any, root: Map, report: Report) -> None:
         report.add("empty-axis" if is_axis else "no-value", f"{subject} is empty; it needs at least one entry", place)
     else:
         message = fault["msg"]
-        if kind == "wrong-type" and isinstance(value, Map) and path and isinstance(path[-1], int):
-            message += _advice(Seq([value]), "a map")
+        if kind == "wrong-type":
+            in_list = isinstance(value, Map) and path and isinstance(path[-1], int)
+            message += _advice(Seq([value]) if in_list else value, "a map")
         report.add(kind, f"{quoted(str(path[-1])) if is_key and path else subject} {message}", place)
 
 
@@ -70,7 +71,7 @@ def _advice(value: object, needed: str) -> str:
     if isinstance(value, Seq) and value and all(isinstance(item, Map) and len(item) == 1 for item in value):
         key, given = next(iter(value[0].items()))
         shown = given[:40] if isinstance(given, str) else "…"
-        return f"; without the dash, `{key}: {shown}` is a part of a map"
+        return f"; for a map leave the dash out: `{key}: {shown}`"
     if isinstance(value, str) and "map" in needed and (glued := GLUED.fullmatch(value)):
         return f"; a key needs a space after its colon: write `{glued[1]}: {glued[2]}`"
     return ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import yaml
 
+from .names import quoted
 from .report import split_lines
 
 __all__ = ["GLUED", "Described", "describe", "unquoted_template"]
@@ -60,6 +61,12 @@ def describe(error: yaml.MarkedYAMLError, text: str) -> Described:
         return Described("yaml-tab", "YAML is indented with spaces, not with tabs", line + 1, at + 1)
     problem = str(error.problem or "the text ends too early")
     advice = next((what for sign, what in _ADVICE if sign in problem), None)
+    cut = re.search(r"[ \t](#\S.{0,20})", _line(lines, opened.line)) if opened and "expected ','" in problem else None
+    if opened and cut:
+        message = (
+            f"this is not YAML: {quoted(cut[1])} is a comment, and cuts the list or map; quote a text that holds ' #'"
+        )
+        return Described("yaml-syntax", message, opened.line + 1, cut.start(1) + 1)
     if opened and ("end of stream" in problem or "expected ','" in problem):
         line, column = opened.line, opened.column  # the bracket or quote is the place to look at, not the file's end
     return Described("yaml-syntax", f"this is not YAML: {advice or problem}", line + 1, column + 1)
