@@ -53,7 +53,7 @@ def check(whole: Map, root: Map, form: ExperimentForm, axes: tuple[Axis, ...], r
 
 def _source(root: Map, report: Report) -> None:
     given = [name for name in SOURCES if name in root]
-    if not given:
+    if not given and not report.lost_base:
         message = "an experiment needs a prompt: write one of `prompt`, `prompts`, `template` and `templates`"
         report.add("prompt-source", message, root.place)
     for name in given[1:]:
@@ -70,7 +70,11 @@ class _Matchers:
     def check(self, match: Mapping[str, Iterable[str]], raw: Map) -> None:
         for axis, ids in match.items():
             if axis not in self.known:
-                if axis not in self.report.failed_axes and "*" not in self.report.failed_axes:
+                if (
+                    axis not in self.report.failed_axes
+                    and "*" not in self.report.failed_axes
+                    and not self.report.lost_base
+                ):
                     advice = did_you_mean(axis, self.known) or f"; there are {listed(self.known) or 'none'}"
                     message = f"there is no axis {quoted(axis)}{advice}"
                     self.report.add("unknown-axis", message, raw.key_place(axis))

@@ -30,13 +30,15 @@ def with_bases(root: Map, path: Path, files: Files, report: Report) -> Map:
             break
         text = files.text(base_path, "base", place, MAX_BYTES)
         if text is None:
+            report.lost_base = True
             break
         name = shown(base_path, files.studio)
         found = report.count
         tree = parse(text, name, report)
         if not isinstance(tree, Map):
             if report.count == found:
-                report.add("wrong-type", f"the base {name} is no experiment: it has to be a map", place)
+                report.add("wrong-type", f"the base {name} is not an experiment: it has to be a map", place)
+            report.lost_base = True
             break
         chain.append(base_path)
         layers.append(tree)

@@ -31,6 +31,7 @@ class Report:
 
     problems: Problems = field(default_factory=Problems)
     failed_axes: set[str] = field(default_factory=set)
+    lost_base: bool = False  # what the experiment extends could not be read, so what is missing may stand there
     notes: list[Note] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     _spelled: Counter[str] = field(default_factory=Counter)

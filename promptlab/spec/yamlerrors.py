@@ -52,7 +52,7 @@ def describe(error: yaml.MarkedYAMLError, text: str) -> Described:
         if found and "{" in found[1]:
             message = 'a text that begins with { is a map in YAML: quote it, as in "{{ subject }}"'
             return Described("unquoted-template", message, number + 1, found.start(1) + 1)
-    if glued := _glued(lines, line):
+    if glued := _glued(lines, line) or _commented(lines, line) or _indented(lines, line, str(error.problem)):
         return glued
     source = _line(lines, line)
     indent = source[: len(source) - len(source.lstrip())]
@@ -82,6 +82,24 @@ def _glued(lines: list[str], line: int) -> Described | None:
         if number < line and _KEY_LINE.match(source):
             break
     return None
+
+
+def _commented(lines: list[str], line: int) -> Described | None:
+    """A text that begins with `{#`: a map that a comment never lets end, so that the fault shows far below."""
+    for number in range(min(line, len(lines) - 1), -1, -1):
+        if found := re.search(r"(?:^|[:\-\[,?]\s+)(\{#)", lines[number]):
+            message = 'a text that begins with {# is a map and a comment in YAML: quote it, as in "{# note #} a cup"'
+            return Described("unquoted-template", message, number + 1, found.start(1) + 1)
+    return None
+
+
+def _indented(lines: list[str], line: int, problem: str) -> Described | None:
+    """A key below a text and further right than its key, which makes it a part of that text."""
+    found = re.match(r"(\s+)([\w.-]+):(?:\s|$)", _line(lines, line))
+    if found is None or "mapping values are not allowed" not in problem:
+        return None
+    message = f"this is not YAML: `{found[2]}:` is indented further than the key above; move it left, or quote the text"
+    return Described("yaml-syntax", message, line + 1, len(found[1]) + 1)
 
 
 def unquoted_template(text: str, line: int, column: int) -> bool:
