@@ -151,7 +151,7 @@ class AxisBuilder:
         path = self.files.resolve(form.from_, place.path)
         suffix = Path(form.from_).suffix.lower()
         if suffix not in FORMATS:
-            message = f"{quoted(form.from_)} is no file of rows: it has to end in {', '.join(FORMATS)}"
+            message = f"{quoted(form.from_)} is not a file of rows: it has to end in {', '.join(FORMATS)}"
             self.report.add("rows-format", message, place)
             return None
         text = self.files.text(path, "rows", place, MAX_ROWS_BYTES)

@@ -170,7 +170,7 @@ def _files(pattern: str, place: Place, known: Known, report: Report) -> None:
             report.add("bad-files", f"write {{{name}}} without a format", place)
         elif name not in names and name not in report.failed_axes and "*" not in report.failed_axes:
             advice = did_you_mean(name or "", names) or f"; there are {listed(names)}"
-            report.add("unknown-axis", f"files names {{{name}}}, which is no axis{advice}", place)
+            report.add("unknown-axis", f"files names {{{name}}}, which is not an axis{advice}", place)
     steps = pattern.replace("\\", "/").split("/")
     if pattern.startswith(("/", "\\", "~")) or ".." in steps or (len(pattern) > 1 and pattern[1] == ":"):
         report.add("bad-files", "names stay under results/: leave a leading / and .. out", place)

@@ -33,6 +33,7 @@ from .scalars import (
     Count,
     CreditsOrDollars,
     DataText,
+    FileNames,
     Flag,
     Id,
     Ids,
@@ -153,15 +154,16 @@ _ID_KEYS = {
         "not": {"enum": ["from", "values"]},
     }
 }
+NAME_PATTERN = r"^[^0-9\s!-/:-@\[-^`{-~][^\s!-/:-@\[-^`{-~]*$"
 _NAME_KEYS = {
     "propertyNames": {
-        "pattern": r"^[^0-9\s.=,:/{}\[\]-][^\s.=,:/{}\[\]-]*$",
+        "pattern": NAME_PATTERN,
         "not": {"enum": sorted(_JINJA_WORDS | _JINJA_NAMES)},
     }
 }
 _AXIS_KEYS = {
     "propertyNames": {
-        "pattern": r"^(params\.)?[^0-9\s.=,:/{}\[\]-][^\s.=,:/{}\[\]-]*$",
+        "pattern": NAME_PATTERN,
         "not": {"enum": [*RESERVED, *sorted(_JINJA_WORDS | _JINJA_NAMES)]},
     }
 }
@@ -379,7 +381,12 @@ class ExperimentForm(Form):
     seeds: (
         Annotated[
             Annotated[SeedCount, Tag("<one>")]
-            | Annotated[list[Whole], Field(min_length=1), AfterValidator(lambda seeds: _unique(seeds)), Tag("<list>")],
+            | Annotated[
+                list[Whole],
+                Field(min_length=1, json_schema_extra={"uniqueItems": True}),
+                AfterValidator(lambda seeds: _unique(seeds)),
+                Tag("<list>"),
+            ],
             _shape("<one>", "<list>", "<one>"),
         ]
         | None
@@ -393,7 +400,7 @@ class ExperimentForm(Form):
         ]
         | None
     ) = Field(None, description="The source image of an edit: a path, URL or data: URI as a template, or a chain.")
-    files: Word | None = Field(None, description="Names under results/, as {axis}_{seed}_{draw}_{position}.{ext}.")
+    files: FileNames | None = Field(None, description="Names under results/, as {axis}_{seed}_{draw}_{position}.{ext}.")
     provider: Word | None = Field(None, description="Who makes the images; default simulator.")
     mode: Annotated[Literal["sync", "async", "auto"], choice("sync", "async", "auto")] = Field(
         "auto", description="How calls are made."

@@ -23,6 +23,7 @@ __all__ = [
     "Count",
     "CreditsOrDollars",
     "DataText",
+    "FileNames",
     "Flag",
     "Id",
     "IdText",
@@ -46,8 +47,10 @@ _TEMPLATE = re.compile(r"\{[{%#]")
 _NO_TEMPLATE = r"^(?![\s\S]*\{[{%#])"
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+MOST = 10**18 - 1
 MOST_REPEATS = 1000
 NULLS = ("null", "Null", "NULL", "~")
+_FILE_NAMES = r"^(?![\s/\\~])(?!.:)(?!(?:.*/)?\.\.(?:/|$))(?:[^{}]|\{\{|\}\}|\{[^{}:!]*\})+$"
 _ONE_WORD = r"^(?!\s*(?:null|Null|NULL|~)?\s*$)"
 
 
@@ -65,12 +68,12 @@ def kind_of(value: object) -> str:
     return "a list" if isinstance(value, list) else f"the text {quoted(str(value))}"
 
 
-def _text(value: object) -> str:
+def _text(value: object, needed: str = "one text") -> str:
     if isinstance(value, str):
         return value
     if value is None:
         refuse("no-value", 'has no value; write "" for an empty text')
-    refuse("wrong-type", f"is {kind_of(value)}; it has to be one text")
+    refuse("wrong-type", f"is {kind_of(value)}; it has to be {needed}")
 
 
 def _word(value: object) -> str:
@@ -103,7 +106,7 @@ def _part(value: object) -> str:
 
 def _whole(minimum: int | None) -> Callable[[object], int]:
     def read(value: object) -> int:
-        text = _text(value).strip()
+        text = _text(value, "a whole number").strip()
         if not _INTEGER.fullmatch(text):
             length = f" of at most 18 digits; this has {len(text)}" if text.lstrip("+-").isdecimal() else ""
             refuse("bad-value", f"is {quoted(text)}; it has to be a whole number{length}")
@@ -130,17 +133,13 @@ def _seed_count(value: object) -> int:
 
 
 def _whole_schema(minimum: int | None, maximum: int | None = None) -> dict[str, Any]:
-    number: dict[str, Any] = {"type": "integer"}
-    if minimum is not None:
-        number["minimum"] = minimum
-    if maximum is not None:
-        number["maximum"] = maximum
+    number = {"type": "integer", "minimum": -MOST if minimum is None else minimum, "maximum": maximum or MOST}
     return {"anyOf": [number, {"type": "string", "pattern": r"^\s*[+-]?[0-9]{1,18}\s*$"}]}
 
 
 def number(value: object) -> float:
     """A finite number from text."""
-    text = _text(value).strip()
+    text = _text(value, "a number").strip()
     if not _NUMBER.fullmatch(text) or (read := float(text)) in (float("inf"), float("-inf")):
         refuse("bad-value", f"is {quoted(text)}; it has to be a number")
     return read
@@ -161,7 +160,7 @@ def _not_negative(value: object) -> float:
 
 
 def _flag(value: object) -> bool:
-    text = _text(value).strip()
+    text = _text(value, "true or false").strip()
     if text.lower() not in ("true", "false"):
         refuse("bad-value", f"is {quoted(text)}; write true or false")
     return text.lower() == "true"
@@ -169,7 +168,7 @@ def _flag(value: object) -> bool:
 
 def _amount(value: object) -> Amount:
     try:
-        return Amount.parse(_text(value))
+        return Amount.parse(_text(value, "an amount, as in 20usd or 400cr"))
     except ValueError as error:
         refuse("bad-value", f"has no amount: {error}")
 
@@ -183,7 +182,7 @@ def choice(*words: str, also: str = "") -> BeforeValidator:
     """One of a few words; `also` names what else could stand there."""
 
     def read(value: object) -> str:
-        text = _text(value)
+        text = _text(value, f"one of {', '.join(words)}{also}")
         if text not in words:
             refuse("bad-value", f"is {quoted(text)}; it can be {', '.join(words)}{also}{did_you_mean(text, words)}")
         return text
@@ -208,6 +207,8 @@ _FLAG_SCHEMA = {
 Text = Annotated[str, PlainValidator(_text), WithJsonSchema({"type": SCALAR})]
 #: A text that has to say something: a file, a reference, a prompt.
 Word = Annotated[str, PlainValidator(_word), WithJsonSchema({"type": SCALAR[:3], "pattern": _ONE_WORD})]
+#: Names of files: a relative path with placeholders, which `checks` reads exactly.
+FileNames = Annotated[str, PlainValidator(_word), WithJsonSchema({"type": SCALAR[:3], "pattern": _FILE_NAMES})]
 #: A text that is data and never template text.
 DataText = Annotated[str, PlainValidator(_data), WithJsonSchema(_DATA_SCHEMA)]
 #: A value's id, as a key.

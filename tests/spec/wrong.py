@@ -77,7 +77,7 @@ def shapes() -> Iterator[Wrong]:
     for key in ONE_TEXT:
         base = "" if key == "template" else P
         for value in ("[x]", "{a: b}"):
-            yield Wrong(f"{base}{key}: @@{value}\n", "wrong-type", "it has to be one text")
+            yield Wrong(f"{base}{key}: @@{value}\n", "wrong-type", "it has to be")
         yield Wrong(f"{base}@@{key}:\n", "no-value", "leave the key out")
     for key in MAPS:
         yield Wrong(f"{P}{key}: @@[x]\n", "wrong-type", "it has to be a map")
