@@ -67,6 +67,10 @@ class Report:
         """How many problems there are so far, those only counted included."""
         return len(self.problems.found) + self.left_out.total()
 
+    def tells_of(self, path: str) -> bool:
+        """Whether there is a problem in a file already."""
+        return any(problem.path == path for problem in self.problems.found)
+
     def warn(self, code: str, message: str, place: Place | None) -> None:
         """Keep one warning: what loads, and is probably not meant."""
         if place is not None and sum(note.code == code for note in self.notes) < _SPELLED:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,14 +29,39 @@ MAX_DEPTH = 20
 _TEMPLATE = re.compile(r"\{[{%#]")
 _MAYBE_TEMPLATE = re.compile(r"\{[{%#]|\\u007b", re.IGNORECASE)  # JSON can write { as an escape
 _SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
+_BETWEEN = "\x1f"  # the unit separator, which no text editor writes
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+
+
+class Cells(Mapping[str, str]):
+    """The cells of a CSV row by column, kept as one text: a file may have a million rows, and most cells wait."""
+
+    __slots__ = ("_columns", "_text")
+
+    def __init__(self, columns: Mapping[str, int], text: str) -> None:
+        self._columns, self._text = columns, text
+
+    def __getitem__(self, column: str) -> str:
+        return self._text.split(_BETWEEN)[self._columns[column]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    def __contains__(self, column: object) -> bool:
+        return column in self._columns
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row: its cells by column, and the line it begins in."""
 
-    cells: dict[str, Any]
+    cells: Mapping[str, Any]
     line: int
 
 
@@ -48,28 +73,27 @@ class _BadRow(Exception):
         self.code, self.message, self.line, self.column = code, message, line, column
 
 
-def read_rows(text: str, path: str, suffix: str, report: Report, *, literal: bool = False) -> list[Row]:
+def read_rows(text: str, path: str, suffix: str, report: Report, *, literal: bool = False) -> Iterator[Row]:
     """The rows of a file's text; what is wrong is reported at its line. `literal` allows template text in cells."""
     report.show(path, text, is_yaml=False)
     reader = {".csv": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".txt": _txt}[suffix]
-    rows: list[Row] = []
+    number = 0
     has_template = not literal and _MAYBE_TEMPLATE.search(text) is not None
     for row in reader(text):
         if isinstance(row, _BadRow):
             report.add(row.code, row.message, Place(path, row.line, row.column))
             continue
-        if len(rows) >= MAX_ROWS:
+        number += 1
+        if number > MAX_ROWS:
             report.add("too-large", f"more than {MAX_ROWS:,} rows", Place(path, row.line, 1))
-            break
+            return
         if has_template:
             _check_data(row, path, report)
-        rows.append(row)
-    return rows
+        yield row
 
 
-def id_column(rows: list[Row], asked: str | None, place: Place, report: Report) -> str | None:
+def id_column(columns: list[str], asked: str | None, place: Place, report: Report) -> str | None:
     """The column that names the rows: the one asked for, else `id`, `sku`, `name` or the first column."""
-    columns = list(rows[0].cells)
     if asked is None:
         return next((name for name in ID_COLUMNS if name in columns), columns[0])
     if asked in columns:
@@ -86,6 +110,7 @@ def _csv(text: str) -> Iterator[Row | _BadRow]:
     delimiter = _delimiter(text)
     reader = csv.reader(lines, strict=True, delimiter=delimiter)
     header: list[str] | None = None
+    columns: dict[str, int] = {}
     while True:
         line = reader.line_num + 1
         try:
@@ -103,15 +128,18 @@ def _csv(text: str) -> Iterator[Row | _BadRow]:
             if fault := _bad_header(header):
                 yield _BadRow("rows-header", fault, line)
                 return
+            columns = {name: place for place, name in enumerate(header)}
         elif len(cells) != len(header):
-            columns = f"{len(header)} column{'s' * (len(header) != 1)}"
+            wanted = f"{len(header)} column{'s' * (len(header) != 1)}"
             yield _BadRow(
                 "ragged-row",
-                f"this row has {len(cells)} cells for {columns}; quote a cell with a {_SEPARATORS[delimiter]}",
+                f"this row has {len(cells)} cells for {wanted}; quote a cell with a {_SEPARATORS[delimiter]}",
                 line,
             )
         else:
-            yield Row(dict(zip(header, cells, strict=True)), line)
+            text = _BETWEEN.join(cells)
+            is_plain = text.count(_BETWEEN) == len(cells) - 1
+            yield Row(Cells(columns, text) if is_plain else dict(zip(header, cells, strict=True)), line)
 
 
 def _delimiter(text: str) -> str:
@@ -218,7 +246,11 @@ def _check_data(row: Row, path: str, report: Report) -> None:
         if _TEMPLATE.search(value if isinstance(value, str) else json.dumps(value)):
             found = _MAYBE_TEMPLATE.search(report.line(path, row.line) or "")
             id_ = next((row.cells[key] for key in (*ID_COLUMNS, next(iter(row.cells))) if key in row.cells), "")
-            what = "this line" if path.endswith(".txt") else f"the cell {quoted(name)} of the row {quoted(str(id_))}"
+            what = (
+                "this line"
+                if path.lower().endswith(".txt")
+                else f"the cell {quoted(name)} of the row {quoted(str(id_))}"
+            )
             message = (
                 f"{what} holds {{{{, {{% or {{#, and data is never"
                 " filled in: take the braces out, or write `literal: true` on the axis to keep them as text"
