@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,8 +53,18 @@ class Cells(Mapping[str, str]):
     def __contains__(self, column: object) -> bool:
         return column in self._columns
 
+    def items(self) -> ItemsView[str, str]:
+        return _Items(self)
+
     def __repr__(self) -> str:
         return repr(dict(self))
+
+
+class _Items(ItemsView[str, str]):
+    _mapping: Cells
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return zip(self._mapping._columns, self._mapping._text.split(_BETWEEN), strict=True)
 
 
 @dataclass(frozen=True, slots=True)
