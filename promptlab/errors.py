@@ -46,9 +46,9 @@ __all__ = [
 ]
 
 StopReason = Literal["budget", "quota", "account"]
+
+
 Severity = Literal["error", "warning"]
-
-
 #: Problems of one kind that are spelled out; the rest is counted. Missing files are put right together: more of them.
 MOST_OF_A_KIND = 10
 _MOST = {"missing-image": 100, "missing-file": 100}
