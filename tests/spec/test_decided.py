@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import tracemalloc
 from collections.abc import Callable
@@ -15,7 +16,15 @@ from promptlab.model import Experiment
 from promptlab.run import Job, prepare
 
 Load = Callable[..., Experiment]
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(60)
+
+
+def png() -> bytes:
+    """A small image that can be edited."""
+    from PIL import Image
+
+    kept = io.BytesIO()
+    Image.new("RGB", (64, 64), "teal").save(kept, "png")
+    return kept.getvalue()
 
 
 @pytest.fixture
@@ -40,7 +49,7 @@ def test_a_path_belongs_to_the_file_in_which_it_is_written(prepared: Callable[..
             "experiments/e.yaml": "extends: house/base.yaml\n",
             "experiments/house/base.yaml": base,
             "experiments/house/rows.csv": "sku,name\nA,cup\n",
-            "experiments/house/photos/A.png": PNG,
+            "experiments/house/photos/A.png": png(),
         }
     )
     (request,) = job.plan.requests()
