@@ -43,6 +43,8 @@ def make_plan(
     default), which says what is merely dropped and what nobody knows.
     """
     report = Report(experiment)
+    for note in experiment.notes:
+        report.add(note.code, note.message, note.place, warning=True)
     images = _chain_images(experiment, chain)
     axes = _axes(report, images)
     if not checks.check_cycles(report, axes):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptlab.errors import InputError, Problem
-from promptlab.model import Experiment, Matcher
+from promptlab.model import Experiment, Matcher, Parameter
 from promptlab.spec import Settings, find_studio, load_settings
 from promptlab.spec.files import Reader, read_bytes
 
@@ -113,7 +113,7 @@ def prepare(
     """
     from promptlab.plan import Target, make_plan
     from promptlab.prompts import expression
-    from promptlab.providers import parameters
+    from promptlab.providers import names, parameters
     from promptlab.run.chain import chain_of
     from promptlab.spec import load_experiment
 
@@ -138,7 +138,16 @@ def prepare(
             return still_true(error.problems, missing)
         return still_true(plan.problems, missing)
 
-    experiment = load_experiment(path, parameters=parameters(), row_filter=expression, further=further, read=read)
+    def chosen(named: str | None) -> Mapping[str, Parameter]:
+        """The parameters of the provider that will be used; a flag's is only looked up when it is connected."""
+        if provider is not None or named is None:
+            name = provider or studio.settings.provider
+            return parameters(name) if name in names() else {}
+        return parameters(named)
+
+    experiment = load_experiment(
+        path, parameters=parameters(), row_filter=expression, further=further, read=read, chosen=chosen
+    )
     endpoint, plan = planned(experiment, key_needed=key_needed)
     return Job(studio, experiment, endpoint, plan)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["read_param", "read_params", "resolve_name"]
 
 _ELSEWHERE = {
-    "seed": "write `seeds: [42]` for a certain seed, or `seeds: 4` for four",
+    "seed": "write `seeds: [42]` at the top for the seed 42, or `seeds: 4` for four different ones",
     "prompt": "write `prompt:` at the top",
     "negative_prompt": "write `negative_prompt:` at the top",
     "image": "write `image:` at the top",
@@ -50,6 +50,8 @@ def resolve_name(name: str, parameters: Mapping[str, Parameter], place: Place, r
         report.add("not-in-experiment", message, place, secret=is_secret(name))
         return None
     advice = did_you_mean(name, parameters) or (f"; known: {listed(sorted(parameters), 24)}" if parameters else "")
+    if name.isdecimal():
+        advice = "; a number is written with a point, as in 0.5"
     if name in _ELSEWHERE:
         advice = f"; {_ELSEWHERE[name]}"
     report.add("unknown-parameter", f"no installed provider declares the parameter {name!r}{advice}", place)

@@ -167,6 +167,7 @@ def test_all_missing_images_are_reported_together(plan, axis, tmp_path):
         axes=(axis("item", [*"abc", *(f"no{i}" for i in range(20))]), axis("style", ["x", "y"])),
         image=ImageSource("{{ item }}.png", place=Place("e.yaml", 4, 8)),
         path=tmp_path / "e.yaml",
+        studio=tmp_path,
         seeds=3,
     )
     (tmp_path / "b.png").write_bytes(b"x")

@@ -63,15 +63,15 @@ def test_another_form_replaces(load_file: Load) -> None:
 @pytest.mark.parametrize(
     ("own", "base", "expected"),
     [
-        ("", "prompt: a\nseeds: x\n", ["experiments/base.yaml:2:8: seeds is 'x'; it has to be a whole number [bad-value]"]),
-        ("seeds: y\n", "prompt: a\nseeds: x\n", ["experiments/exp.yaml:2:8: seeds is 'y'; it has to be a whole number [bad-value]"]),
+        ("", "prompt: a\nseeds: x\n", ["experiments/base.yaml:2:8: seeds is 'x'; it has to be a whole number, or a list as in [11, 22, 33] [bad-value]"]),
+        ("seeds: y\n", "prompt: a\nseeds: x\n", ["experiments/exp.yaml:2:8: seeds is 'y'; it has to be a whole number, or a list as in [11, 22, 33] [bad-value]"]),
         ("params: {n: 9}\n", "prompt: a\nparams: {strength: 9}\n", [
             "experiments/base.yaml:2:20: strength is 9.0; it can be from 0 to 1 [bad-parameter]",
             "experiments/exp.yaml:2:13: n is 9; it can be from 1 to 4 [bad-parameter]",
         ]),
         ("skip: [{x: q}]\n", "prompt: a\naxes: {x: [b]}\n", ["experiments/exp.yaml:2:12: the axis x has no value 'q'; there are b [unknown-id]"]),
-        ("prompt: a\n", "- a\n", ["experiments/exp.yaml:1:10: the base experiments/base.yaml is no experiment: it has to be a map [wrong-type]"]),
-        ("prompt: a\n", "", ["experiments/exp.yaml:1:10: the base experiments/base.yaml is no experiment: it has to be a map [wrong-type]"]),
+        ("prompt: a\n", "- a\n", ["experiments/exp.yaml:1:10: the base experiments/base.yaml is not an experiment: it has to be a map [wrong-type]"]),
+        ("prompt: a\n", "", ["experiments/exp.yaml:1:10: the base experiments/base.yaml is not an experiment: it has to be a map [wrong-type]"]),
         ("prompt: a\n", "a: {{ b }}\n", ['experiments/base.yaml:1:4: a text that begins with { is a map in YAML: quote it, as in "{{ subject }}" [unquoted-template]']),
         ("prompt: a\n", "extends: exp.yaml\n", ["experiments/base.yaml:1:10: an experiment can't extend itself: experiments/exp.yaml → experiments/base.yaml → experiments/exp.yaml [extends-cycle]"]),
     ],
