@@ -138,7 +138,7 @@ def look_ahead(
     """Prepare and preview an experiment against its studio's log."""
     from promptlab.run import prepare, preview
 
-    job = prepare(path, provider=provider, db=db, where=options.matchers(where), limit=limit, key_needed=key_needed)
+    job = prepare(path, provider=provider, db=db, where=where, limit=limit, key_needed=key_needed)
     log = job.studio.existing_log()
     try:
         return job, preview(job, log, fresh=fresh, enforce_limits=enforce_limits, steps=steps)

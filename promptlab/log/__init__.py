@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from promptlab.log.cache import Hit
 from promptlab.log.log import Log
+from promptlab.log.marks import Marked
 from promptlab.log.money import GROUPS, Spent
 from promptlab.log.runs import Failure, Totals
 from promptlab.log.templates import TemplateUsage, UsedTemplate
 
-__all__ = ["GROUPS", "Failure", "Hit", "Log", "Spent", "TemplateUsage", "Totals", "UsedTemplate"]
+__all__ = ["GROUPS", "Failure", "Hit", "Log", "Marked", "Spent", "TemplateUsage", "Totals", "UsedTemplate"]

@@ -93,6 +93,13 @@ class Reader:
         axis = space.axes[at]
         if axis.kind == "param":
             name = parameter_name(axis)
+            if name in EDIT_ONLY and self._experiment.image is None:
+                self._dropped.add(name)
+                message = (
+                    f"the axis '{axis.name}' changes nothing: '{name}' is a parameter of edits and there is no `image`,"
+                    " so each value would be the same call; write `image:`, or take the axis out"
+                )
+                self._report.add("same-call", message, axis.place or self._report.place("axes", axis.name))
             read = [(self.read(name, value.text, value.place or axis.place)) for value in axis.values]
             return [Layer({} if typed is None else {name: typed}) for typed in read]
         return [

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .against import RevisionChanges, compare_revision
     from .alerts import alerts_of, deliver
     from .events import Finished, Listener, Message, Planned, RunEvent, Summary, Waiting
+    from .marking import choose_images
     from .previewing import PlanChoice, Preview, preview
     from .rows import request_of
     from .runner import Ahead, Options, resume, run
@@ -35,6 +36,7 @@ __all__ = [
     "Summary",
     "Waiting",
     "alerts_of",
+    "choose_images",
     "compare_revision",
     "deliver",
     "prepare",
@@ -57,6 +59,7 @@ _HOME = {
     **dict.fromkeys(("Job", "Studio", "prepare"), "studio"),
     **dict.fromkeys(("alerts_of", "deliver"), "alerts"),
     **dict.fromkeys(("template_blame", "template_diff", "template_log", "template_uses"), "versions"),
+    "choose_images": "marking",
     "request_of": "rows",
     "summarise": "summary",
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptlab.errors import InputError, Problem
-from promptlab.model import Experiment, Matcher
+from promptlab.model import Experiment
 from promptlab.spec import Settings, find_studio, load_settings
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from promptlab.plan import Plan
     from promptlab.prompts import Library
     from promptlab.providers import Endpoint
+    from promptlab.spec import Where
     from promptlab.store import Store
 
 __all__ = ["Job", "Studio", "prepare"]
@@ -99,14 +100,15 @@ def prepare(
     studio: Studio | None = None,
     provider: str | None = None,
     db: Path | None = None,
-    where: Sequence[Matcher] = (),
+    where: Where = (),
     limit: int | None = None,
     key_needed: bool = True,
     environ: Mapping[str, str] | None = None,
 ) -> Job:
     """Load and check an experiment file; InputError holds every problem found, and nothing has been sent.
 
-    The provider is, strongest first: the flag, the experiment's own, the studio's. `key_needed` is off for a plan,
+    The provider is, strongest first: the flag, the experiment's own, the studio's. `where` is a text as the flag takes
+    it (`look=neon,item=S-*`), a matcher, or several of them, all of which must match. `key_needed` is off for a plan,
     which sends nothing.
     """
     from promptlab.plan import Target, make_plan

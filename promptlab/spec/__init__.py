@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .codes import CODES
     from .load import RowFilter, load_experiment, load_text
-    from .matcher import matches, parse_matcher
+    from .matcher import Where, matches, parse_matcher, resolve
     from .names import nearest
     from .schema import experiment_schema
     from .settings import Alerts, Caps, Settings
@@ -24,6 +24,7 @@ __all__ = [
     "Caps",
     "RowFilter",
     "Settings",
+    "Where",
     "experiment_schema",
     "find_studio",
     "load_experiment",
@@ -32,6 +33,7 @@ __all__ = [
     "matches",
     "nearest",
     "parse_matcher",
+    "resolve",
 ]
 
 _HOME = {
@@ -40,6 +42,7 @@ _HOME = {
     "Caps": "settings",
     "RowFilter": "load",
     "Settings": "settings",
+    "Where": "matcher",
     "experiment_schema": "schema",
     "find_studio": "studio",
     "load_experiment": "load",
@@ -48,6 +51,7 @@ _HOME = {
     "matches": "matcher",
     "nearest": "names",
     "parse_matcher": "matcher",
+    "resolve": "matcher",
 }
 
 
