@@ -324,7 +324,7 @@ class Surveyor:
         self._saying(code).add(problem)
 
     def _saying(self, code: str) -> _Saying:
-        return self._sayings.setdefault(code, _Saying(FILES_SAID if code == "missing-image" else SAID))
+        return self._sayings.setdefault(code, _Saying(FILES_SAID if code in ("missing-image", "bad-image") else SAID))
 
     def _named(self, cell: Cell) -> str:
         return self._stream.variant(cell).name or "the only variant"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptlab.errors import InputError, Problem
-from promptlab.model import Experiment
+from promptlab.model import Experiment, Parameter
 from promptlab.spec import Settings, find_studio, load_settings
 
 if TYPE_CHECKING:
@@ -138,14 +138,21 @@ def prepare(
             return still_true(error.problems, missing)
         return still_true(plan.problems, missing)
 
-    experiment = load_experiment(path, parameters=parameters(), row_filter=expression, further=further)
+    experiment = load_experiment(path, parameters=_types(parameters()), row_filter=expression, further=further)
     endpoint, plan = planned(experiment, key_needed=key_needed)
     return Job(studio, experiment, endpoint, plan)
 
 
+def _types(parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:
+    """What the parameters are, without what they may be: the plan asks the chosen provider that."""
+    wide = {"choices": (), "minimum": None, "maximum": None, "pattern": None}
+    return {name: replace(parameter, **wide) for name, parameter in parameters.items()}  # type: ignore[arg-type]
+
+
 #: Faults of templates and parameters, which are so whatever else of the file is missing.
 _ALWAYS = ("template-", "bad-parameter", "unknown-parameter", "computed-include", "front-matter", "unknown-filter",
-           "unknown-test", "undefined-macro", "variable-type", "missing-image", "no-edit", "no-async")  # fmt: skip
+           "unknown-test", "undefined-macro", "variable-type", "missing-image", "bad-image", "no-edit",
+           "no-async")  # fmt: skip
 
 
 def still_true(problems: Sequence[Problem], missing: frozenset[str]) -> list[Problem]:

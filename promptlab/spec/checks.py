@@ -8,17 +8,19 @@ from collections.abc import Iterable, Mapping
 from promptlab.model import Axis, Place
 
 from .extends import SOURCES
-from .forms import ExperimentForm, RowsForm, SampleForm, ValuesForm
+from .forms import ExperimentForm, ImageForm, RowsForm, SampleForm, ValuesForm
 from .names import did_you_mean, listed, quoted
 from .report import Report
 from .tree import Map, Seq
 
 __all__ = ["check"]
 
-#: The ids of every axis, in order.
-Known = Mapping[str, Mapping[str, None]]
+#: The ids of every axis, in order; None where only the log knows them (the images of a chain).
+Known = Mapping[str, Mapping[str, None] | None]
 
 _FILE_PARTS = ("seed", "draw", "position", "ext")
+#: The axis whose values are the images that a chain edits; the plan knows their ids and checks them.
+CHAIN_AXIS = "source"
 
 
 def check(whole: Map, root: Map, form: ExperimentForm, axes: tuple[Axis, ...], report: Report) -> None:
@@ -27,7 +29,10 @@ def check(whole: Map, root: Map, form: ExperimentForm, axes: tuple[Axis, ...], r
     `whole` is the tree as written, `root` what is right of it and has become `form`.
     """
     _source(whole, report)
-    known: Known = {axis.name: dict.fromkeys(value.id for value in axis.values) for axis in axes}
+    known: dict[str, Mapping[str, None] | None]
+    known = {axis.name: dict.fromkeys(value.id for value in axis.values) for axis in axes}
+    if isinstance(form.image, ImageForm):
+        known.setdefault(CHAIN_AXIS, None)
     matchers = _Matchers(known, report)
     for position, match in enumerate(form.skip):
         matchers.check(match, root["skip"][position])
@@ -72,15 +77,14 @@ class _Matchers:
                     message = f"there is no axis {quoted(axis)}{advice}"
                     self.report.add("unknown-axis", message, raw.key_place(axis))
                 continue
-            for position, id_ in enumerate(ids):
-                if id_ not in self.known[axis]:
+            known = self.known[axis]
+            for position, id_ in enumerate(ids if known is not None else ()):
+                if known is not None and id_ not in known:
                     given = raw[axis]
                     place = Place(*given.marks[position][:3]) if isinstance(given, Seq) else raw.value_place(axis)
-                    self._unknown_id(axis, id_, place)
+                    self._unknown_id(axis, id_, known, place)
 
-    def _unknown_id(self, axis: str, id_: str, place: Place) -> None:
-        ids = self.known[axis]
-
+    def _unknown_id(self, axis: str, id_: str, ids: Mapping[str, None], place: Place) -> None:
         def message() -> str:
             advice = did_you_mean(id_, ids) or f"; there are {listed(ids)}"
             return f"the axis {axis} has no value {quoted(id_)}{advice}"

@@ -7,10 +7,6 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from promptlab.errors import InputError
-
 
 def test_a_file_is_sent_as_plain_base64_and_its_bytes_are_kept(lab: Any, api: Any) -> None:
     """The guide's form, with strength swept as an axis; the source is in the store and named in the rows."""
@@ -61,9 +57,9 @@ def test_a_source_that_is_no_image_or_missing_is_an_error_before_anything_is_sen
     """Exit 2, nothing sent, and no run stays behind as running."""
     (lab.folder / "experiments" / "source.png").write_bytes(b"<html>no</html>")
     lab.experiment(image="source.png", prompt='"make it blue"', axes="{params.strength: [0.2, 0.5]}")
-    with pytest.raises(InputError, match="no image that can be edited"):
-        lab.run()
-    assert lab.rows("SELECT status FROM runs") == ["interrupted"]
+    code, _, err = lab.cli("run", "experiments/exp.yaml", "--yes")
+    assert (code, "'source.png' is not an image that can be edited" in err) == (2, True)
+    assert not (lab.folder / "promptlab.db").exists()
     (lab.folder / "experiments" / "source.png").unlink()
     code, _, err = lab.cli("run", "experiments/exp.yaml", "--yes")
     assert code == 2
