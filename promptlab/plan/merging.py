@@ -284,7 +284,7 @@ class Shaper:
     @property
     def may_drop(self) -> bool:
         """Whether anything that is asked for somewhere is not sent."""
-        names = {*self._sent, "model", *(["seed"] if self._seed_sent else [])}
+        names = {*self._sent, "model"} - {"seed"} | ({"seed"} if self._seed_sent else set())
         layers = {id(layer): layer for _, values in self._values for layer in values}
         every = [self._base, *self._templates, *self._overrides, *layers.values()]
         return any(
