@@ -19,8 +19,11 @@ The number is the exit code of `promptlab`. See docs/errors.md for the codes of 
 
 from __future__ import annotations
 
+import os
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 __all__ = [
@@ -38,9 +41,64 @@ __all__ = [
     "StopReason",
     "StoppedError",
     "StoreError",
+    "at_most_ten",
+    "presentable",
 ]
 
 StopReason = Literal["budget", "quota", "account"]
+Severity = Literal["error", "warning"]
+
+
+#: Problems of one kind that are spelled out; the rest is counted. Missing files are put right together: more of them.
+MOST_OF_A_KIND = 10
+_MOST = {"missing-image": 100, "missing-file": 100}
+
+#: What a terminal might obey, or hide, or fail to print: controls, bidi marks and overrides, half characters.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_SECRET_VARIABLE = re.compile(r"(?i)(key|token|secret|password)$")
+_NAME = (
+    r"(?: (?:api|access|secret|private) [_-]? key [\w-]* | (?<![a-z]) keys? \d*"
+    r" | (?:token|secret|password|passwd|authorization|bearer|credential) s? (?:[_-][\w-]*)? ) [\"']?"
+)
+_QUOTED = r"""(?: "(?P<double>[^"]+) | '(?P<single>[^']+) )"""
+#: What is a secret wherever it stands, and what a message quotes as the value of one.
+_SECRETS = re.compile(
+    rf"""(?ix) \b (?:kv_|sk-) (?P<value>[\w-]{{4,}})
+    | :// (?P<user>[^/\s@'"]+) @
+    | {_NAME} (?: \s*[:=]\s* | \s+ is \s+ (?:the\ text\s+)? ) {_QUOTED}"""
+)
+#: What a source line gives to a name that means a secret.
+_GIVEN = re.compile(
+    rf"""(?ix) {_NAME} \s* [:=] (?: [\s{{]* {_QUOTED} | \s* \[ (?P<list>[^\]]+)
+    | [\s{{]* (?P<plain>[^\s,}}\]"'{{][^,}}\]\#\n]*) )"""
+)
+
+
+def presentable(text: str, keep: str = "") -> str:
+    """The text with secrets starred out at their width, and escapes for what a terminal might obey (but for `keep`)."""
+    return _UNSAFE.sub(lambda m: m[0] if m[0] in keep else _escape(m[0]), _without_secrets(text))
+
+
+def _escape(sign: str) -> str:
+    return sign.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def _as_pictures(line: str) -> str:
+    """The line with signs of the same width, so that a caret below stays where it points."""
+    return _UNSAFE.sub(lambda m: m[0] if m[0] == "\t" else chr(0x2400 + ord(m[0])) if m[0] < " " else "\ufffd", line)
+
+
+def _without_secrets(text: str) -> str:
+    for name, value in os.environ.items():
+        if len(value) >= 6 and value in text and _SECRET_VARIABLE.search(name):
+            text = text.replace(value, "*" * len(value))
+    return _SECRETS.sub(_starred, text)
+
+
+def _starred(match: re.Match[str]) -> str:
+    name = match.lastgroup or "value"
+    start, end = match.start(name) - match.start(), match.end(name) - match.start()
+    return match[0][:start] + "*" * (end - start) + match[0][end:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +106,7 @@ class Problem:
     """One thing that is wrong with the input, where, and what to do.
 
     `line` and `column` are 1-based; None where there is no position. `code` is stable and documented in
-    docs/errors.md. A warning never stops a run.
+    docs/errors.md. A warning never stops a run. `count` is how many problems it stands for ("and 90 more like this").
     """
 
     code: str
@@ -57,34 +115,65 @@ class Problem:
     line: int | None = None
     column: int | None = None
     source: str | None = None  # the source line, for the caret
-    severity: Literal["error", "warning"] = "error"
+    severity: Severity = "error"
+    count: int = 1
 
     @property
     def place(self) -> str:
         """`path:line:column`, as much of it as is known."""
         return ":".join(str(part) for part in (self.path, self.line, self.column) if part is not None)
 
+    def presentable(self) -> Problem:
+        """The same without a secret, and without a character that a terminal might obey."""
+        return replace(
+            self,
+            message=presentable(self.message),
+            path=None if self.path is None else presentable(self.path),
+            source=None if self.source is None else _as_pictures(_GIVEN.sub(_starred, _without_secrets(self.source))),
+        )
+
     def headline(self) -> str:
         """The first line, complete in itself: place, what is wrong, what to do, and the code."""
         where = f"{self.place}: " if self.place else ""
         kind = "" if self.severity == "error" else "warning: "
-        return f"{where}{kind}{self.message} [{self.code}]"
+        return f"{presentable(where)}{kind}{presentable(self.message)} [{self.code}]"
 
     def __str__(self) -> str:
-        if self.source is None or self.column is None:
-            return self.headline()
-        source = self.source.expandtabs(1)
-        caret = " " * (self.column - 1) + "^"
-        if self.column > 110:  # a long inline prompt: show the part around the fault
-            start = self.column - 80
-            source, caret = "…" + source[start:], " " * (self.column - start) + "^"
-        return f"{self.headline()}\n    {source[:160]}\n    {caret}"
+        shown = self.presentable()
+        if shown.source is None or shown.column is None:
+            return shown.headline()
+        source = shown.source.expandtabs(1)
+        caret = " " * (shown.column - 1) + "^"
+        if shown.column > 110:  # a long inline prompt: show the part around the fault
+            start = shown.column - 80
+            source, caret = "…" + source[start:], " " * (shown.column - start) + "^"
+        return f"{shown.headline()}\n    {source[:160]}\n    {caret}"
+
+
+def at_most_ten(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The problems, presentable, without those of one kind beyond the first ten: these are counted in one more."""
+    told: list[Problem] = []
+    shown: Counter[tuple[str, Severity]] = Counter()
+    left: Counter[tuple[str, Severity]] = Counter()
+    for problem in problems:
+        kind = (problem.code, problem.severity)
+        if problem.count > 1 or shown[kind] >= _MOST.get(problem.code, MOST_OF_A_KIND):
+            left[kind] += problem.count
+        else:
+            shown[kind] += 1
+            told.append(problem.presentable())
+    for (code, severity), number in left.items():
+        told.append(Problem(code, f"and {number:,} more of this kind", severity=severity, count=number))
+    return tuple(told)
 
 
 class PromptlabError(Exception):
     """The base of all: its text is a complete sentence for the person at the terminal."""
 
     exit_code: ClassVar[int] = 1
+
+    def __str__(self) -> str:
+        return presentable(super().__str__(), keep="\n\t")
 
 
 class InputError(PromptlabError):
@@ -95,8 +184,12 @@ class InputError(PromptlabError):
     def __init__(self, problems: Problem | Iterable[Problem] | str, *, code: str = "usage") -> None:
         if isinstance(problems, str):
             problems = Problem(code, problems)
-        self.problems: Sequence[Problem] = (problems,) if isinstance(problems, Problem) else tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        found = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__(found)
+        self.problems: Sequence[Problem] = at_most_ten(found)
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
 
 
 class ConfirmationNeeded(InputError):
@@ -156,10 +249,12 @@ class Problems:
     """A collector: checks add what they find, and all errors are raised together."""
 
     found: list[Problem] = field(default_factory=list)
+    _known: set[Problem] = field(default_factory=set, repr=False, compare=False)
 
     def add(self, problem: Problem) -> None:
         """Keep one problem; the same one is kept once."""
-        if problem not in self.found:
+        if problem not in self._known:
+            self._known.add(problem)
             self.found.append(problem)
 
     @property

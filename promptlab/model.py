@@ -28,6 +28,7 @@ __all__ = [
     "InputFile",
     "Limits",
     "Matcher",
+    "Note",
     "Operation",
     "Override",
     "Parameter",
@@ -64,6 +65,15 @@ class Place:
     path: str
     line: int
     column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What loads and is probably not meant: told as a warning with every plan."""
+
+    code: str
+    message: str
+    place: Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +222,7 @@ class Experiment:
     strict: bool = False
     alert_cost: Amount | None = None
     inputs: tuple[InputFile, ...] = ()
+    notes: tuple[Note, ...] = ()
     places: Mapping[tuple[str | int, ...], Place] = field(default_factory=dict)
 
 
@@ -257,7 +268,7 @@ class Parameter:
         if self.type == "integer":
             if re.fullmatch(r"[+-]?\d{1,18}", text):
                 return int(text)
-            raise ValueError(f"{self.name} is {text!r}; it has to be a whole number")
+            raise ValueError(f"{self.name} is {text!r}; it has to be a whole number, of at most 18 digits")
         if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text):
             return float(text)
         raise ValueError(f"{self.name} is {text!r}; it has to be a number")

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["failed", "problem_document"]
 
-SHOWN = 40  # problems that are printed; the rest is counted
 ISSUES = "please report it, with the line above, where you got promptlab from"
 _SECRET_NAMES = re.compile(r"(?i)(key|token|secret|password)$")
 _SECRET_VALUES = re.compile(r"\b(kv_|sk-)[\w-]{4,}")
@@ -40,7 +39,8 @@ def failed(error: BaseException, words: Sequence[str]) -> int:
 def problem_document(problem: Problem) -> dict[str, object]:
     """A problem as --json prints it: every field under its own name."""
     names = ("code", "severity", "message", "path", "line", "column", "source")
-    return {name: getattr(problem, name) for name in names}
+    shown = problem.presentable()
+    return {name: getattr(shown, name) for name in names}
 
 
 def _told(error: BaseException) -> tuple[int, list[str], Sequence[Problem]]:
@@ -66,12 +66,10 @@ def _told(error: BaseException) -> tuple[int, list[str], Sequence[Problem]]:
 
 
 def _problem_lines(problems: Sequence[Problem]) -> list[str]:
-    lines = [_without_secrets(str(problem)) for problem in problems[:SHOWN]]
-    if len(problems) > 1:
-        more = len(problems) - SHOWN
-        lines.append(
-            f"{len(problems)} problems" + (f" ({more} more not shown)" if more > 0 else "") + "; nothing was sent"
-        )
+    lines = [_without_secrets(str(problem)) for problem in problems]
+    number = sum(problem.count for problem in problems)
+    if number > 1:
+        lines.append(f"{number:,} problems; nothing was sent")
     return lines
 
 

@@ -16,7 +16,7 @@ import click
 
 from promptlab.cli import options, words
 from promptlab.cli.failing import problem_document
-from promptlab.errors import InputError, Problem
+from promptlab.errors import InputError, Problem, at_most_ten
 
 if TYPE_CHECKING:
     from promptlab.plan import Explanation
@@ -90,7 +90,7 @@ class _Look:
                 del found[name]
             if not self.preview.steps:
                 del found["steps"]
-        found["problems"] = [problem_document(problem) for problem in self.problems]
+        found["problems"] = [problem_document(problem) for problem in at_most_ten(self.problems)]
         if self.explained is not None:
             found["explained"] = asdict(self.explained) | {"included": self.explained.included}
         if self.changes is not None:
@@ -152,12 +152,13 @@ def look_ahead(
 
 def report(problems: Sequence[Problem], style: str = "text", looks: Sequence[_Look] = ()) -> None:
     """Problems as text on stderr; as GitHub annotations or JSON, which programs read, on stdout."""
+    problems = at_most_ten(problems)
     if style == "json":
         click.echo(json.dumps([problem_document(problem) for problem in problems], indent=1, ensure_ascii=False))
         return
     if style == "github":
         for look in looks:
-            for problem in look.problems:
+            for problem in at_most_ten(look.problems):
                 click.echo(_annotation(problem, look.path))
         return
     for problem in problems:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = [
     "check_axes",
     "check_capabilities",
-    "check_counts",
     "check_cycles",
     "check_files",
     "check_matchers",
@@ -35,9 +34,6 @@ __all__ = [
     "resolved",
     "said",
 ]
-
-#: A bare count of seeds or draws above this is surely a slip of the hand: no study has so many of one variant.
-MOST_REPEATS = 100_000
 
 
 def known_names(experiment: Experiment, axes: Sequence[Axis]) -> dict[str, frozenset[str] | None]:
@@ -110,16 +106,6 @@ def resolved(report: Report, space: Space, where: Where) -> tuple[Matcher, ...]:
     except InputError as error:
         loaded(report, error, None)
         return ()
-
-
-def check_counts(report: Report) -> None:
-    """Counts so large that working on them would never end, before any work."""
-    experiment = report.experiment
-    counts = {"seeds": experiment.seeds if isinstance(experiment.seeds, int) else 0, "draws": experiment.draws}
-    for name, count in counts.items():
-        if count > MOST_REPEATS:
-            message = f"{name}: {count:,} of every variant are more than one run takes ({MOST_REPEATS:,})"
-            report.add("too-many-repeats", message, report.place(name))
 
 
 def _check_skips(report: Report, space: Space) -> None:

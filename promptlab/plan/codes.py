@@ -33,7 +33,6 @@ CODES: Mapping[str, str] = MappingProxyType(
         "not-repeatable": "No seed is sent to a provider that takes them (warning).",
         "bad-files": "A pattern of file names that can't be filled in, or would leave results/.",
         "colliding-names": "Two images of one run that would get the same file name.",
-        "too-many-repeats": "More seeds or draws of each variant than a run takes.",
         "same-call": "An axis, or values of one, that differ only in what the provider drops.",
         # what the provider takes
         "unknown-parameter": "A parameter that no installed provider declares.",

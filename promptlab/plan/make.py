@@ -44,6 +44,8 @@ def make_plan(
     installed providers (the default), which says what is merely dropped and what nobody knows.
     """
     report = Report(experiment)
+    for note in experiment.notes:
+        report.add(note.code, note.message, note.place, warning=True)
     images = _chain_images(experiment, chain)
     axes = _axes(report, images)
     if not checks.check_cycles(report, axes):
@@ -55,7 +57,6 @@ def make_plan(
     checks.check_templates(report, seen_by, axes)
     checks.check_axes(report, seen_by, axes)
     checks.check_matchers(report, space)
-    checks.check_counts(report)
     matchers = checks.resolved(report, space, where)
     pattern = checks.check_files(report, space)
     reader = Reader(report, target.capabilities, _known(parameters), target.provider)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptlab.errors import Problem, Problems
 from promptlab.model import Axis, Experiment, Parameter, Place, Scalar, Value
-from promptlab.spec import nearest
+from promptlab.spec import nearest, split_lines
 from promptlab.spec.tree import Places
 
 from .merging import EDIT_ONLY, FIELDS, Layer, Layers, parameter_name
@@ -31,6 +31,7 @@ class Report:
     experiment: Experiment
     found: Problems = field(default_factory=Problems)
     texts: dict[str, str] = field(default_factory=dict)  # of templates, by the path that places name
+    _lines: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, code: str, message: str, place: Place | None = None, *, warning: bool = False) -> None:
         """Keep one problem; as a warning it does not stop a run."""
@@ -43,13 +44,17 @@ class Report:
 
     def line(self, place: Place) -> str | None:
         """The source line of a place in the experiment or in a file it extends or reads."""
-        texts = {item.path: item.content for item in self.experiment.inputs if item.role in ("spec", "base", "rows")}
-        if place.path.endswith(self.experiment.path.name):
-            texts[place.path] = self.experiment.text
-        text = texts.get(place.path, self.texts.get(place.path))
-        if text is None:
-            return None
-        lines = text.splitlines()
+        if place.path not in self._lines:
+            texts = {
+                item.path: item.content for item in self.experiment.inputs if item.role in ("spec", "base", "rows")
+            }
+            text = texts.get(place.path) or self.texts.get(place.path)
+            if text is None and place.path.endswith(self.experiment.path.name):
+                text = self.experiment.text
+            if text is None:
+                return None
+            self._lines[place.path] = split_lines(text)
+        lines = self._lines[place.path]
         return lines[place.line - 1] if 0 < place.line <= len(lines) else None
 
     def value_place(self, *path: str | int) -> Place | None:

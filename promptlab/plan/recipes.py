@@ -93,7 +93,8 @@ class Recipe:
     def _fresh(self, cell: Cell) -> str:
         prompt = self._render(self.context(cell))
         if not prompt:
-            raise InputError(Problem("empty-prompt", "the prompt is empty for these values", self.template.path))
+            problem = Problem("empty-prompt", "the prompt is empty for these values")
+            raise InputError(self.template.at_beginning(problem))
         return prompt
 
 

@@ -70,7 +70,7 @@ def rendered(
     source = experiment.image or ImageSource()
     text = source.text or ""
     place = source.place or Place(str(experiment.path), 1, 1)
-    pictures = Pictures(experiment.path.parent)
+    pictures = Pictures((experiment.studio / place.path).parent)  # a path belongs to the file in which it is written
     memo: dict[Any, Picture] = {}
 
     def image_of(cell: Cell) -> Picture:

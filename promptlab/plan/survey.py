@@ -128,9 +128,8 @@ class _Saying:
     def all(self) -> Iterable[Problem]:
         yield from self.first
         if self.more:
-            yield replace(
-                self.first[0], message=f"and {self.more:,} more like this", line=None, column=None, source=None
-            )
+            rest = f"and {self.more:,} more like this"
+            yield replace(self.first[0], message=rest, line=None, column=None, source=None, count=self.more)
 
 
 class Surveyor:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from promptlab.errors import Problem
 from promptlab.model import Place
+from promptlab.spec import position_in_file, split_lines
 
 Severity = Literal["error", "warning"]
 
@@ -67,26 +68,19 @@ class SourceFile:
         return Problem(code, message, self.shown, line, column, source, severity)
 
     def _in_experiment(self, place: Place, line: int, column: int | None) -> tuple[int, int, str | None]:
-        """Where a position of an inline text lies in the YAML file that holds it.
-
-        A scalar may be folded or escaped, so the mapping is tried and checked: where the text does not stand in the
-        file as expected, the place of the value is given with the text's own line.
-        """
-        own = self.lines[line - 1] if line <= len(self.lines) else ""
+        """Where a position of an inline text lies in the YAML file; the value's place if it is not there."""
         file = self._experiment_lines(place)
-        for row in range(place.line, min(place.line + len(self.lines) + 1, len(file)) + 1):
-            start = file[row - 1].find(own.strip()) if own.strip() else -1
-            if start >= (place.column - 1 if row == place.line else 0):
-                indent = len(own) - len(own.lstrip())
-                return row, start + max((column or 1) - indent, 1), file[row - 1]
-        return place.line, place.column, file[place.line - 1] if place.line <= len(file) else own
+        found = position_in_file(file, (place.line, place.column), self.text, (line, column or 1))
+        row, at = found or (place.line, place.column)
+        own = self.lines[line - 1] if line <= len(self.lines) else ""
+        return row, at, file[row - 1] if row <= len(file) else own
 
     def _experiment_lines(self, place: Place) -> list[str]:
         try:
             text = ((self.folder or Path()) / place.path).read_text("utf-8")
         except (OSError, ValueError):  # the text of a past run, say, whose file is gone
             return []
-        return text.split("\n")
+        return split_lines(text)
 
     def column(self, name: str, line: int, *, field: bool = False) -> int | None:
         """The first column of a name on a line: a whole word inside a tag, outside of quotes.

@@ -163,6 +163,10 @@ class Template:
         """The prompt: rendered within the limits, then cleaned (see `clean`); InputError with the template's line."""
         return clean(self.raw(context), keep=self._keep)
 
+    def at_beginning(self, problem: Problem) -> Problem:
+        """A problem of the text as a whole, with the place where the text begins."""
+        return self._closure.main.source.problem(problem.code, problem.message, 1, 1, problem.severity)
+
     def raw(self, context: Mapping[str, object]) -> str:
         """What the template wrote, before it is cleaned."""
         return "".join(_run(self._compiled, {**self._base, **context}))

@@ -113,7 +113,7 @@ def prepare(
     """
     from promptlab.plan import Target, make_plan
     from promptlab.prompts import expression
-    from promptlab.providers import parameters
+    from promptlab.providers import names, parameters
     from promptlab.run.chain import chain_of
     from promptlab.spec import load_experiment
 
@@ -138,15 +138,16 @@ def prepare(
             return still_true(error.problems, missing)
         return still_true(plan.problems, missing)
 
-    experiment = load_experiment(path, parameters=_types(parameters()), row_filter=expression, further=further)
+    def chosen(named: str | None) -> Mapping[str, Parameter]:
+        """The parameters of the provider that will be used; a flag's is only looked up when it is connected."""
+        if provider is not None or named is None:
+            name = provider or studio.settings.provider
+            return parameters(name) if name in names() else {}
+        return parameters(named)
+
+    experiment = load_experiment(path, parameters=parameters(), row_filter=expression, further=further, chosen=chosen)
     endpoint, plan = planned(experiment, key_needed=key_needed)
     return Job(studio, experiment, endpoint, plan)
-
-
-def _types(parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:
-    """What the parameters are, without what they may be: the plan asks the chosen provider that."""
-    wide = {"choices": (), "minimum": None, "maximum": None, "pattern": None}
-    return {name: replace(parameter, **wide) for name, parameter in parameters.items()}  # type: ignore[arg-type]
 
 
 #: Faults of templates and parameters, which are so whatever else of the file is missing.

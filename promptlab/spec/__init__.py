@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from .load import RowFilter, load_experiment, load_text
     from .matcher import Where, matches, parse_matcher, resolve
     from .names import nearest
+    from .positions import position_in_file
+    from .report import split_lines
     from .schema import experiment_schema
     from .settings import Alerts, Caps, Settings
     from .settings_file import load_settings
@@ -33,7 +35,9 @@ __all__ = [
     "matches",
     "nearest",
     "parse_matcher",
+    "position_in_file",
     "resolve",
+    "split_lines",
 ]
 
 _HOME = {
@@ -51,6 +55,8 @@ _HOME = {
     "matches": "matcher",
     "nearest": "names",
     "parse_matcher": "matcher",
+    "position_in_file": "positions",
+    "split_lines": "report",
     "resolve": "matcher",
 }
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from array import array
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
+from unicodedata import normalize
 
 from promptlab.errors import InputError
 from promptlab.model import Axis, Matcher, Parameter, Place, Value
@@ -26,9 +31,33 @@ RowFilter = Callable[[str, Place], Callable[[Mapping[str, object]], bool]]
 _NO_FIELDS: Mapping[str, Any] = {}
 
 
+_WORDS = re.compile(r"[^\W_]+")
+_TAGS = re.compile(r"\{#.*?#\}|\{%.*?%\}|\|[^}]*", re.DOTALL)
+
+
+def prompt_ids(texts: Sequence[str]) -> list[str]:
+    """Ids for prompts that have none: their first words. A text more never changes the ids of those before it."""
+    known: dict[str, int] = {}
+    ids = []
+    for text in texts:
+        words = _WORDS.findall(_TAGS.sub(" ", text))
+        id_ = "-".join(words[:4])[:40].lower() or "prompt"
+        known[id_] = known.get(id_, 0) + 1
+        ids.append(id_ if known[id_] == 1 else f"{id_}-{known[id_]}")
+    return ids
+
+
 def matcher_of(form: Mapping[str, Iterable[str]] | None) -> Matcher | None:
     """A validated matcher as model.py has it."""
     return None if form is None else {axis: frozenset(ids) for axis, ids in form.items()}
+
+
+def _folded(id_: str) -> str:
+    return " ".join((id_ if id_.isascii() else normalize("NFKC", id_)).casefold().split())
+
+
+def _bare(expression: str) -> str:
+    return " ".join(re.sub(r"\{\{|\}\}|\{%-?|-?%\}", " ", expression).split())
 
 
 class AxisBuilder:
@@ -42,23 +71,45 @@ class AxisBuilder:
     def all(self, form: ExperimentForm, root: Map) -> tuple[Axis, ...]:
         """The axes in order: `prompt` or `template` where they are maps, then as written."""
         axes: list[Axis] = []
-        for name, kind, texts in (("prompts", "prompt", form.prompts), ("templates", "template", form.templates)):
+        kinds: tuple[tuple[str, Literal["prompt", "template"], Any], ...] = (
+            ("prompts", "prompt", form.prompts),
+            ("templates", "template", form.templates),
+        )
+        for name, kind, texts in kinds:
             if texts:
-                axes.append(self._sources(kind, texts, root[name], root.key_place(name)))  # type: ignore[arg-type]
+                axis = self._sources(kind, texts, root[name], root.key_place(name))
+                self._keep(axes, kind, axis)
         raw = root.get("axes")
         for name, given in form.axes.items():
             assert isinstance(raw, Map)
             place = raw.key_place(name)
-            axis = self._axis(name, given, raw[name], place)
-            if axis is None:
-                self.report.failed_axes.add(name)
-            else:
-                axes.append(axis)
+            self._keep(axes, name, self._axis(name, given, raw[name], place))
+        self._warn_names(axes)
         return tuple(axes)
 
-    def _sources(self, kind: Literal["prompt", "template"], texts: Mapping[str, str], raw: Map, place: Place) -> Axis:
-        values = tuple(Value(id_, text, place=raw.value_place(id_)) for id_, text in texts.items())
-        return Axis(kind, values, kind, place=place)
+    def _keep(self, axes: list[Axis], name: str, axis: Axis | None) -> None:
+        if axis is None:
+            self.report.failed_axes.add(name)
+        else:
+            axes.append(axis)
+
+    def _sources(
+        self,
+        kind: Literal["prompt", "template"],
+        texts: Mapping[str, str] | Iterable[str],
+        raw: Map | Seq,
+        place: Place,
+    ) -> Axis | None:
+        if isinstance(raw, Map) and isinstance(texts, Mapping):
+            values = [Value(id_, text, place=raw.value_place(id_)) for id_, text in texts.items()]
+        else:
+            listed = list(texts)
+            ids = listed if kind == "template" else prompt_ids(listed)
+            marks = raw.marks if isinstance(raw, Seq) else []
+            values = [
+                Value(id_, text, place=Place(*mark[:3])) for id_, text, mark in zip(ids, listed, marks, strict=True)
+            ]
+        return Axis(kind, tuple(values), kind, place=place) if self._distinct(values) else None
 
     def _axis(self, name: str, form: Any, raw: Any, place: Place) -> Axis | None:
         parameter: Parameter | None = None
@@ -107,67 +158,88 @@ class AxisBuilder:
         path = self.files.resolve(form.from_, place.path)
         suffix = Path(form.from_).suffix.lower()
         if suffix not in FORMATS:
-            message = f"{quoted(form.from_)} is no file of rows: it has to end in {', '.join(FORMATS)}"
+            message = f"{quoted(form.from_)} is not a file of rows: it has to end in {', '.join(FORMATS)}"
             self.report.add("rows-format", message, place)
             return None
         text = self.files.text(path, "rows", place, MAX_ROWS_BYTES)
         if text is None:
             return None
-        name = shown(path, self.files.studio)
-        found = self.report.count
-        rows = read_rows(text, name, suffix, self.report)
-        if self.report.count > found:
-            return None
-        if not rows:
-            self.report.add("empty-axis", f"{name} has no rows", place)
-            return None
-        if suffix == ".txt" and form.id is not None:
-            self.report.add(
-                "unknown-column", "a .txt file has no columns: each line is its own id", raw.key_place("id")
-            )
-            return None
-        column = id_column(rows, form.id, raw.value_place("id") if form.id else place, self.report)
-        kept = self._filtered(rows, form, raw)
-        if column is None or kept is None:
-            return None
-        return self._values(kept, column, name, suffix == ".txt")
+        found, name = self.report.count, shown(path, self.files.studio)
+        rows = read_rows(text, name, suffix, self.report, literal=form.literal)
+        values = self._of_rows(rows, form, raw, name)
+        return None if self.report.count > found else values
 
-    def _filtered(self, rows: list[Row], form: RowsForm, raw: Map) -> list[Row] | None:
-        if form.where is None:
-            return rows
-        place = raw.value_place("where")
+    def _of_rows(self, rows: Iterator[Row], form: RowsForm, raw: Map, path: str) -> list[Value] | None:
+        """A value per row, one row read after the other; a problem is reported, and what follows it is read too."""
+        place, is_text = raw.value_place("from"), path.lower().endswith(".txt")
+        first = next(rows, None)
+        if first is None:
+            if not self.report.tells_of(path):
+                self.report.add("empty-axis", f"{path} has no rows", place)
+            return None
+        if is_text and form.id is not None:
+            message = "a .txt file has no columns: each line is its own id"
+            self.report.add("unknown-column", message, raw.key_place("id"))
+            return None
+        id_place = raw.value_place("id") if form.id else place
+        column = id_column(list(first.cells), form.id, id_place, self.report)
+        every = chain([first], rows)
+        wanted = None if form.where is None else self._filter(form.where, raw.value_place("where"))
+        if column is None or (form.where is not None and wanted is None):
+            deque(every, maxlen=0)  # says what is wrong with the other rows
+            return None
+        return self._kept(every, column, wanted, path, raw)
+
+    def _kept(
+        self,
+        rows: Iterator[Row],
+        column: str,
+        wanted: Callable[[Mapping[str, object]], bool] | None,
+        path: str,
+        raw: Map,
+    ) -> list[Value] | None:
+        values: list[Value] = []
+        number = 0
+        is_text = path.lower().endswith(".txt")
+        try:
+            for number, row in enumerate(rows, 1):  # noqa: B007 - the last number is read after the loop
+                if (wanted is None or wanted(row.cells)) and (value := self._value(row, column, path, is_text)):
+                    values.append(value)
+        except InputError as error:
+            self.report.take(error)
+            return None
+        if not values and wanted is not None:
+            self.report.add("empty-axis", f"`where` leaves none of the {number} rows", raw.value_place("where"))
+        return values
+
+    def _filter(self, expression: str, place: Place) -> Callable[[Mapping[str, object]], bool] | None:
+        """The test of a row that `where` means; None, with the problem reported, where there is none."""
+        if any(sign in expression for sign in ("{{", "{%")):
+            message = f"`where` is an expression already: write it without braces, as in `where: {_bare(expression)}`"
+            self.report.add("row-filter", message, place)
+            return None
         if self.row_filter is None:
             self.report.add("row-filter", "`where` can't be evaluated here: no filter of rows was given", place)
             return None
         try:
-            wanted = self.row_filter(form.where, place)
-            kept = [row for row in rows if wanted(row.cells)]
+            return self.row_filter(expression, place)
         except InputError as error:
             self.report.take(error)
             return None
-        if not kept:
-            self.report.add("empty-axis", f"`where` leaves none of the {len(rows)} rows", place)
-            return None
-        return kept
 
-    def _values(self, rows: list[Row], column: str, path: str, is_text: bool) -> list[Value] | None:
-        values: list[Value] = []
-        is_good = True
-        for row in rows:
-            place = Place(path, row.line, 1)
-            cells = row.cells
-            id_ = cells.get(column)
-            if not isinstance(id_, str) or not id_.strip():
-                self.report.add("bad-id", f"this row has no text in the column {column!r}, which names it", place)
-                is_good = False
-            elif is_text:
-                values.append(Value(id_, id_, _NO_FIELDS, place=place))
-            elif "negative_prompt" in cells or "params" in cells:
-                values.append(self._special(id_, dict(cells), place))
-            else:
-                text = cells.get("text", id_)
-                values.append(Value(id_, text if isinstance(text, str) else id_, cells, place=place))
-        return values if is_good else None
+    def _value(self, row: Row, column: str, path: str, is_text: bool) -> Value | None:
+        place = Place(path, row.line, 1)
+        cells = row.cells
+        id_ = cells.get(column)
+        if not isinstance(id_, str) or not id_.strip():
+            self.report.add("bad-id", f"this row has no text in the column {column!r}, which names it", place)
+            return None
+        if is_text:
+            return Value(id_, id_, _NO_FIELDS, place=place)
+        if "negative_prompt" in cells or "params" in cells:
+            return self._special(id_, dict(cells), place)
+        text = cells.get("text", id_)
+        return Value(id_, text if isinstance(text, str) else id_, cells, place=place)
 
     def _special(self, id_: str, cells: dict[str, Any], place: Place) -> Value:
         """A row whose `negative_prompt` adds to the base and whose `params` override."""
@@ -206,6 +278,7 @@ class AxisBuilder:
     def _distinct(self, values: list[Value]) -> bool:
         """Whether every id is there once; a second one is reported where it stands."""
         if len({value.id for value in values}) == len(values):
+            self._warn_alike(values)
             return True
         first: dict[str, Value] = {}
         for value in values:
@@ -214,3 +287,23 @@ class AxisBuilder:
                 message = f"the id {quoted(value.id)} is here twice: first in line {line}"
                 self.report.add("duplicate-id", message, value.place or Place("", 1, 1))
         return False
+
+    def _warn_names(self, axes: list[Axis]) -> None:
+        folded: dict[str, str] = {}
+        for axis in axes:
+            if (other := folded.setdefault(axis.name.casefold(), axis.name)) != axis.name:
+                message = f"the axes {quoted(other)} and {quoted(axis.name)} differ only in case; is one meant?"
+                self.report.warn("similar-ids", message, axis.place)
+
+    def _warn_alike(self, values: list[Value]) -> None:
+        """Ids that a reader takes for one: they differ in case, spaces or the way a letter is composed only."""
+        keys = array("q", (hash(_folded(value.id)) for value in values))
+        if len(set(keys)) == len(values):
+            return  # as in nearly every file; only numbers were kept, since it may have a million rows
+        folded: dict[str, Value] = {}
+        for value in values:
+            if (other := folded.setdefault(_folded(value.id), value)) is not value:
+                message = (
+                    f"the ids {quoted(other.id)} and {quoted(value.id)} differ only in case or spaces; is one meant?"
+                )
+                self.report.warn("similar-ids", message, value.place)

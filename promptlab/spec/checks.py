@@ -18,6 +18,8 @@ __all__ = ["check"]
 #: The ids of every axis, in order; None where only the log knows them (the images of a chain).
 Known = Mapping[str, Mapping[str, None] | None]
 
+#: Repeats beyond this are named in the plan.
+MANY = 16
 _FILE_PARTS = ("seed", "draw", "position", "ext")
 #: The axis whose values are the images that a chain edits; the plan knows their ids and checks them.
 CHAIN_AXIS = "source"
@@ -49,13 +51,14 @@ def check(whole: Map, root: Map, form: ExperimentForm, axes: tuple[Axis, ...], r
     _clashes(form, root, axes, report)
     _design(form, whole, report)
     _seeds(form, root, axes, report)
+    _repeats(form, root, report)
     if form.files is not None and "files" in root:
         _files(form.files, root.value_place("files"), known, report)
 
 
 def _source(root: Map, report: Report) -> None:
     given = [name for name in SOURCES if name in root]
-    if not given:
+    if not given and not report.lost_base:
         message = "an experiment needs a prompt: write one of `prompt`, `prompts`, `template` and `templates`"
         report.add("prompt-source", message, root.place)
     for name in given[1:]:
@@ -72,7 +75,11 @@ class _Matchers:
     def check(self, match: Mapping[str, Iterable[str]], raw: Map) -> None:
         for axis, ids in match.items():
             if axis not in self.known:
-                if axis not in self.report.failed_axes and "*" not in self.report.failed_axes:
+                if (
+                    axis not in self.report.failed_axes
+                    and "*" not in self.report.failed_axes
+                    and not self.report.lost_base
+                ):
                     advice = did_you_mean(axis, self.known) or f"; there are {listed(self.known) or 'none'}"
                     message = f"there is no axis {quoted(axis)}{advice}"
                     self.report.add("unknown-axis", message, raw.key_place(axis))
@@ -144,6 +151,16 @@ def _seeds(form: ExperimentForm, root: Map, axes: tuple[Axis, ...], report: Repo
             report.add("seed-conflict", message, axis.place)
 
 
+def _repeats(form: ExperimentForm, root: Map, report: Report) -> None:
+    """A large bare number is more often a seed that was meant than a number of seeds."""
+    if isinstance(form.seeds, int) and form.seeds > MANY:
+        message = f"{form.seeds:,} seeds for every variant; for the one seed {form.seeds} write `seeds: [{form.seeds}]`"
+        report.warn("many-repeats", message, root.value_place("seeds"))
+    if form.draws > MANY:
+        message = f"every request is made {form.draws:,} times, each time for money"
+        report.warn("many-repeats", message, root.value_place("draws"))
+
+
 def _files(pattern: str, place: Place, known: Known, report: Report) -> None:
     """A pattern of names under results/: its parts are known, and it stays inside."""
     try:
@@ -157,7 +174,7 @@ def _files(pattern: str, place: Place, known: Known, report: Report) -> None:
             report.add("bad-files", f"write {{{name}}} without a format", place)
         elif name not in names and name not in report.failed_axes and "*" not in report.failed_axes:
             advice = did_you_mean(name or "", names) or f"; there are {listed(names)}"
-            report.add("unknown-axis", f"files names {{{name}}}, which is no axis{advice}", place)
+            report.add("unknown-axis", f"files names {{{name}}}, which is not an axis{advice}", place)
     steps = pattern.replace("\\", "/").split("/")
     if pattern.startswith(("/", "\\", "~")) or ".." in steps or (len(pattern) > 1 and pattern[1] == ":"):
         report.add("bad-files", "names stay under results/: leave a leading / and .. out", place)

@@ -61,10 +61,14 @@ CODES: Mapping[str, str] = MappingProxyType(
         "unknown-id": "A matcher that names no value of the axis.",
         "bad-matcher": "A matcher that is not a map of axis to id or ids.",
         "when-cycle": "An axis whose `when` depends on itself.",
+        # what loads, and is probably not meant (warnings)
+        "cut-by-comment": "An unquoted text that ends where ` #` begins a comment (warning).",
+        "smart-quotes": "Typographic quotes around a value, which are part of it (warning).",
+        "similar-ids": "Two ids of one axis that differ only in case or spaces (warning).",
+        "many-repeats": "A bare number of seeds or draws above 16 (warning).",
         # the rest
         "baseline-missing": "A one_factor design without a baseline.",
         "seed-conflict": "A seed given as a parameter beside `seeds`.",
         "bad-files": "A pattern of file names that can't be filled in, or would leave results/.",
-        "more": "So many problems that the rest is only counted.",
     }
 )

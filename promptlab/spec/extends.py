@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from .files import Files
+from .names import did_you_mean, quoted
 from .report import Report
+from .scalars import NULLS
 from .studio import shown
 from .tree import MAX_BYTES, Map, parse
 
@@ -28,24 +30,26 @@ def with_bases(root: Map, path: Path, files: Files, report: Report) -> Map:
             break
         text = files.text(base_path, "base", place, MAX_BYTES)
         if text is None:
+            report.lost_base = True
             break
         name = shown(base_path, files.studio)
         found = report.count
         tree = parse(text, name, report)
         if not isinstance(tree, Map):
             if report.count == found:
-                report.add("wrong-type", f"the base {name} is no experiment: it has to be a map", place)
+                report.add("wrong-type", f"the base {name} is not an experiment: it has to be a map", place)
+            report.lost_base = True
             break
         chain.append(base_path)
         layers.append(tree)
     whole = layers.pop()
     while layers:
-        whole = merged(whole, layers.pop())
+        whole = merged(whole, layers.pop(), report)
     return whole
 
 
-def merged(base: Map, own: Map, path: tuple[str, ...] = ()) -> Map:
-    """`own` over `base`: maps merge, everything else replaces.
+def merged(base: Map, own: Map, report: Report, path: tuple[str, ...] = ()) -> Map:
+    """`own` over `base`: maps merge, everything else replaces, and null takes an axis or one of its values out.
 
     The four ways to give a prompt are alternatives, so an own one replaces the base's; an axis replaces one of
     another form (a `from` does not merge with `values`).
@@ -57,15 +61,30 @@ def merged(base: Map, own: Map, path: tuple[str, ...] = ()) -> Map:
     for key, value in base.items():
         if key not in replaced:
             result[key], result.marks[key] = value, base.marks[key]
+    takes_out = _holds_values(path)
     for key, value in own.items():
         under = result.get(key)
+        if takes_out and (value is None or value in NULLS):
+            if key in result:
+                del result[key], result.marks[key]
+            else:
+                message = f"the base has no {quoted(key)} to take out{did_you_mean(key, base)}"
+                report.add("unknown-id", message, own.key_place(key))
+            continue
         if isinstance(under, Map) and isinstance(value, Map) and _same_form(under, value, (*path, key)):
-            result[key] = merged(under, value, (*path, key))
+            result[key] = merged(under, value, report, (*path, key))
         else:
             result[key] = value
         result.marks[key] = own.marks[key]
     result.weight, result.height = base.weight + own.weight, max(base.height, own.height)
     return result
+
+
+def _holds_values(path: tuple[str, ...]) -> bool:
+    """Whether the keys of a map are axes, or the ids of an axis' values."""
+    if path and path[0] == "axes":
+        return len(path) <= 2 or (len(path) == 3 and path[2] == "values")
+    return path in (("prompts",), ("templates",))
 
 
 def _same_form(base: Map, own: Map, path: tuple[str, ...]) -> bool:

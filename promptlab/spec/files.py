@@ -79,7 +79,7 @@ class Files:
 
 def decode(content: bytes, name: str, report: Report) -> str | None:
     """UTF-8 text without a byte order mark; None, with the place of the first wrong byte reported, otherwise."""
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff") or (0 in content[:2] and content[:2] != b"\0\0"):
         report.add("encoding", "this file is UTF-16; save it as UTF-8", Place(name, 1, 1))
         return None
     try:

@@ -33,11 +33,14 @@ from .scalars import (
     Count,
     CreditsOrDollars,
     DataText,
+    FileNames,
     Flag,
     Id,
     Ids,
     IdText,
     Negative,
+    Repeats,
+    SeedCount,
     Whole,
     Word,
     choice,
@@ -64,7 +67,11 @@ __all__ = [
 
 #: Names that an axis can't have, since the language gives them a meaning.
 RESERVED = ("prompt", "template", "seed", "draw", "position", "ext")
-_JINJA_WORDS = frozenset("and or not in is if else elif true false none True False None self super loop".split())  # noqa: SIM905
+_JINJA_WORDS = frozenset("and or not in is if else elif true false none True False None".split())  # noqa: SIM905
+#: Names that Jinja fills itself, so that a variable of that name could never be seen.
+_JINJA_NAMES = frozenset(
+    "self super loop caller varargs kwargs range dict namespace lipsum cycler joiner context environment".split()  # noqa: SIM905
+)
 #: How pydantic marks the branch of a union in an error's location.
 TAGS = frozenset({"<text>", "<list>", "<map>", "<fields>", "<rows>", "<values>", "<one>", "<form>", "[key]"})
 
@@ -147,11 +154,17 @@ _ID_KEYS = {
         "not": {"enum": ["from", "values"]},
     }
 }
-_NAME_KEYS = {"propertyNames": {"pattern": r"^[^0-9\s.=,:/{}\[\]-][^\s.=,:/{}\[\]-]*$"}}
+NAME_PATTERN = r"^[^0-9\s!-/:-@\[-^`{-~][^\s!-/:-@\[-^`{-~]*$"
+_NAME_KEYS = {
+    "propertyNames": {
+        "pattern": NAME_PATTERN,
+        "not": {"enum": sorted(_JINJA_WORDS | _JINJA_NAMES)},
+    }
+}
 _AXIS_KEYS = {
     "propertyNames": {
-        "pattern": r"^(params\.)?[^0-9\s.=,:/{}\[\]-][^\s.=,:/{}\[\]-]*$",
-        "not": {"enum": list(RESERVED)},
+        "pattern": NAME_PATTERN,
+        "not": {"enum": [*RESERVED, *sorted(_JINJA_WORDS | _JINJA_NAMES)]},
     }
 }
 
@@ -159,6 +172,10 @@ _AXIS_KEYS = {
 def _variable(name: str) -> str:
     if not name.isidentifier() or name in _JINJA_WORDS:
         refuse("bad-name", "can't be written as {{ name }}: use letters, digits and _, and no word of Jinja's")
+    if name in _JINJA_NAMES:
+        refuse(
+            "reserved-name", f"means something else in a template: Jinja keeps {{{{ {name} }}}}; choose another name"
+        )
     return name
 
 
@@ -183,6 +200,13 @@ Params = Annotated[
     dict[str, Any],
     PlainValidator(read_params),
     WithJsonSchema({"type": "object", "x-parameters": True}),
+]
+
+
+SourcesForm = Annotated[
+    Annotated[list[Word], Field(min_length=1), Tag("<list>")]
+    | Annotated[dict[ValueId, Word], Field(min_length=1, json_schema_extra=_ID_KEYS), Tag("<map>")],
+    _shape("<map>", "<list>", "<map>"),
 ]
 
 
@@ -213,13 +237,17 @@ class RowsForm(Form):
     """An axis whose values are the rows of a file."""
 
     from_: Word = Field(
-        alias="from", description="A .csv, .jsonl or .txt file (a value a line), relative to this experiment file."
+        alias="from",
+        description="A .csv, .tsv, .jsonl or .txt file (one value per line), relative to this experiment file.",
     )
     id: Word | None = Field(
         None, description="The column that names a row; default: id, sku, name or the first column."
     )
     where: Word | None = Field(
         None, description="A Jinja expression over the row; rows where it is false are left out."
+    )
+    literal: Flag = Field(
+        False, description="Take cells as they are: `{{` in one is part of the text, never a template."
     )
     when: MatcherForm | None = Field(
         None, description="The axis applies where this matches, and does not multiply elsewhere."
@@ -308,6 +336,16 @@ _NOT_HERE = {
 }
 
 
+#: What is often written for something else.
+_MEANT = {
+    "seed": "write `seeds: [42]` for the seed 42, or `seeds: 4` for four different ones",
+    "draw": "write `draws: 3` to make every request three times",
+    "variables": "write `vars:`",
+    "negative": "write `negative_prompt:`",
+    "where": "rows are picked in their axis: `item: {from: items.csv, where: stock == 'yes'}`; variants by `skip`",
+    "matrix": "write `axes:`",
+    "base": "write `extends:`",
+}
 _STUDIO_KEYS = frozenset(setting.name for setting in fields(Settings)) - {"studio", "images", "text", "places"}
 
 
@@ -319,12 +357,10 @@ class ExperimentForm(Form):
     )
     description: Word | None = Field(None, description="What this experiment is about.")
     prompt: Word | None = Field(None, description="One inline prompt, as a Jinja template.")
-    prompts: Annotated[dict[ValueId, Word], Field(min_length=1, json_schema_extra=_ID_KEYS)] | None = Field(
-        None, description="Inline prompts by id: the axis `prompt`."
-    )
+    prompts: SourcesForm | None = Field(None, description="Inline prompts by id, or as a list: the axis `prompt`.")
     template: Word | None = Field(None, description="A file of templates/, with @revision for that of a git revision.")
-    templates: Annotated[dict[ValueId, Word], Field(min_length=1, json_schema_extra=_ID_KEYS)] | None = Field(
-        None, description="Files of templates/ by id: the axis `template`."
+    templates: SourcesForm | None = Field(
+        None, description="Files of templates/ by id, or as a list: the axis `template`."
     )
     negative_prompt: Negative = Field(
         default_factory=list, description="What no image should show: parts, or one text."
@@ -344,14 +380,19 @@ class ExperimentForm(Form):
     design: DesignForm | None = Field(None, description="all, one_factor, or {sample: 200, seed: 0}.")
     seeds: (
         Annotated[
-            Annotated[Count, Tag("<one>")]
-            | Annotated[list[Whole], Field(min_length=1), AfterValidator(lambda seeds: _unique(seeds)), Tag("<list>")],
+            Annotated[SeedCount, Tag("<one>")]
+            | Annotated[
+                list[Whole],
+                Field(min_length=1, json_schema_extra={"uniqueItems": True}),
+                AfterValidator(lambda seeds: _unique(seeds)),
+                Tag("<list>"),
+            ],
             _shape("<one>", "<list>", "<one>"),
         ]
         | None
     ) = Field(None, description="How many seeds, the same for every variant, or a list of them.")
     seed_base: Whole = Field(0, description="What derived seeds are derived from.")
-    draws: Count = Field(1, description="How often the very same request is made.")
+    draws: Repeats = Field(1, description="How often the very same request is made.")
     order: Annotated[Literal["interleaved", "by_variant"], choice("interleaved", "by_variant")] = Field(
         "interleaved",
         description="In which order requests are sent: every variant with its first seed, then with its second; or"
@@ -364,7 +405,7 @@ class ExperimentForm(Form):
         ]
         | None
     ) = Field(None, description="The source image of an edit: a path, URL or data: URI as a template, or a chain.")
-    files: Word | None = Field(None, description="Names under results/, as {axis}_{seed}_{draw}_{position}.{ext}.")
+    files: FileNames | None = Field(None, description="Names under results/, as {axis}_{seed}_{draw}_{position}.{ext}.")
     provider: Word | None = Field(None, description="Who makes the images; default simulator.")
     mode: Annotated[Literal["sync", "async", "auto"], choice("sync", "async", "auto")] = Field(
         "auto", description="How calls are made."
@@ -387,6 +428,15 @@ class ExperimentForm(Form):
             message = f"{key} is not part of an experiment; it belongs into {_NOT_HERE[key]}"
         elif key in _STUDIO_KEYS:
             message = f"{key} is a setting of the studio; it belongs into promptlab.yaml"
+        elif key in _MEANT:
+            advice, value = _MEANT[key], data[key]
+            if key == "seed" and isinstance(value, str) and value.isdecimal():
+                advice = advice.replace("42", value)
+            message, code = f"unknown key {quoted(key)}; {advice}", "unknown-key"
+        elif key in context.parameters:
+            value = data[key] if isinstance(data[key], str) else "…"
+            message = f"unknown key {quoted(key)}; it is a parameter: write `params: {{{key}: {value[:40]}}}`"
+            code = "unknown-key"
         if message:
             context.report.add(code, message, data.key_place(key), secret=is_secret(key))
         else:
@@ -394,7 +444,9 @@ class ExperimentForm(Form):
 
 
 def _unique(seeds: list[int]) -> list[int]:
-    if len(set(seeds)) < len(seeds):
-        twice = next(seed for position, seed in enumerate(seeds) if seed in seeds[:position])
-        refuse("bad-value", f"names the seed {twice} twice; use `draws` to ask for one request several times")
+    known: set[int] = set()
+    for seed in seeds:
+        if seed in known:
+            refuse("bad-value", f"names the seed {seed} twice; use `draws` to ask for one request several times")
+        known.add(seed)
     return seeds

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from promptlab.errors import Problem
+from promptlab.errors import InputError, Problem
 from promptlab.model import (
     Axis,
     Design,
@@ -32,12 +33,15 @@ from .report import Report
 from .studio import find_studio, shown
 from .tree import MAX_BYTES, Map, Places, parse
 from .validate import validate
+from .yamlerrors import GLUED
 
 __all__ = ["Further", "RowFilter", "load_experiment", "load_text"]
 
-#: Checks of other rooms, for a file that is wrong already: what is right of it, and which of its parts are missing
+#: Checks of other packages, for a file that is wrong already: what is right of it, and which of its parts are missing
 #: (`vars`, `axes.style`) → further problems. So all of a file's faults are told at once.
 Further = Callable[[Experiment, frozenset[str]], Iterable[Problem]]
+#: The parameters of a provider by name (None: the studio's); InputError where there is none of that name.
+Chosen = Callable[[str | None], Mapping[str, Parameter]]
 
 
 def load_experiment(
@@ -48,12 +52,14 @@ def load_experiment(
     studio: Path | None = None,
     read: Reader = read_bytes,
     further: Further | None = None,
+    chosen: Chosen | None = None,
 ) -> Experiment:
     """The experiment of a file. InputError holds every problem, each with path:line:column and source line.
 
     `parameters` are those that any installed provider declares; `row_filter` evaluates an axis' `where:`; `read` gives
-    the bytes of a file (a git revision brings its own). `further` is asked where there are problems. Paths in messages
-    are relative to the studio.
+    the bytes of a file (a git revision brings its own). `further` is asked where there are problems. `chosen` gives the
+    parameters of the provider that the file names, whose bounds messages tell. Paths in messages are relative to the
+    studio.
     """
     path = Path(os.path.abspath(path))  # noqa: PTH100 (a link stays the name it has)
     studio = find_studio(path) if studio is None else Path(os.path.abspath(studio))  # noqa: PTH100
@@ -63,7 +69,7 @@ def load_experiment(
     if text is None:
         report.raise_errors()
     assert text is not None
-    return _load(text, path, files, report, parameters, row_filter, further)
+    return _load(text, path, files, report, parameters, row_filter, further, chosen)
 
 
 def load_text(
@@ -99,10 +105,12 @@ def _load(
     parameters: Mapping[str, Parameter],
     row_filter: RowFilter | None,
     further: Further | None = None,
+    chosen: Chosen | None = None,
 ) -> Experiment:
     root = _tree(text, shown(path, files.studio), report)
     root = with_bases(root, path, files, report)
-    context = Context(report, dict(parameters))
+    context = Context(report, {**parameters, **_parameters_of(root, chosen, report)})
+    parameters = context.parameters
     form, valid = validate(ExperimentForm, root, context)
     axes = AxisBuilder(files, report, parameters, row_filter).all(form, valid)
     check(root, valid, form, axes, report)
@@ -111,7 +119,20 @@ def _load(
         for problem in further(_experiment(text, path, files, valid, form, axes), frozenset(missing)):
             report.problems.add(problem)
     report.raise_errors()
-    return _experiment(text, path, files, root, form, axes)
+    return replace(_experiment(text, path, files, root, form, axes), notes=tuple(report.notes))
+
+
+def _parameters_of(root: Map, chosen: Chosen | None, report: Report) -> Mapping[str, Parameter]:
+    """What the provider of the file declares itself; a provider that is not there is told where it is named."""
+    name = root.get("provider")
+    if chosen is None or not (name is None or isinstance(name, str)):
+        return {}
+    try:
+        return chosen(name)
+    except InputError as error:
+        for problem in error.problems:
+            report.add(problem.code, problem.message, root.value_place("provider") if name else None)
+        return {}
 
 
 def _tree(text: str, name: str, report: Report) -> Map:
@@ -126,6 +147,8 @@ def _tree(text: str, name: str, report: Report) -> Map:
         else:
             found = "a list" if isinstance(tree, list) else "one text"
             message = f"the file is {found}; an experiment is a map of keys, as in `prompt: a ceramic teapot`"
+            if isinstance(tree, str) and (glued := GLUED.fullmatch(tree)):
+                message = f"a key needs a space after its colon: write `{glued[1]}: {glued[2][:60]}`"
             report.add("wrong-type", message, Place(name, 1, 1))
     if not isinstance(tree, Map):
         report.raise_errors()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["read_param", "read_params", "resolve_name"]
 
 _ELSEWHERE = {
-    "seed": "write `seeds: [42]` for a certain seed, or `seeds: 4` for four",
+    "seed": "write `seeds: [42]` at the top for the seed 42, or `seeds: 4` for four different ones",
     "prompt": "write `prompt:` at the top",
     "negative_prompt": "write `negative_prompt:` at the top",
     "image": "write `image:` at the top",

@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from promptlab.errors import InputError, Problem, Problems
-from promptlab.model import Place
+from promptlab.model import Note, Place
+
+from .names import is_secret
 
 __all__ = ["Report", "split_lines"]
 
-_MOST = 100  # beyond that, problems are only counted
+_SPELLED = 100  # problems of one kind; beyond that, they are only counted
 _BREAKS = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # what YAML 1.1 counts as the end of a line
 _PLAIN_BREAKS = re.compile("\r\n|[\r\n]")
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # a terminal might obey them
-_KEYS = re.compile(
-    r"""(?ix) (?: \b(?:kv_|sk-)
-               | (?:key|token|secret|password|passwd|authorization|bearer|credentials?)["']?\s*[:=]\s* )
-    (?P<secret>[^\s,}\]]+(?:\s+[^\s,}\]\#]+)?)"""
-)
+_SECRET_ABOVE = re.compile(r"""["']?(?P<name>[\w-]+)["']?\s*:\s*(?:[>|][-+0-9]*|)\s*$""")
 
 
 def split_lines(text: str) -> list[str]:
     """The lines as YAML counts them."""
     return _BREAKS.split(text)
-
-
-def _without_keys(line: str) -> str:
-    """The line with anything that looks like a key starred out, at the same width."""
-    return _KEYS.sub(lambda m: m[0][: m.start("secret") - m.start()] + "*" * len(m["secret"]), line)
 
 
 @dataclass
@@ -38,7 +31,10 @@ class Report:
 
     problems: Problems = field(default_factory=Problems)
     failed_axes: set[str] = field(default_factory=set)
-    left_out: int = 0
+    lost_base: bool = False  # what the experiment extends could not be read, so what is missing may stand there
+    notes: list[Note] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    _spelled: Counter[str] = field(default_factory=Counter)
     _texts: dict[str, tuple[str, bool]] = field(default_factory=dict)
     _lines: dict[str, list[str]] = field(default_factory=dict)
     _secret_lines: set[tuple[str, int]] = field(default_factory=set)
@@ -50,10 +46,11 @@ class Report:
     def add(self, code: str, message: str | Callable[[], str], place: Place | None, *, secret: bool = False) -> None:
         """Keep one error; with `secret` its line is not shown, by this error or another one.
 
-        A message that is dear to make (the nearest of many names) is given as a function.
+        A message that is expensive to make (the nearest of many names) is given as a function.
         """
-        if len(self.problems.found) >= _MOST:
-            self.left_out += 1
+        self._spelled[code] += 1
+        if self._spelled[code] > _SPELLED:
+            self.left_out[code] += 1
             return
         if callable(message):
             message = message()
@@ -68,7 +65,16 @@ class Report:
     @property
     def count(self) -> int:
         """How many problems there are so far, those only counted included."""
-        return len(self.problems.found) + self.left_out
+        return len(self.problems.found) + self.left_out.total()
+
+    def tells_of(self, path: str) -> bool:
+        """Whether there is a problem in a file already."""
+        return any(problem.path == path for problem in self.problems.found)
+
+    def warn(self, code: str, message: str, place: Place | None) -> None:
+        """Keep one warning: what loads, and is probably not meant."""
+        if place is not None and sum(note.code == code for note in self.notes) < _SPELLED:
+            self.notes.append(Note(code, message, place))
 
     def take(self, error: InputError) -> None:
         """Keep the problems that another room raised."""
@@ -76,27 +82,27 @@ class Report:
             self.problems.add(problem)
 
     def line(self, path: str, number: int) -> str | None:
-        """A source line (1-based), keys starred out."""
+        """A source line (1-based); starred out where the line above says that it is a key."""
         if path not in self._lines:
             if path not in self._texts:
                 return None
             text, is_yaml = self._texts[path]
             self._lines[path] = split_lines(text) if is_yaml else _PLAIN_BREAKS.split(text)
         lines = self._lines[path]
-        return _CONTROL.sub("\ufffd", _without_keys(lines[number - 1])) if 0 < number <= len(lines) else None
+        if not 0 < number <= len(lines):
+            return None
+        line = lines[number - 1]
+        above = _SECRET_ABOVE.search(lines[number - 2]) if number > 1 else None
+        return re.sub(r"\S", "*", line) if above and is_secret(above["name"]) and line[:1].isspace() else line
 
     def raise_errors(self) -> None:
         """Raise InputError with everything found, if there is anything."""
         if self._secret_lines:
             self.problems.found = [self._hidden(problem) for problem in self.problems.found]
-        if self.left_out:
-            self.problems.add(Problem("more", f"and {self.left_out} more problems"))
-            self.left_out = 0
-        try:
-            self.problems.raise_errors()
-        except InputError as error:
-            # Problems of one file first, the count of the rest last.
-            raise InputError(sorted(error.problems, key=lambda problem: problem.code == "more")) from None
+        for code, number in self.left_out.items():
+            self.problems.add(Problem(code, "more of this kind", count=number))
+        self.left_out.clear()
+        self.problems.raise_errors()
 
     def _hidden(self, problem: Problem) -> Problem:
         if problem.path is None or problem.line is None or (problem.path, problem.line) not in self._secret_lines:

@@ -1,16 +1,16 @@
-"""Files of rows: .csv, .jsonl and .txt, every cell as the text that was written, every fault at file:line.
+"""Files of rows: .csv, .tsv, .jsonl and .txt, every cell as the text that was written, every fault at file:line.
 
 A JSONL row's scalars arrive as text: 1.10 stays `1.10`, true is `true`; null, which says "no value", is the empty text
-that an empty CSV cell is. Only what the file says is trusted: no delimiter, type or encoding is guessed.
+that an empty CSV cell is. The header line says what separates the cells: comma, semicolon or tab, whichever it has
+most of. No type or encoding is guessed.
 """
 
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,17 +21,47 @@ from .report import Report
 
 __all__ = ["FORMATS", "Row", "id_column", "read_rows"]
 
-FORMATS = (".csv", ".jsonl", ".txt")
+FORMATS = (".csv", ".tsv", ".jsonl", ".txt")
+#: What names the rows where the axis does not say.
+ID_COLUMNS = ("id", "sku", "name")
 MAX_ROWS = 1_000_000
 MAX_DEPTH = 20
 _TEMPLATE = re.compile(r"\{[{%#]")
+_MAYBE_TEMPLATE = re.compile(r"\{[{%#]|\\u007b", re.IGNORECASE)  # JSON can write { as an escape
+_SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
+_BETWEEN = "\x1f"  # the unit separator, which no text editor writes
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+
+
+class Cells(Mapping[str, str]):
+    """The cells of a CSV row by column, kept as one text: a file may have a million rows, and most cells wait."""
+
+    __slots__ = ("_columns", "_text")
+
+    def __init__(self, columns: Mapping[str, int], text: str) -> None:
+        self._columns, self._text = columns, text
+
+    def __getitem__(self, column: str) -> str:
+        return self._text.split(_BETWEEN)[self._columns[column]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    def __contains__(self, column: object) -> bool:
+        return column in self._columns
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row: its cells by column, and the line it begins in."""
 
-    cells: dict[str, Any]
+    cells: Mapping[str, Any]
     line: int
 
 
@@ -43,30 +73,29 @@ class _BadRow(Exception):
         self.code, self.message, self.line, self.column = code, message, line, column
 
 
-def read_rows(text: str, path: str, suffix: str, report: Report) -> list[Row]:
-    """The rows of a file's text; what is wrong is reported at its line."""
+def read_rows(text: str, path: str, suffix: str, report: Report, *, literal: bool = False) -> Iterator[Row]:
+    """The rows of a file's text; what is wrong is reported at its line. `literal` allows template text in cells."""
     report.show(path, text, is_yaml=False)
-    reader = {".csv": _csv, ".jsonl": _jsonl, ".txt": _txt}[suffix]
-    rows: list[Row] = []
-    has_template = _TEMPLATE.search(text) is not None
+    reader = {".csv": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".txt": _txt}[suffix]
+    number = 0
+    has_template = not literal and _MAYBE_TEMPLATE.search(text) is not None
     for row in reader(text):
         if isinstance(row, _BadRow):
             report.add(row.code, row.message, Place(path, row.line, row.column))
             continue
-        if len(rows) >= MAX_ROWS:
+        number += 1
+        if number > MAX_ROWS:
             report.add("too-large", f"more than {MAX_ROWS:,} rows", Place(path, row.line, 1))
-            break
+            return
         if has_template:
-            _check_data(row, text, path, report)
-        rows.append(row)
-    return rows
+            _check_data(row, path, report)
+        yield row
 
 
-def id_column(rows: list[Row], asked: str | None, place: Place, report: Report) -> str | None:
+def id_column(columns: list[str], asked: str | None, place: Place, report: Report) -> str | None:
     """The column that names the rows: the one asked for, else `id`, `sku`, `name` or the first column."""
-    columns = list(rows[0].cells)
     if asked is None:
-        return next((name for name in ("id", "sku", "name") if name in columns), columns[0])
+        return next((name for name in ID_COLUMNS if name in columns), columns[0])
     if asked in columns:
         return asked
     message = (
@@ -77,8 +106,11 @@ def id_column(rows: list[Row], asked: str | None, place: Place, report: Report) 
 
 
 def _csv(text: str) -> Iterator[Row | _BadRow]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    lines = (match[0] for match in _LINE.finditer(text))
+    delimiter = _delimiter(text)
+    reader = csv.reader(lines, strict=True, delimiter=delimiter)
     header: list[str] | None = None
+    columns: dict[str, int] = {}
     while True:
         line = reader.line_num + 1
         try:
@@ -96,13 +128,25 @@ def _csv(text: str) -> Iterator[Row | _BadRow]:
             if fault := _bad_header(header):
                 yield _BadRow("rows-header", fault, line)
                 return
+            columns = {name: place for place, name in enumerate(header)}
         elif len(cells) != len(header):
-            columns = f"{len(header)} column{'s' * (len(header) != 1)}"
+            wanted = f"{len(header)} column{'s' * (len(header) != 1)}"
             yield _BadRow(
-                "ragged-row", f"this row has {len(cells)} cells for {columns}; quote a cell with a comma", line
+                "ragged-row",
+                f"this row has {len(cells)} cells for {wanted}; quote a cell with a {_SEPARATORS[delimiter]}",
+                line,
             )
         else:
-            yield Row(dict(zip(header, cells, strict=True)), line)
+            text = _BETWEEN.join(cells)
+            is_plain = text.count(_BETWEEN) == len(cells) - 1
+            yield Row(Cells(columns, text) if is_plain else dict(zip(header, cells, strict=True)), line)
+
+
+def _delimiter(text: str) -> str:
+    """What separates the cells of the header, outside of quotes; a comma where nothing does."""
+    header = next((line for line in _LINE.findall(text[:100_000]) if line.strip()), "")
+    unquoted = re.sub(r'"[^"]*"?', "", header)
+    return max(_SEPARATORS, key=unquoted.count)
 
 
 def _bad_header(header: list[str]) -> str | None:
@@ -111,9 +155,6 @@ def _bad_header(header: list[str]) -> str | None:
     if len(set(header)) < len(header):
         twice = next(name for position, name in enumerate(header) if name in header[:position])
         return f"two columns are called {quoted(twice)}"
-    separator = next((sign for sign in (";", "\t") if sign in header[0]), None)
-    if len(header) == 1 and separator:
-        return f"the cells are separated by {separator!r}; save the file with commas"
     if "params" in header:
         return "a cell can't hold parameters; use a .jsonl file for rows with `params`"
     return None
@@ -199,12 +240,20 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return row
 
 
-def _check_data(row: Row, text: str, path: str, report: Report) -> None:
+def _check_data(row: Row, path: str, report: Report) -> None:
     """Report template text in a row's cells, where it stands."""
     for name, value in row.cells.items():
         if _TEMPLATE.search(value if isinstance(value, str) else json.dumps(value)):
-            source = report.line(path, row.line) or ""
-            found = _TEMPLATE.search(source)
-            message = f"{name} holds {{{{, {{% or {{#; values are data and never template text"
+            found = _MAYBE_TEMPLATE.search(report.line(path, row.line) or "")
+            id_ = next((row.cells[key] for key in (*ID_COLUMNS, next(iter(row.cells))) if key in row.cells), "")
+            what = (
+                "this line"
+                if path.lower().endswith(".txt")
+                else f"the cell {quoted(name)} of the row {quoted(str(id_))}"
+            )
+            message = (
+                f"{what} holds {{{{, {{% or {{#, and data is never"
+                " filled in: take the braces out, or write `literal: true` on the axis to keep them as text"
+            )
             report.add("template-in-data", message, Place(path, row.line, found.start() + 1 if found else 1))
             return

@@ -19,15 +19,19 @@ from promptlab.model import Amount
 from .names import did_you_mean, quoted
 
 __all__ = [
+    "NULLS",
     "Count",
     "CreditsOrDollars",
     "DataText",
+    "FileNames",
     "Flag",
     "Id",
     "IdText",
     "Ids",
     "Negative",
     "NotNegative",
+    "Repeats",
+    "SeedCount",
     "Share",
     "Text",
     "Whole",
@@ -43,7 +47,10 @@ _TEMPLATE = re.compile(r"\{[{%#]")
 _NO_TEMPLATE = r"^(?![\s\S]*\{[{%#])"
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
-_NULLS = ("null", "Null", "NULL", "~")
+MOST = 10**18 - 1
+MOST_REPEATS = 1000
+NULLS = ("null", "Null", "NULL", "~")
+_FILE_NAMES = r"^(?![\s/\\~])(?!.:)(?!(?:.*/)?\.\.(?:/|$))(?:[^{}]|\{\{|\}\}|\{[^{}:!]*\})+$"
 _ONE_WORD = r"^(?!\s*(?:null|Null|NULL|~)?\s*$)"
 
 
@@ -61,17 +68,17 @@ def kind_of(value: object) -> str:
     return "a list" if isinstance(value, list) else f"the text {quoted(str(value))}"
 
 
-def _text(value: object) -> str:
+def _text(value: object, needed: str = "one text") -> str:
     if isinstance(value, str):
         return value
     if value is None:
         refuse("no-value", 'has no value; write "" for an empty text')
-    refuse("wrong-type", f"is {kind_of(value)}; it has to be one text")
+    refuse("wrong-type", f"is {kind_of(value)}; it has to be {needed}")
 
 
 def _word(value: object) -> str:
     text = _text(value)
-    if not text.strip() or text.strip() in _NULLS:
+    if not text.strip() or text.strip() in NULLS:
         refuse("no-value", "has no value; write one or leave the key out")
     return text
 
@@ -99,9 +106,10 @@ def _part(value: object) -> str:
 
 def _whole(minimum: int | None) -> Callable[[object], int]:
     def read(value: object) -> int:
-        text = _text(value).strip()
+        text = _text(value, "a whole number").strip()
         if not _INTEGER.fullmatch(text):
-            refuse("bad-value", f"is {quoted(text)}; it has to be a whole number")
+            length = f" of at most 18 digits; this has {len(text)}" if text.lstrip("+-").isdecimal() else ""
+            refuse("bad-value", f"is {quoted(text)}; it has to be a whole number{length}")
         if minimum is not None and int(text) < minimum:
             refuse("bad-value", f"is {text}; it has to be at least {minimum}")
         return int(text)
@@ -109,16 +117,29 @@ def _whole(minimum: int | None) -> Callable[[object], int]:
     return read
 
 
-def _whole_schema(minimum: int | None) -> dict[str, Any]:
-    number: dict[str, Any] = {"type": "integer"}
-    if minimum is not None:
-        number["minimum"] = minimum
+def _repeats(value: object) -> int:
+    number = _whole(1)(value)
+    if number > MOST_REPEATS:
+        refuse("bad-value", f"is {number:,}, for every variant; at most {MOST_REPEATS:,} are made")
+    return number
+
+
+def _seed_count(value: object) -> int:
+    number = _whole(1)(value)
+    if number > MOST_REPEATS:
+        most = f"at most {MOST_REPEATS:,} are made"
+        refuse("bad-value", f"is {number:,} seeds for every variant ({most}); write `[{number}]` for that one seed")
+    return number
+
+
+def _whole_schema(minimum: int | None, maximum: int | None = None) -> dict[str, Any]:
+    number = {"type": "integer", "minimum": -MOST if minimum is None else minimum, "maximum": maximum or MOST}
     return {"anyOf": [number, {"type": "string", "pattern": r"^\s*[+-]?[0-9]{1,18}\s*$"}]}
 
 
 def number(value: object) -> float:
     """A finite number from text."""
-    text = _text(value).strip()
+    text = _text(value, "a number").strip()
     if not _NUMBER.fullmatch(text) or (read := float(text)) in (float("inf"), float("-inf")):
         refuse("bad-value", f"is {quoted(text)}; it has to be a number")
     return read
@@ -139,7 +160,7 @@ def _not_negative(value: object) -> float:
 
 
 def _flag(value: object) -> bool:
-    text = _text(value).strip()
+    text = _text(value, "true or false").strip()
     if text.lower() not in ("true", "false"):
         refuse("bad-value", f"is {quoted(text)}; write true or false")
     return text.lower() == "true"
@@ -147,7 +168,7 @@ def _flag(value: object) -> bool:
 
 def _amount(value: object) -> Amount:
     try:
-        return Amount.parse(_text(value))
+        return Amount.parse(_text(value, "an amount, as in 20usd or 400cr"))
     except ValueError as error:
         refuse("bad-value", f"has no amount: {error}")
 
@@ -161,7 +182,7 @@ def choice(*words: str, also: str = "") -> BeforeValidator:
     """One of a few words; `also` names what else could stand there."""
 
     def read(value: object) -> str:
-        text = _text(value)
+        text = _text(value, f"one of {', '.join(words)}{also}")
         if text not in words:
             refuse("bad-value", f"is {quoted(text)}; it can be {', '.join(words)}{also}{did_you_mean(text, words)}")
         return text
@@ -186,6 +207,8 @@ _FLAG_SCHEMA = {
 Text = Annotated[str, PlainValidator(_text), WithJsonSchema({"type": SCALAR})]
 #: A text that has to say something: a file, a reference, a prompt.
 Word = Annotated[str, PlainValidator(_word), WithJsonSchema({"type": SCALAR[:3], "pattern": _ONE_WORD})]
+#: Names of files: a relative path with placeholders, which `checks` reads exactly.
+FileNames = Annotated[str, PlainValidator(_word), WithJsonSchema({"type": SCALAR[:3], "pattern": _FILE_NAMES})]
 #: A text that is data and never template text.
 DataText = Annotated[str, PlainValidator(_data), WithJsonSchema(_DATA_SCHEMA)]
 #: A value's id, as a key.
@@ -198,6 +221,9 @@ Ids = Annotated[list[IdText], Field(min_length=1), BeforeValidator(one_to_list),
 #: Parts of a negative prompt, or one text.
 Negative = Annotated[list[_Part], BeforeValidator(one_to_list), WithJsonSchema(_NEGATIVE_SCHEMA)]
 Count = Annotated[int, PlainValidator(_whole(1)), WithJsonSchema(_whole_schema(1))]
+#: How often each variant is made: a number that is large by mistake costs money.
+SeedCount = Annotated[int, PlainValidator(_seed_count), WithJsonSchema(_whole_schema(1, MOST_REPEATS))]
+Repeats = Annotated[int, PlainValidator(_repeats), WithJsonSchema(_whole_schema(1, MOST_REPEATS))]
 Whole = Annotated[int, PlainValidator(_whole(None)), WithJsonSchema(_whole_schema(None))]
 Share = Annotated[float, PlainValidator(_share)]
 NotNegative = Annotated[float, PlainValidator(_not_negative)]

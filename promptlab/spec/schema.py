@@ -30,6 +30,13 @@ def experiment_schema(parameters: Mapping[str, Parameter]) -> dict[str, Any]:
     definitions["Parameters"] = _parameters(parameters)
     definitions["Data"]["description"] = "Text, or lists and maps of it; never template text."
     definitions["FieldsForm"]["additionalProperties"] = {"$ref": "#/definitions/Data"}
+    axes = schema["properties"]["axes"]
+    names = axes["propertyNames"]
+    names["anyOf"] = [{"pattern": names.pop("pattern")}, {"enum": [f"params.{name}" for name in parameters]}]
+    axes["properties"] = {
+        f"params.{name}": _parameter_axis(parameter, definitions["ValuesForm"]["properties"]["when"])
+        for name, parameter in parameters.items()
+    }
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "promptlab experiment",
@@ -37,6 +44,27 @@ def experiment_schema(parameters: Mapping[str, Parameter]) -> dict[str, Any]:
         "oneOf": _one_source(),
         "definitions": definitions,
     }
+
+
+def _parameter_axis(parameter: Parameter, when: dict[str, Any]) -> dict[str, Any]:
+    """The forms of an axis whose values are one parameter's."""
+    value = _parameter(parameter)
+    listed = {"type": "array", "items": value, "minItems": 1}
+    in_fields = {"type": "object", "required": ["text"], "additionalProperties": False, "properties": {"text": value}}
+    named = {
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": {"not": {"enum": ["from", "values"]}},
+        "additionalProperties": {"anyOf": [value, in_fields]},
+    }
+    long = {
+        "type": "object",
+        "required": ["values"],
+        "additionalProperties": False,
+        "properties": {"values": {"description": "The values.", "anyOf": [listed, named]}, "when": when},
+    }
+    forms = [listed, {"$ref": "#/definitions/RowsForm"}, long, named]
+    return {"description": f"The parameter {parameter.name} as an axis.", "anyOf": forms}
 
 
 def _one_source() -> list[dict[str, Any]]:

@@ -16,12 +16,17 @@ import yaml
 from promptlab.model import Place
 
 from .names import quoted
-from .report import Report
-from .yamlerrors import describe, unquoted_template
+from .report import Report, split_lines
+from .yamlerrors import GLUED, describe, unquoted_template
 
 __all__ = ["Map", "Mark", "Places", "Seq", "Tree", "parse"]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")  # only the pure loader lets one through
+
+_HASH = re.compile(r"[ \t]#\w")
+_CUT = re.compile(r"[ \t]*(#\w.{0,30})")
+_NUMBER = re.compile(r"[-+.\d]+|true|false", re.IGNORECASE)
+_SMART = {("“", "”"), ("„", "“"), ("„", "”"), ("”", "”"), ("«", "»"), ("»", "«"), ("‘", "’"), ("‚", "‘"), ("’", "’")}
 
 MAX_BYTES = 4_000_000
 MAX_NODES = 250_000
@@ -75,24 +80,24 @@ def parse(text: str, path: str, report: Report) -> Tree:
         message = f"the character U+{ord(bad[0]):04X} can't stand in a text file; remove it"
         report.add("control-character", message, Place(path, line, column))
         return None
-    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)(text)
     builder = _Builder(path, report, text)
     try:
-        while builder.take(loader.get_event()):
-            pass
+        return builder.read(getattr(yaml, "CBaseLoader", yaml.BaseLoader))
     except yaml.MarkedYAMLError as error:
+        if "nesting depth" in str(error.problem):  # libyaml 0.2.6 looks far ahead; what it came past is read again
+            return parse(_before(text, error.problem_mark), path, report)
         problem = describe(error, text)
         report.add(problem.code, problem.message, Place(path, problem.line, problem.column))
-        return None
     except _Refused as refused:
         report.add(refused.code, refused.message, refused.place)
-        return None
     except yaml.YAMLError as error:  # the reader's, which have no mark
         report.add("yaml-syntax", f"this is not YAML: {error}", Place(path, 1, 1))
-        return None
-    finally:
-        loader.dispose()
-    return builder.root
+    return None
+
+
+def _before(text: str, mark: Any) -> str:
+    lines = text.split("\n")
+    return "\n".join([*lines[: mark.line], lines[mark.line][: max(mark.column - 8, 0)]])
 
 
 def _position(text: str, offset: int) -> tuple[int, int]:
@@ -118,6 +123,17 @@ class _Builder:
         self.anchors: dict[str, Map | Seq | str | None] = {}
         self.documents = 0
         self.nodes = 0
+        self.hashes = split_lines(text) if _HASH.search(text) else []  # the lines, where one might be cut by ` #`
+
+    def read(self, reader: Any) -> Tree:
+        """The tree, by one of PyYAML's loaders."""
+        loader = reader(self.text)
+        try:
+            while self.take(loader.get_event()):
+                pass
+        finally:
+            loader.dispose()
+        return self.root
 
     def take(self, event: yaml.Event | None) -> bool:
         """Build what the event says; False at the end."""
@@ -147,9 +163,26 @@ class _Builder:
         if event.anchor is not None:
             self.anchors[event.anchor] = value
         mark = event.start_mark
+        if value and event.implicit[0]:
+            self._warn_plain(event, value)
         if event.style == '"' and not event.value.isascii() and _SURROGATE.search(event.value):
             self._refuse("yaml-syntax", "this is not YAML: a \\u escape here is half a character", event)
         self._put(value, mark.line + 1, mark.column + 1, 1)
+
+    def _warn_plain(self, event: Any, value: str) -> None:
+        """What an unquoted text is often not meant to be: cut by a comment, or quoted with typographic quotes."""
+        place = Place(self.path, event.start_mark.line + 1, event.start_mark.column + 1)
+        if (value[0], value[-1]) in _SMART:
+            message = f"the quotes {value[0]} {value[-1]} are part of the text; write straight ones, or leave them out"
+            self.report.warn("smart-quotes", message, place)
+        if self.hashes and not _NUMBER.fullmatch(value):
+            end = event.end_mark
+            line = self.hashes[end.line] if end.line < len(self.hashes) else ""
+            if found := _CUT.match(line[end.column :] if line[end.column - 1 : end.column] != "#" else ""):
+                message = f"the text ends before {quoted(found[1])}, which is a comment; quote the text to keep it"
+                self.report.warn(
+                    "cut-by-comment", message, Place(self.path, end.line + 1, end.column + found.start(1) + 1)
+                )
 
     def _open(self, event: Any) -> None:
         mark = event.start_mark
@@ -226,6 +259,10 @@ class _Builder:
         parent.pending = None
         if key in parent.marks or key in ("", "<<"):
             return  # told when the key came; of a duplicate the first one stays
+        if value is None and (glued := GLUED.fullmatch(key)):
+            message = f"a key needs a space after its colon: write `{glued[1]}: {glued[2]}`"
+            self.report.add("yaml-syntax", message, Place(self.path, key_line, key_column + len(glued[1]) + 1))
+            return
         parent[key] = value
         parent.marks[key] = (self.path, key_line, key_column, line, column)
 

@@ -13,17 +13,34 @@ from .names import quoted
 from .report import Report
 from .scalars import kind_of
 from .tree import Map, Seq
+from .yamlerrors import GLUED
 
 __all__ = ["validate"]
 
 F = TypeVar("F", bound=Form)
 
-_MOST = 200  # faults of one reading that are told; the rest is counted
 _NEEDED = {
     "model_type": "a map",
     "dict_type": "a map",
     "list_type": "a list",
     "string_type": "one text",
+}
+#: How a key of an experiment looks.
+_EXAMPLES = {
+    "prompts": "{calm: a teapot on linen, bold: a teapot in hard light}",
+    "templates": "{now: hero.j2, last_week: hero.j2@v1.2}",
+    "negative_prompt": "[blurry, watermark]",
+    "params": "{aspect_ratio: 16:9}",
+    "vars": "{brand: Harbour & Co}",
+    "axes": "{style: [photo, film]}",
+    "skip": "[{style: film, look: neon}]",
+    "override": "[{match: {style: film}, params: {n: 2}}]",
+    "baseline": "{style: photo}",
+    "seeds": "[11, 22, 33]",
+    "design": "{sample: 200, seed: 0}",
+    "limits": "{images: 500, cost: 600 USD}",
+    "image": "{from: shelf_photos, pick: kept}",
+    "alerts": "{cost: 100 USD}",
 }
 
 
@@ -38,8 +55,7 @@ def validate(form: type[F], root: Map, context: Context) -> tuple[F, Map]:
             return form.model_validate(root, context=context), root
         except ValidationError as error:
             faults = error.errors(include_url=False)
-        context.report.left_out += len(faults[_MOST:])
-        for fault in faults[:_MOST]:
+        for fault in faults:
             _tell(fault, root, context.report)
         root = _without(root, [fault["loc"] for fault in faults], context.report)
 
@@ -54,13 +70,34 @@ def _tell(fault: Any, root: Map, report: Report) -> None:
         report.add("no-value", f"{subject} has no value; in a map of one line, quote a text that holds a comma", place)
     elif kind in _NEEDED:
         needed = "a list of texts, or a map of id: text" if _is_axis(path) else _NEEDED[kind]
-        report.add("wrong-type", f"{subject} is {kind_of(value)}; it has to be {needed}", place)
+        message = f"{subject} is {kind_of(value)}; it has to be {needed}{_advice(value, needed) or _example(path)}"
+        report.add("wrong-type", message, place)
     elif kind == "too_short":
         is_axis = path[:1] in (("axes",), ("prompts",), ("templates",))
         report.add("empty-axis" if is_axis else "no-value", f"{subject} is empty; it needs at least one entry", place)
     else:
         message = fault["msg"]
+        if kind == "wrong-type":
+            in_list = isinstance(value, Map) and path and isinstance(path[-1], int)
+            message += _advice(Seq([value]) if in_list else value, "a map") or _example(path)
         report.add(kind, f"{quoted(str(path[-1])) if is_key and path else subject} {message}", place)
+
+
+def _advice(value: object, needed: str) -> str:
+    """What to do about a list of one-key maps where a map is meant, and about a key whose colon has no space."""
+    if isinstance(value, Seq) and value and all(isinstance(item, Map) and len(item) == 1 for item in value):
+        key, given = next(iter(value[0].items()))
+        shown = given[:40] if isinstance(given, str) else "…"
+        return f"; for a map leave the dash out: `{key}: {shown}`"
+    if isinstance(value, str) and "map" in needed and (glued := GLUED.fullmatch(value)):
+        return f"; a key needs a space after its colon: write `{glued[1]}: {glued[2]}`"
+    return ""
+
+
+def _example(path: tuple[str | int, ...]) -> str:
+    """How a key is written, for one that is not."""
+    key = path[0] if len(path) == 1 or (len(path) == 2 and isinstance(path[1], int)) else None
+    return f", as in `{key}: {_EXAMPLES[key]}`" if isinstance(key, str) and key in _EXAMPLES else ""
 
 
 def _subject(path: tuple[str | int, ...]) -> str:

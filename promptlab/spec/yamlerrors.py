@@ -7,10 +7,15 @@ from dataclasses import dataclass
 
 import yaml
 
+from .names import quoted
 from .report import split_lines
 
-__all__ = ["Described", "describe", "unquoted_template"]
+__all__ = ["GLUED", "Described", "describe", "unquoted_template"]
 
+#: A key with its value stuck to it, as in `seeds:3`; not a URL, not a Windows path.
+GLUED = re.compile(r"([A-Za-z_][\w.-]{0,40}):((?!//|\\|:)\S.*)")
+_GLUED_LINE = re.compile(rf"(\s*(?:-\s+)?){GLUED.pattern}")
+_KEY_LINE = re.compile(r"\s*(?:-\s+)?[\"']?[\w.-]+[\"']?:(?:\s|$)")
 _TEMPLATE_VALUE = re.compile(r"(?:^|[:\-\[,?]\s+|[\[{])(\{[{%#])")
 _ADVICE = (
     ("mapping values are not allowed", "a text with ': ' in it has to be quoted"),
@@ -47,6 +52,8 @@ def describe(error: yaml.MarkedYAMLError, text: str) -> Described:
         if found and "{" in found[1]:
             message = 'a text that begins with { is a map in YAML: quote it, as in "{{ subject }}"'
             return Described("unquoted-template", message, number + 1, found.start(1) + 1)
+    if glued := _glued(lines, line) or _commented(lines, line) or _indented(lines, line, str(error.problem)):
+        return glued
     source = _line(lines, line)
     indent = source[: len(source) - len(source.lstrip())]
     if "\t" in indent or source[column : column + 1] == "\t":
@@ -54,9 +61,45 @@ def describe(error: yaml.MarkedYAMLError, text: str) -> Described:
         return Described("yaml-tab", "YAML is indented with spaces, not with tabs", line + 1, at + 1)
     problem = str(error.problem or "the text ends too early")
     advice = next((what for sign, what in _ADVICE if sign in problem), None)
+    cut = re.search(r"[ \t](#\S.{0,20})", _line(lines, opened.line)) if opened and "expected ','" in problem else None
+    if opened and cut:
+        message = (
+            f"this is not YAML: {quoted(cut[1])} is a comment, and cuts the list or map; quote a text that holds ' #'"
+        )
+        return Described("yaml-syntax", message, opened.line + 1, cut.start(1) + 1)
     if opened and ("end of stream" in problem or "expected ','" in problem):
         line, column = opened.line, opened.column  # the bracket or quote is the place to look at, not the file's end
     return Described("yaml-syntax", f"this is not YAML: {advice or problem}", line + 1, column + 1)
+
+
+def _glued(lines: list[str], line: int) -> Described | None:
+    """A missing space after a colon: YAML reads on, and stumbles at the next key, a line or more below."""
+    for number in range(line, max(line - 10, -1), -1):
+        source = _line(lines, number)
+        if found := _GLUED_LINE.fullmatch(source):
+            message = f"a key needs a space after its colon: write `{found[2]}: {found[3].strip()[:60]}`"
+            return Described("yaml-syntax", message, number + 1, len(found[1]) + len(found[2]) + 2)
+        if number < line and _KEY_LINE.match(source):
+            break
+    return None
+
+
+def _commented(lines: list[str], line: int) -> Described | None:
+    """A text that begins with `{#`: a map that a comment never lets end, so that the fault shows far below."""
+    for number in range(min(line, len(lines) - 1), -1, -1):
+        if found := re.search(r"(?:^|[:\-\[,?]\s+)(\{#)", lines[number]):
+            message = 'a text that begins with {# is a map and a comment in YAML: quote it, as in "{# note #} a cup"'
+            return Described("unquoted-template", message, number + 1, found.start(1) + 1)
+    return None
+
+
+def _indented(lines: list[str], line: int, problem: str) -> Described | None:
+    """A key below a text and further right than its key, which makes it a part of that text."""
+    found = re.match(r"(\s+)([\w.-]+):(?:\s|$)", _line(lines, line))
+    if found is None or "mapping values are not allowed" not in problem:
+        return None
+    message = f"this is not YAML: `{found[2]}:` is indented further than the key above; move it left, or quote the text"
+    return Described("yaml-syntax", message, line + 1, len(found[1]) + 1)
 
 
 def unquoted_template(text: str, line: int, column: int) -> bool:

@@ -154,8 +154,10 @@ def test_an_override_without_effect_is_said(plan, axis, match, override, axes, s
     assert all(problem.severity == "warning" for problem in found)
 
 
-def test_counts_are_checked_before_any_work(plan):
-    """Thirty million draws, a billion seeds: refused at once, at their line."""
-    for more in ({"draws": 30_000_000}, {"seeds": 1_234_567_890}):
-        with pytest.raises(InputError, match=r"more than one run takes.*\[too-many-repeats\]"):
-            plan("p", **more)
+def test_a_huge_count_of_draws_is_counted_without_making_them(plan):
+    """Thirty million of one variant: counted at once, and looked at as far as asked, whoever lets that pass."""
+    made = plan("p", draws=30_000_000)
+    assert made.count().requests == 30_000_000
+    survey = made.survey(at_most=100)
+    assert (survey.requests, survey.complete) == (100, False)
+    assert next(made.requests()).draw == 0

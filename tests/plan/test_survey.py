@@ -168,6 +168,7 @@ def test_all_missing_images_are_reported_together(plan, axis, tmp_path, png):
         axes=(axis("item", [*"abc", *(f"no{i}" for i in range(20))]), axis("style", ["x", "y"])),
         image=ImageSource("{{ item }}.png", place=Place("e.yaml", 4, 8)),
         path=tmp_path / "e.yaml",
+        studio=tmp_path,
         seeds=3,
     )
     (tmp_path / "b.png").write_bytes(png(1))
@@ -214,6 +215,7 @@ def test_all_bad_images_are_reported_together_at_their_place(plan, axis, tmp_pat
         axes=(axis("item", ["0", "1", "2", "3"]), axis("style", ["x", "y"])),
         image=ImageSource("{{ item }}.png", place=Place("e.yaml", 4, 8)),
         path=tmp_path / "e.yaml",
+        studio=tmp_path,
     )
     found = [(problem.code, problem.line, problem.column) for problem in plan(what).survey().errors]
     assert sorted(found) == [("bad-image", 4, 8)] * 3 + [("missing-image", 4, 8)]

@@ -245,7 +245,7 @@ prompts:
     [
         ("{{ item }} on linen, {{ stile }}", 2, 9, (2, 34)),
         ("{{ item }} in\nhard {{ lihgt }}", 3, 9, (5, 13)),
-        ("{{ item }} in hard {{ lihgt }}", 3, 9, (3, 9)),  # folded: the value's place
+        ("{{ item }} in hard {{ lihgt }}", 3, 9, (5, 13)),  # folded
         ("a {{ stile }}", 6, 10, (6, 15)),
     ],
 )

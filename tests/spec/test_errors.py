@@ -129,7 +129,7 @@ BAD: list[tuple[str, list[str]]] = [
     (P + "axes: {a: {values: [b], when: {c: d}}, c: {values: [d], when: {a: b}}}\n", ["2:25: `when` of the axis a depends on a itself [when-cycle]", "2:57: `when` of the axis c [when-cycle]"]),
     # rows
     (P + "axes: {a: {from: data/itms.csv}}\n", ["2:18: there is no file experiments/data/itms.csv; did you mean 'items.csv'? [missing-file]"]),
-    (P + "axes: {a: {from: data}}\n", ["2:18: 'data' is no file of rows: it has to end in .csv, .jsonl, .txt [rows-format]"]),
+    (P + "axes: {a: {from: data}}\n", ["2:18: 'data' is not a file of rows: it has to end in .csv, .tsv, .jsonl, .txt [rows-format]"]),
     (P + "axes: {a: {from: data/items.csv, id: skuu}}\n", ["2:38: the rows have no column 'skuu'; did you mean 'sku'? [unknown-column]"]),
     (P + "axes: {a: {from: data/items.csv, values: [b]}}\n", ["2:34: unknown key 'values' [unknown-key]"]),
     (P + "axes: {a: {from: data/items.csv, where: none}}\n", ["2:41: `where` leaves none of the 2 rows [empty-axis]"]),
@@ -146,7 +146,7 @@ BAD: list[tuple[str, list[str]]] = [
     (P + "design: one_factor\n", ["2:9: one_factor changes the baseline one axis at a time: write a `baseline` [baseline-missing]"]),
     (P + "design: pairwise\n", ["2:9: design is 'pairwise'; it can be all, one_factor, or {sample: 200, seed: 0} [bad-value]"]),
     (P + "design: {sample: 0}\n", ["2:18: sample is 0; [bad-value]"]),
-    (P + "axes: {style: [a]}\nfiles: '{stile}.{ext}'\n", ["3:8: files names {stile}, which is no axis; did you mean 'style'? [unknown-axis]"]),
+    (P + "axes: {style: [a]}\nfiles: '{stile}.{ext}'\n", ["3:8: files names {stile}, which is not an axis; did you mean 'style'? [unknown-axis]"]),
     (P + "files: ../{seed}.{ext}\n", ["2:8: names stay under results/ [bad-files]"]),
     (P + "files: '{seed'\n", ["2:8: files can't be read [bad-files]"]),
     (P + "files: '{seed:>3}.{ext}'\n", ["2:8: write {seed} without a format [bad-files]"]),
@@ -217,10 +217,10 @@ def test_a_key_is_never_shown(load: Callable[..., Experiment], text: str) -> Non
 
 
 def test_many_problems_are_counted(headlines: Headlines) -> None:
-    """Twenty thousand faults give a hundred and a count, at once."""
+    """Twenty thousand faults give ten and a count, at once."""
     found = headlines("prompt: a\naxes:\n  s:\n" + "".join(f"    k{number}: [x]\n" for number in range(20_000)))
-    assert len(found) == 101
-    assert found[-1] == "and 19900 more problems [more]"
+    assert len(found) == 11
+    assert found[-1] == "and 19,990 more of this kind [wrong-type]"
 
 
 @pytest.mark.parametrize(

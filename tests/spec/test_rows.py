@@ -76,7 +76,7 @@ def test_asked_column(load_file: Load) -> None:
         ("r.csv", "id,v\n", ["experiments/exp.yaml:2:18: experiments/r.csv has no rows [empty-axis]"]),
         ("r.csv", "id,,v\na,b,c\n", ["experiments/r.csv:1:1: column 2 has no name; the first line names the columns [rows-header]"]),
         ("r.csv", "id,v,id\na,b,c\n", ["experiments/r.csv:1:1: two columns are called 'id' [rows-header]"]),
-        ("r.csv", "id;v\na;b\n", ["experiments/r.csv:1:1: the cells are separated by ';'; save the file with commas [rows-header]"]),
+        ("r.csv", "id;v\na;b;c\n", ["experiments/r.csv:2:1: this row has 3 cells for 2 columns; quote a cell with a semicolon [ragged-row]"]),
         ("r.csv", "id,params\na,b\n", ["experiments/r.csv:1:1: a cell can't hold parameters; use a .jsonl file for rows with `params` [rows-header]"]),
         ("r.csv", 'id,v\n"a\nb",c\nd\ne,f,g\n', [
             "experiments/r.csv:4:1: this row has 1 cells for 2 columns; quote a cell with a comma [ragged-row]",
@@ -85,7 +85,7 @@ def test_asked_column(load_file: Load) -> None:
         ("r.csv", 'id,v\na,"b\n', ["experiments/r.csv:2:1: this is not CSV: unexpected end of data [rows-syntax]"]),
         ("r.csv", "id,v\na,b\nc,d\na,e\n", ["experiments/r.csv:4:1: the id 'a' is here twice: first in line 2 [duplicate-id]"]),
         ("r.csv", "id,v\n,b\n", ["experiments/r.csv:2:1: this row has no text in the column 'id', which names it [bad-id]"]),
-        ("r.csv", "id,v\na,b {{ c }}\n", ["experiments/r.csv:2:5: v holds {{, {% or {#; values are data and never template text [template-in-data]"]),
+        ("r.csv", "id,v\na,b {{ c }}\n", ["experiments/r.csv:2:5: the cell 'v' of the row 'a' holds {{, {% or {#, and data is never filled in: take the braces out, or write `literal: true` on the axis to keep them as text [template-in-data]"]),
         ("r.csv", b"id,v\na,b\xff\n", ["experiments/r.csv:2:4: the byte 0xff is not UTF-8; save the file as UTF-8 [encoding]"]),
         ("r.jsonl", '{"id": "a"}\n{"id": x}\n["b"]\n{"id": NaN}\n{"id": 1, "id": 2}\n{}\n', [
             "experiments/r.jsonl:2:8: this is not JSON: Expecting value; each line is one object [rows-syntax]",
@@ -102,7 +102,7 @@ def test_asked_column(load_file: Load) -> None:
             "experiments/r.jsonl:1:1: negative_prompt has to be a list of texts, or one text [wrong-type]",
             "experiments/r.jsonl:1:1: params has to be a map of parameters [wrong-type]",
         ]),
-        ("r.txt", "a\nb {% c %}\na\n", ["experiments/r.txt:2:3: text holds {{, {% or {#; values are data and never template text [template-in-data]"]),
+        ("r.txt", "a\nb {% c %}\na\n", ["experiments/r.txt:2:3: this line holds {{, {% or {#, and data is never filled in: take the braces out, or write `literal: true` on the axis to keep them as text [template-in-data]"]),
         ("r.txt", "a\na\n", ["experiments/r.txt:2:1: the id 'a' is here twice: first in line 1 [duplicate-id]"]),
     ],
 )  # fmt: skip
