@@ -35,14 +35,8 @@ MEMO = 4096  # shapes kept; more are merged again, so that a million of them nev
 
 
 def split_parts(texts: Iterable[str]) -> tuple[str, ...]:
-    """The parts of a negative prompt: split at commas, cleaned, without repeats (in any case), in order."""
-    found: dict[str, str] = {}
-    for text in texts:
-        for part in text.split(","):
-            cleaned = clean(part)
-            if cleaned:
-                found.setdefault(cleaned.casefold(), cleaned)
-    return tuple(found.values())
+    """The parts of a negative prompt: each text is one, cleaned and never split; without exact repeats, in order."""
+    return tuple(dict.fromkeys(cleaned for text in texts if (cleaned := clean(text))))
 
 
 def parameter_name(axis: Axis) -> str:
@@ -80,7 +74,7 @@ class Shape:
     model: str
     operation: Operation
     negative_prompt: str | None
-    terms: tuple[str, ...]  # the parts of the negative prompt, case folded
+    terms: tuple[str, ...]  # the negative prompt at its commas, case folded: what should not be in the prompt as well
     seed: int | None  # a seed given as a parameter
     n: int
     overrides: tuple[int, ...]  # which overrides applied
@@ -260,7 +254,7 @@ class Shaper:
             model=model,
             operation=self._operation,
             negative_prompt=negative,
-            terms=tuple(part.casefold() for part in parts),
+            terms=tuple(term for part in parts for term in map(str.strip, part.casefold().split(",")) if term),
             seed=seed,
             n=int(params.get("n", defaults.get("n", 1))),
             overrides=applied,

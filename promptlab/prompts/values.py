@@ -26,7 +26,7 @@ class Fields(str):
     def __new__(cls, text: str, fields: Mapping[str, Any]) -> Fields:
         """A text with these fields; the mapping is copied."""
         made = super().__new__(cls, text)
-        object.__setattr__(made, "fields", MappingProxyType(dict(fields)))
+        object.__setattr__(made, "fields", MappingProxyType(dict(fields.items())))
         return made
 
     def __setattr__(self, name: str, value: object) -> Never:

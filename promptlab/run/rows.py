@@ -88,7 +88,8 @@ def _names(names: Iterable[str]) -> str | None:
 
 
 def _json(value: Mapping[str, Any]) -> str | None:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value else None
+    # A row of a file is a mapping that is not a dict (spec.rows.Cells).
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=dict) if value else None
 
 
 def copy_changes(paid: Generation) -> dict[str, Any]:

@@ -67,6 +67,10 @@ class Report:
         """How many problems there are so far, those only counted included."""
         return len(self.problems.found) + self.left_out.total()
 
+    def is_full(self, code: str) -> bool:
+        """Whether a further problem of this kind would only be counted, so that its sentence need not be made."""
+        return self._spelled[code] >= _SPELLED
+
     def tells_of(self, path: str) -> bool:
         """Whether there is a problem in a file already."""
         return any(problem.path == path for problem in self.problems.found)

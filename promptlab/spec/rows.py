@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,8 +53,18 @@ class Cells(Mapping[str, str]):
     def __contains__(self, column: object) -> bool:
         return column in self._columns
 
+    def items(self) -> ItemsView[str, str]:
+        return _Items(self)
+
     def __repr__(self) -> str:
         return repr(dict(self))
+
+
+class _Items(ItemsView[str, str]):
+    _mapping: Cells
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return zip(self._mapping._columns, self._mapping._text.split(_BETWEEN), strict=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +254,9 @@ def _check_data(row: Row, path: str, report: Report) -> None:
     """Report template text in a row's cells, where it stands."""
     for name, value in row.cells.items():
         if _TEMPLATE.search(value if isinstance(value, str) else json.dumps(value)):
+            if report.is_full("template-in-data"):
+                report.add("template-in-data", "", None)
+                return
             found = _MAYBE_TEMPLATE.search(report.line(path, row.line) or "")
             id_ = next((row.cells[key] for key in (*ID_COLUMNS, next(iter(row.cells))) if key in row.cells), "")
             what = (

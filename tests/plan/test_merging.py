@@ -11,15 +11,15 @@ from promptlab.plan.merging import split_parts
 @pytest.mark.parametrize(
     ("texts", "parts"),
     [
-        (["blurry, watermark", "low quality"], ("blurry", "watermark", "low quality")),
-        (["Blurry", "blurry ,  BLURRY", "x"], ("Blurry", "x")),
-        (["  low \n quality,, ,"], ("low quality",)),
+        (["blurry, watermark", "low quality"], ("blurry, watermark", "low quality")),
+        (["Blurry", "blurry", "x", " Blurry "], ("Blurry", "blurry", "x")),
+        (["  low \n quality "], ("low quality",)),
         ([], ()),
         (["cafe\u0301", "caf\u00e9"], ("caf\u00e9",)),
     ],
 )
-def test_parts_are_split_cleaned_and_told_once(texts, parts):
-    """A part is what stands between commas; a repeat in any case is dropped, the first spelling stays."""
+def test_parts_are_cleaned_and_told_once(texts, parts):
+    """A part is a list's item or a whole text, commas included; an exact repeat is dropped."""
     assert split_parts(texts) == parts
 
 
