@@ -165,7 +165,9 @@ class Surveyor:
             if self._requests >= at_most:
                 complete = False
                 break
-            self._take(rendered, min(rendered[0][4], at_most - self._requests))
+            turns = min(rendered[0][4], at_most - self._requests)
+            complete = turns == rendered[0][4]
+            self._take(rendered, turns)
         if complete and parts.limit is None and not parts.where:
             self._say_overrides()
             self._say_pairs()
