@@ -124,6 +124,28 @@ def test_a_chain_edits_the_kept_images_of_an_earlier_experiment(lab: Any, api: A
     assert lab.run("chained").cached == 2
 
 
+def test_what_a_chain_does_not_have_is_named(lab: Any, api: Any) -> None:
+    """An axis or id of its `where` that the earlier run had not, an image that only a skip names: with the nearest."""
+    lab.experiment(prompt='"{{ look }}"', axes="{look: [warm, cold]}")
+    lab.run()
+    for where, words in (("{lok: warm}", "no axis 'lok'; did you mean 'look'?"),
+                         ("{look: wram}", "'look' has no value 'wram'; did you mean 'warm'?")):  # fmt: skip
+        chain(lab, f"{{from: exp, where: {where}}}")
+        code, _, err = lab.cli("plan", "experiments/chained.yaml")
+        assert (code, words in err) == (2, True), err
+        assert "experiments/chained.yaml:" in err
+    chain(lab, "{from: exp}")
+    path = lab.folder / "experiments" / "chained.yaml"
+    plain = path.read_text()
+    path.write_text(plain + "skip: [{source: nope}]\n")
+    code, _, err = lab.cli("plan", "experiments/chained.yaml")
+    assert (code, "'source' has no value 'nope'" in err) == (2, True), err
+    sha256 = lab.rows("SELECT sha256 FROM images ORDER BY 1")[0]
+    path.write_text(plain + f"skip: [{{source: {sha256[:12]}}}]\nfiles: '{{source}}_{{position}}.{{ext}}'\n")
+    code, out, _ = lab.cli("plan", "experiments/chained.yaml")
+    assert (code, "1 variant" in out) == (0, True)
+
+
 def test_a_chain_takes_the_latest_run_and_a_repeated_one_changes_nothing(lab: Any, api: Any) -> None:
     """The earlier experiment run again from the cache has the same images, so its edits hit the cache too."""
     chain(lab, "{from: exp}")
