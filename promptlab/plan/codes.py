@@ -11,7 +11,7 @@ CODES: Mapping[str, str] = MappingProxyType(
     {
         # axes and matchers
         "unused-axis": "An axis that no template, parameter, negative prompt, image or matcher uses.",
-        "matches-nothing": "A skip, override or when that no variant can meet.",
+        "matches-nothing": "A skip, override or when that no variant can meet, or a --where that leaves none.",
         "unknown-axis": "A matcher that names no axis of the experiment.",
         "unknown-id": "A matcher that names no value of the axis.",
         "when-cycle": "An axis whose `when` depends on itself.",

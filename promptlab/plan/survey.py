@@ -171,6 +171,8 @@ class Surveyor:
         if complete and parts.limit is None and not parts.where:
             self._say_overrides()
             self._say_pairs()
+        if parts.where and not self._variants and not self._sayings and parts.limit != 0:
+            self._say("matches-nothing", "--where leaves no variant: nothing that is planned meets all of it", None)
         if self._calls is not None:
             self._calls.say(self._say)
         duplicates = self._name_repeats()

@@ -263,3 +263,11 @@ def test_memory_does_not_grow_with_the_plan(plan, axis):
 
     peak(10)
     assert peak(80) - peak(10) < 16 * 7000 + 200_000
+
+
+def test_a_where_that_leaves_nothing_is_an_error(plan, match):
+    """Each condition names what is there, and no variant meets all of them: said, rather than a run of nothing."""
+    for more in ({"where": ["style=film", "style=photo"]},
+                 {"where": "style=film,item=stool", "skip": (match(style="film", item="stool"),)}):  # fmt: skip
+        assert codes(plan(**more).survey()) == [("matches-nothing", "error")]
+    assert plan(where="style=film", limit=0).survey().errors == []
