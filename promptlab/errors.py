@@ -46,9 +46,9 @@ __all__ = [
 ]
 
 StopReason = Literal["budget", "quota", "account"]
+
+
 Severity = Literal["error", "warning"]
-
-
 #: Problems of one kind that are spelled out; the rest is counted. Missing files are put right together: more of them.
 MOST_OF_A_KIND = 10
 _MOST = {"missing-image": 100, "missing-file": 100}
@@ -57,14 +57,15 @@ _MOST = {"missing-image": 100, "missing-file": 100}
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _SECRET_VARIABLE = re.compile(r"(?i)(key|token|secret|password)$")
 _NAME = (
-    r"(?: (?:api|access|secret|private) [_-]? key [\w-]* | (?<![a-z]) keys? \d*"
-    r" | (?:token|secret|password|passwd|authorization|bearer|credential) s? (?:[_-][\w-]*)? ) [\"']?"
+    r"(?: (?:api|access|secret|private) [_-]? key [\w-]{0,40} | (?<![a-z]) keys? \d{0,9}"
+    r" | (?:token|secret|password|passwd|authorization|bearer|credential) s? (?:[_-][\w-]{0,40})? ) [\"']?"
 )
 _QUOTED = r"""(?: "(?P<double>[^"]+) | '(?P<single>[^']+) )"""
 #: What is a secret wherever it stands, and what a message quotes as the value of one.
 _SECRETS = re.compile(
     rf"""(?ix) \b (?:kv_|sk-) (?P<value>[\w-]{{4,}})
     | :// (?P<user>[^/\s@'"]+) @
+    | {_NAME} [:=] (?P<glued>[^\s'"]+)
     | {_NAME} (?: \s*[:=]\s* | \s+ is \s+ (?:the\ text\s+)? ) {_QUOTED}"""
 )
 #: What a source line gives to a name that means a secret.

@@ -64,9 +64,10 @@ def command(
                 click.echo(text)
     if not as_json or style == "text":
         report(problems, style, looks)
-    if errors := sum(problem.severity == "error" for problem in problems):
-        if style == "text" and len(problems) > 1:
-            click.echo(f"{words.count(errors, 'error')}, {words.count(len(problems) - errors, 'warning')}", err=True)
+    if errors := sum(problem.count for problem in problems if problem.severity == "error"):
+        number = sum(problem.count for problem in problems)
+        if style == "text" and number > 1:
+            click.echo(f"{words.count(errors, 'error')}, {words.count(number - errors, 'warning')}", err=True)
         raise click.exceptions.Exit(2)
 
 

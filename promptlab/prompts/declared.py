@@ -20,8 +20,8 @@ def convert(kind: Kind | None, name: str, value: Any) -> Any:
         return value
     if kind in ("list", "map"):
         wanted = (list, tuple) if kind == "list" else (Mapping,)
-        if isinstance(value, wanted) or (kind == "map" and isinstance(value, Fields)):
-            return value  # a row or a value of fields is a map of them
+        if isinstance(value, wanted) or (kind == "map" and isinstance(value, Fields) and value.fields):
+            return value  # a row has its columns as fields
         shape = "[a, b]" if kind == "list" else "{a: b}"
         raise ValueError(f"{name!r} is {_shown(value)}; it has to be a {kind}, written {shape}")
     if isinstance(value, (list, tuple, Mapping)) or value is None:

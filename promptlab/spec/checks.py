@@ -47,6 +47,10 @@ def check(whole: Map, root: Map, form: ExperimentForm, axes: tuple[Axis, ...], r
             matchers.check(axis.when, root["axes"][name]["when"])
         elif isinstance(axis, dict):
             _when_as_id(root["axes"][name], known, report)
+    for made in axes:
+        if made.name in ("when", "where") and len(known) > 1 and all(value.id in known for value in made.values):
+            message = f"`{made.name}` belongs to one axis: write it there, as in {{values: […], {made.name}: {{…}}}}"
+            report.add("bad-axis", message, made.place)
     _when_cycles(form, root, report)
     _clashes(form, root, axes, report)
     _design(form, whole, report)

@@ -29,6 +29,7 @@ from .checks import check
 from .extends import with_bases
 from .files import Files, Reader, decode, read_bytes
 from .forms import Context, ExperimentForm, ImageForm, SampleForm
+from .names import pair
 from .report import Report
 from .studio import find_studio, shown
 from .tree import MAX_BYTES, Map, Places, parse
@@ -148,7 +149,7 @@ def _tree(text: str, name: str, report: Report) -> Map:
             found = "a list" if isinstance(tree, list) else "one text"
             message = f"the file is {found}; an experiment is a map of keys, as in `prompt: a ceramic teapot`"
             if isinstance(tree, str) and (glued := GLUED.fullmatch(tree)):
-                message = f"a key needs a space after its colon: write `{glued[1]}: {glued[2][:60]}`"
+                message = f"a key needs a space after its colon: write `{pair(glued[1], glued[2])}`"
             report.add("wrong-type", message, Place(name, 1, 1))
     if not isinstance(tree, Map):
         report.raise_errors()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from itertools import islice
 
-__all__ = ["did_you_mean", "is_address", "is_secret", "is_secret_value", "listed", "nearest", "quoted"]
+__all__ = ["did_you_mean", "is_address", "is_secret", "is_secret_value", "listed", "nearest", "pair", "quoted"]
 
 _SECRET = re.compile(
     r"(?i)key|(?:.*[_-])?(?:api_?key|access_?key|secret_?key|private_?key|token|secret|password|passwd|authorization"
@@ -54,6 +54,12 @@ def is_secret(name: str) -> bool:
 def is_secret_value(text: str) -> bool:
     """Whether a text looks like an API key, whatever it is called."""
     return _SECRET_VALUE.match(text) is not None
+
+
+def pair(key: str, value: str, most: int = 60) -> str:
+    """`key: value` for a message that shows how something is written; no secret in it."""
+    value = value.strip()
+    return f"{key}: {'…' if is_secret(key) or is_secret_value(value) or len(value) > most else value}"
 
 
 def is_address(name: str) -> bool:

@@ -50,6 +50,8 @@ def resolve_name(name: str, parameters: Mapping[str, Parameter], place: Place, r
         report.add("not-in-experiment", message, place, secret=is_secret(name))
         return None
     advice = did_you_mean(name, parameters) or (f"; known: {listed(sorted(parameters), 24)}" if parameters else "")
+    if name.isdecimal():
+        advice = "; a number is written with a point, as in 0.5"
     if name in _ELSEWHERE:
         advice = f"; {_ELSEWHERE[name]}"
     report.add("unknown-parameter", f"no installed provider declares the parameter {name!r}{advice}", place)

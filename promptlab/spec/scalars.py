@@ -125,6 +125,9 @@ def _repeats(value: object) -> int:
 
 
 def _seed_count(value: object) -> int:
+    text = _text(value, "a number, or a list as in [11, 22, 33]").strip()
+    if not text.isdecimal() and not _INTEGER.fullmatch(text):
+        refuse("bad-value", f"is {quoted(text)}; it has to be a whole number, or a list as in [11, 22, 33]")
     number = _whole(1)(value)
     if number > MOST_REPEATS:
         most = f"at most {MOST_REPEATS:,} are made"

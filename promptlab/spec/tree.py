@@ -15,7 +15,7 @@ import yaml
 
 from promptlab.model import Place
 
-from .names import quoted
+from .names import pair, quoted
 from .report import Report, split_lines
 from .yamlerrors import GLUED, describe, unquoted_template
 
@@ -260,7 +260,7 @@ class _Builder:
         if key in parent.marks or key in ("", "<<"):
             return  # told when the key came; of a duplicate the first one stays
         if value is None and (glued := GLUED.fullmatch(key)):
-            message = f"a key needs a space after its colon: write `{glued[1]}: {glued[2]}`"
+            message = f"a key needs a space after its colon: write `{pair(glued[1], glued[2])}`"
             self.report.add("yaml-syntax", message, Place(self.path, key_line, key_column + len(glued[1]) + 1))
             return
         parent[key] = value

@@ -9,8 +9,9 @@ from pydantic import ValidationError
 from promptlab.model import Place
 
 from .forms import TAGS, Context, Form
-from .names import quoted
+from .names import pair, quoted
 from .report import Report
+from .rows import FORMATS
 from .scalars import kind_of
 from .tree import Map, Seq
 from .yamlerrors import GLUED
@@ -39,7 +40,7 @@ _EXAMPLES = {
     "seeds": "[11, 22, 33]",
     "design": "{sample: 200, seed: 0}",
     "limits": "{images: 500, cost: 600 USD}",
-    "image": "{from: shelf_photos, pick: kept}",
+    "image": "photos/a.jpg",
     "alerts": "{cost: 100 USD}",
 }
 
@@ -70,13 +71,17 @@ def _tell(fault: Any, root: Map, report: Report) -> None:
         report.add("no-value", f"{subject} has no value; in a map of one line, quote a text that holds a comma", place)
     elif kind in _NEEDED:
         needed = "a list of texts, or a map of id: text" if _is_axis(path) else _NEEDED[kind]
-        message = f"{subject} is {kind_of(value)}; it has to be {needed}{_advice(value, needed) or _example(path)}"
+        message = (
+            f"{subject} is {kind_of(value)}; it has to be {needed}{_advice(value, needed) or _example(path, value)}"
+        )
         report.add("wrong-type", message, place)
     elif kind == "too_short":
         is_axis = path[:1] in (("axes",), ("prompts",), ("templates",))
         report.add("empty-axis" if is_axis else "no-value", f"{subject} is empty; it needs at least one entry", place)
     else:
         message = fault["msg"]
+        if kind == "no-value" and (keys := _bare_keys(fault["loc"], root)):
+            message = f"has no value; for a list write [{', '.join(keys)}]"
         if kind == "wrong-type":
             in_list = isinstance(value, Map) and path and isinstance(path[-1], int)
             message += _advice(Seq([value]) if in_list else value, "a map") or _example(path)
@@ -87,17 +92,32 @@ def _advice(value: object, needed: str) -> str:
     """What to do about a list of one-key maps where a map is meant, and about a key whose colon has no space."""
     if isinstance(value, Seq) and value and all(isinstance(item, Map) and len(item) == 1 for item in value):
         key, given = next(iter(value[0].items()))
-        shown = given[:40] if isinstance(given, str) else "…"
-        return f"; for a map leave the dash out: `{key}: {shown}`"
+        return f"; for a map leave the dash out: `{pair(key, given if isinstance(given, str) else '…', 40)}`"
     if isinstance(value, str) and "map" in needed and (glued := GLUED.fullmatch(value)):
-        return f"; a key needs a space after its colon: write `{glued[1]}: {glued[2]}`"
+        return f"; a key needs a space after its colon: write `{pair(glued[1], glued[2])}`"
     return ""
 
 
-def _example(path: tuple[str | int, ...]) -> str:
+def _example(path: tuple[str | int, ...], value: object = None) -> str:
     """How a key is written, for one that is not."""
+    if path in (("prompt",), ("template",)):
+        return f"; several stand under `{path[0]}s:`"
+    if _is_axis(path) and isinstance(value, str) and value.lower().endswith(FORMATS):
+        return f"; the rows of a file are {{from: {value}}}"
     key = path[0] if len(path) == 1 or (len(path) == 2 and isinstance(path[1], int)) else None
     return f", as in `{key}: {_EXAMPLES[key]}`" if isinstance(key, str) and key in _EXAMPLES else ""
+
+
+def _bare_keys(loc: tuple[str | int, ...], root: Map) -> list[str]:
+    """The keys of the map around a fault if none of them has a value: `{a, b}` is such a map to YAML."""
+    node: Any = root
+    around: Map | None = None
+    for step in loc:
+        if isinstance(node, Map) and isinstance(step, str) and step in node:
+            around, node = node, node[step]
+    if around is None or around is root or len(around) < 2 or any(value is not None for value in around.values()):
+        return []
+    return list(around)[:8]
 
 
 def _subject(path: tuple[str | int, ...]) -> str:

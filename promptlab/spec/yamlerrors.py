@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import yaml
 
-from .names import quoted
+from .names import is_secret, pair, quoted
 from .report import split_lines
 
 __all__ = ["GLUED", "Described", "describe", "unquoted_template"]
@@ -16,6 +16,7 @@ __all__ = ["GLUED", "Described", "describe", "unquoted_template"]
 GLUED = re.compile(r"([A-Za-z_][\w.-]{0,40}):((?!//|\\|:)\S.*)")
 _GLUED_LINE = re.compile(rf"(\s*(?:-\s+)?){GLUED.pattern}")
 _KEY_LINE = re.compile(r"\s*(?:-\s+)?[\"']?[\w.-]+[\"']?:(?:\s|$)")
+_OF_MAPS = "axes|params|vars|limits|alerts|baseline|prompts|templates|values|match|when"
 _TEMPLATE_VALUE = re.compile(r"(?:^|[:\-\[,?]\s+|[\[{])(\{[{%#])")
 _ADVICE = (
     ("mapping values are not allowed", "a text with ': ' in it has to be quoted"),
@@ -26,7 +27,9 @@ _ADVICE = (
     ("cannot start any token", "a text that begins with this character has to be quoted"),
     ("block end", "the indentation does not fit the lines above, or a text needs quotes"),
     ("expected key", "the indentation does not fit the lines above, or a text needs quotes"),
-    ("could not find expected ':'", "a key needs a ':' after it, with a space"),
+    ("could not find expected ':'", "this is no key: indent it to make it a part of the text above, or write `key: …`"),
+    ("block sequence entries", "the dashes of a list begin on a line of their own; on one line write [a, b]"),
+    ("expected <document start>", "nothing can follow the line `...`; take it out"),
     ("escape", "in double quotes \\ begins an escape; use single quotes, or write \\\\"),
     ("incompatible YAML", "leave the %YAML line out"),
 )
@@ -67,7 +70,10 @@ def describe(error: yaml.MarkedYAMLError, text: str) -> Described:
             f"this is not YAML: {quoted(cut[1])} is a comment, and cuts the list or map; quote a text that holds ' #'"
         )
         return Described("yaml-syntax", message, opened.line + 1, cut.start(1) + 1)
-    if opened and ("end of stream" in problem or "expected ','" in problem):
+    if inner := re.match(rf"(\s*(?:{_OF_MAPS}):\s+)([\w.-]+):(?:\s|$)", source):
+        message = f"this is not YAML: `{inner[2]}:` belongs on a line of its own, indented; quote it if it is a text"
+        return Described("yaml-syntax", message, line + 1, len(inner[1]) + 1)
+    if opened and ("end of stream" in problem or "expected ','" in problem or "expected ':'" in problem):
         line, column = opened.line, opened.column  # the bracket or quote is the place to look at, not the file's end
     return Described("yaml-syntax", f"this is not YAML: {advice or problem}", line + 1, column + 1)
 
@@ -77,7 +83,7 @@ def _glued(lines: list[str], line: int) -> Described | None:
     for number in range(line, max(line - 10, -1), -1):
         source = _line(lines, number)
         if found := _GLUED_LINE.fullmatch(source):
-            message = f"a key needs a space after its colon: write `{found[2]}: {found[3].strip()[:60]}`"
+            message = f"a key needs a space after its colon: write `{pair(found[2], found[3])}`"
             return Described("yaml-syntax", message, number + 1, len(found[1]) + len(found[2]) + 2)
         if number < line and _KEY_LINE.match(source):
             break
@@ -98,7 +104,9 @@ def _indented(lines: list[str], line: int, problem: str) -> Described | None:
     found = re.match(r"(\s+)([\w.-]+):(?:\s|$)", _line(lines, line))
     if found is None or "mapping values are not allowed" not in problem:
         return None
-    message = f"this is not YAML: `{found[2]}:` is indented further than the key above; move it left, or quote the text"
+    above = re.match(r"\s*([\w.-]+):", _line(lines, line - 1))
+    name = "this key" if above and is_secret(above[1]) else f"`{found[2]}:`"
+    message = f"this is not YAML: {name} is indented further than the key above; move it left, or quote the text"
     return Described("yaml-syntax", message, line + 1, len(found[1]) + 1)
 
 

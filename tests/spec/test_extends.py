@@ -63,8 +63,8 @@ def test_another_form_replaces(load_file: Load) -> None:
 @pytest.mark.parametrize(
     ("own", "base", "expected"),
     [
-        ("", "prompt: a\nseeds: x\n", ["experiments/base.yaml:2:8: seeds is 'x'; it has to be a whole number [bad-value]"]),
-        ("seeds: y\n", "prompt: a\nseeds: x\n", ["experiments/exp.yaml:2:8: seeds is 'y'; it has to be a whole number [bad-value]"]),
+        ("", "prompt: a\nseeds: x\n", ["experiments/base.yaml:2:8: seeds is 'x'; it has to be a whole number, or a list as in [11, 22, 33] [bad-value]"]),
+        ("seeds: y\n", "prompt: a\nseeds: x\n", ["experiments/exp.yaml:2:8: seeds is 'y'; it has to be a whole number, or a list as in [11, 22, 33] [bad-value]"]),
         ("params: {n: 9}\n", "prompt: a\nparams: {strength: 9}\n", [
             "experiments/base.yaml:2:20: strength is 9.0; it can be from 0 to 1 [bad-parameter]",
             "experiments/exp.yaml:2:13: n is 9; it can be from 1 to 4 [bad-parameter]",

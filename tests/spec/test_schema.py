@@ -170,7 +170,7 @@ def test_wrong_experiments_are_refused_by_the_schema(as_editor: Callable[[str], 
             tree = as_editor(wrong.text.replace("@@", ""))
             # 1e3 is an integer to an editor, an empty value is the text `~`, and a filter is not run.
             if whole.is_valid(tree) and not any(
-                sign in wrong.text for sign in ("1e3", "@@a: }", "where:", "from: @@r")
+                sign in wrong.text for sign in ("1e3", "@@a: }", "@@a, b", "where:", "from: @@r")
             ):
                 passed.append(wrong.text)
     assert passed == []

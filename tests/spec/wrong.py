@@ -102,6 +102,11 @@ def shapes() -> Iterator[Wrong]:
         yield Wrong(f"{P}{text}\n", "no-value")
     for text in ("override: [@@{params: {n: 2}}]", "design: @@{seed: 1}", "image: @@{pick: kept}"):
         yield Wrong(f"{P}{text}\n", "missing-key", "needs the key")
+    yield Wrong("prompt: @@[a, b]\n", "wrong-type", "several stand under `prompts:`")
+    yield Wrong("prompt: @@{a: b}\n", "wrong-type", "several stand under `prompts:`")
+    yield Wrong(f"{P}axes: {{s: @@data/items.csv}}\n", "wrong-type", "{from: data/items.csv}")
+    yield Wrong(f"{P}axes: {{s: {{@@a, b}}}}\n", "no-value", "for a list write [a, b]")
+    yield Wrong(f"{P}axes: {{s: [a], @@when: {{s: a}}}}\n", "bad-axis", "belongs to one axis")
     yield Wrong("@@- prompt: a\n", "wrong-type", "a map of keys")
     yield Wrong("@@a teapot\n", "wrong-type", "a map of keys")
     yield Wrong("@@", "empty-file", "the smallest experiment")
@@ -115,6 +120,9 @@ def shapes() -> Iterator[Wrong]:
 
 
 def numbers() -> Iterator[Wrong]:
+    for value in ("1..4", "1, 2, 3", "(1, 2)", "none"):
+        yield Wrong(f"{P.replace('s |', 'x |')}seeds: @@{value}\n", "bad-value", "or a list as in [11, 22, 33]")
+    yield Wrong(f"{P}params: {{strength: 0,@@5}}\n", "unknown-parameter", "written with a point")
     for value in ("four", "1.5", "0", "-1", "1e3", "''", "1_000", "9" * 30):
         for key in ("seeds", "draws"):
             yield Wrong(
@@ -211,6 +219,11 @@ def yaml() -> Iterator[Wrong]:
     yield Wrong(f"{P}vars: {{a: @@\x07}}\n", "control-character", "remove it")
     yield Wrong(f"{P}axes: {{s: [a @@#b, c]}}\n", "yaml-syntax", "quote a text that holds ' #'")
     yield Wrong('prompt: "a @@\\d"\n', "yaml-syntax", "use single quotes")
+    yield Wrong(f"{P}axes: @@s: [a]\n", "yaml-syntax", "on a line of its own")
+    yield Wrong(f"{P}skip: @@- {{s: a}}\n", "yaml-syntax", "the dashes of a list")
+    yield Wrong("prompt:\n@@a cup\nseeds: 3\n", "yaml-syntax", "indent it")
+    yield Wrong(f"{P}...\n@@seeds: 3\n", "yaml-syntax", "take it out")
+    yield Wrong("prompts:\n  calm: a\n   @@bold: b\n", "yaml-syntax", "move it left")
     yield Wrong("prompt: " + "[" * 49 + "@@" + "[" * 3000, "too-large", "more than 50 deep")
 
 
@@ -341,6 +354,13 @@ def secrets() -> Iterator[Wrong]:
     yield Wrong(f"{P}axes: {{token: @@h4sh-h4sh}}\n", "wrong-type")
     yield Wrong(f"{P}vars:\n  api_key:\n    - @@!x h4sh-h4sh\n", "yaml-tag")
     yield Wrong(f"{P}@@x: https://bob:h4sh-h4sh@x.example/\n", "unknown-key")
+    yield Wrong(f"{P}api_key:@@h4sh-h4sh\nseeds: 3\n", "yaml-syntax", "needs a space")
+    yield Wrong(f"{P}params:\n  @@- api_key: h4sh-h4sh\n", "wrong-type", "leave the dash out")
+    yield Wrong(f"{P}vars: {{api_key:@@h4sh-h4sh}}\n", "yaml-syntax", "needs a space")
+    yield Wrong("@@api_key:h4sh-h4sh\n", "wrong-type", "needs a space")
+    yield Wrong(f"{P}skip:\n  - @@api_key:h4sh-h4sh\n", "wrong-type", "needs a space")
+    yield Wrong(f"{P}api_key: h4sh-h4sh@@: b\n", "yaml-syntax", "has to be quoted")
+    yield Wrong(f"{P}api_key:\n  @@h4sh-h4sh: b: c\n", "yaml-syntax", "move it left")
     yield Wrong(f"{P}@@x: kv_h4sh-h4sh-h4sh\n", "unknown-key")
 
 
