@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from itertools import pairwise
 
+from promptlab.spec.names import all_differ
+
 from .product import LARGE, Cell, Choice, Space
 
 __all__ = ["Namer", "Pattern", "slug"]
@@ -34,15 +36,10 @@ class Slugs:
     """One slug per id, all different even where case is ignored: those that would agree get a piece of their hash."""
 
     def __init__(self, ids: Iterable[str]) -> None:
-        hashes: set[int] = {hash(UNSET)}
-        texts, number = [], 1
-        for text in ids:
-            texts.append(text)
-            hashes.add(hash(slug(text).casefold()))
-            number += 1
+        texts = [UNSET, *ids]
         counts: Counter[str] = Counter()
-        if len(hashes) < number:  # else no two agree, and nothing has to be kept
-            counts.update([UNSET, *(slug(text).casefold() for text in texts)])
+        if not all_differ(hash(slug(text).casefold()) for text in texts):
+            counts.update(slug(text).casefold() for text in texts)
         self._shared = frozenset(name for name, count in counts.items() if count > 1)
 
     def of(self, text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from promptlab.model import Axis, Place
 
@@ -31,8 +31,9 @@ def check(whole: Map, root: Map, form: ExperimentForm, axes: tuple[Axis, ...], r
     `whole` is the tree as written, `root` what is right of it and has become `form`.
     """
     _source(whole, report)
+    named = {name for match in _matches(form) for name in match}  # a file of rows that none names is not held twice
     known: dict[str, Mapping[str, None] | None]
-    known = {axis.name: dict.fromkeys(value.id for value in axis.values) for axis in axes}
+    known = {axis.name: dict.fromkeys(value.id for value in axis.values) if axis.name in named else {} for axis in axes}
     if isinstance(form.image, ImageForm):
         known.setdefault(CHAIN_AXIS, None)
     matchers = _Matchers(known, report)
@@ -58,6 +59,14 @@ def check(whole: Map, root: Map, form: ExperimentForm, axes: tuple[Axis, ...], r
     _repeats(form, root, report)
     if form.files is not None and "files" in root:
         _files(form.files, root.value_place("files"), known, report)
+
+
+def _matches(form: ExperimentForm) -> Iterator[Iterable[str]]:
+    """The axes that each matcher of the experiment names."""
+    yield from form.skip
+    yield from (override.match for override in form.override)
+    yield form.baseline or ()
+    yield from (axis.when or () for axis in form.axes.values() if isinstance(axis, (RowsForm, ValuesForm)))
 
 
 def _source(root: Map, report: Report) -> None:

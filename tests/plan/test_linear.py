@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+import tracemalloc
 from collections.abc import Callable
 
 import pytest
@@ -170,3 +171,16 @@ def test_a_large_axis_draws_evenly_and_keeps_its_draws():
     assert 250 < sum(counts) < 560  # 400 expected of a hundred values
     halves = sum(winner < 1000 for winner in before)
     assert 3750 < halves < 4250
+
+
+def test_a_large_axis_is_held_once(plan):
+    """A plan of 12,000 rows keeps a few bytes per row of its own: choices, slugs and contexts are made when needed."""
+    axis = rows(12_000)
+    plan("{{ item.name }}", rows(10)).survey()
+    tracemalloc.start()
+    made = plan("{{ item.name }}", axis)
+    made.count()
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 40 * 12_000
+    assert made.count().variants == 12_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import tracemalloc
 from collections.abc import Callable
@@ -15,7 +16,9 @@ from promptlab.model import Experiment
 from promptlab.run import Job, prepare
 
 Load = Callable[..., Experiment]
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(60)
+PNG = base64.b64decode(  # one pixel
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 
 
 @pytest.fixture
