@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import promptlab
 from promptlab.cli.main import main
 
 CLI = Callable[..., Any]
@@ -121,3 +122,17 @@ def test_what_changed_is_said_and_taken_back(ran: Path, cli: CLI) -> None:
     assert "no mark by bob to take back" in cli("mark", "--undo", "--by", "bob").err
     assert cli("mark", "--undo", "--where", "look=neon").code == 2
     assert marks(ran) == {"T-100_neon": "keep"}
+
+
+def test_python_takes_the_same_texts(studio: Path) -> None:
+    """`prepare(where=…)`: a text, several texts, a matcher, or a mixture, all of which must match."""
+    path = studio / "experiments" / "shelf_photos.yaml"
+    for where in (
+        "look=neon,item=S-*",
+        ["look=neon", "item.surface=a concrete floor"],
+        {"look": frozenset(["neon"]), "item": frozenset(["S-204"])},
+        [promptlab.parse_matcher("look=neon"), "item=S-204"],
+        promptlab.parse_matcher("look=neon,item=S-204"),
+    ):
+        variants = list(promptlab.prepare(path, where=where).plan.variants())
+        assert [variant.name for variant in variants] == ["item=S-204,look=neon"], where
