@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import io
 import json
 import tracemalloc
 from collections.abc import Callable
@@ -16,9 +16,15 @@ from promptlab.model import Experiment
 from promptlab.run import Job, prepare
 
 Load = Callable[..., Experiment]
-PNG = base64.b64decode(  # one pixel
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
+
+
+def png() -> bytes:
+    """A small image that can be edited."""
+    from PIL import Image
+
+    kept = io.BytesIO()
+    Image.new("RGB", (64, 64), "teal").save(kept, "png")
+    return kept.getvalue()
 
 
 @pytest.fixture
@@ -43,7 +49,7 @@ def test_a_path_belongs_to_the_file_in_which_it_is_written(prepared: Callable[..
             "experiments/e.yaml": "extends: house/base.yaml\n",
             "experiments/house/base.yaml": base,
             "experiments/house/rows.csv": "sku,name\nA,cup\n",
-            "experiments/house/photos/A.png": PNG,
+            "experiments/house/photos/A.png": png(),
         }
     )
     (request,) = job.plan.requests()
