@@ -214,6 +214,7 @@ class Experiment:
     seeds: int | tuple[int, ...] | None = None
     seed_base: int = 0
     draws: int = 1
+    order: Literal["interleaved", "by_variant"] = "interleaved"  # in which requests are sent
     limits: Limits = Limits()
     files: str | None = None
     provider: str | None = None

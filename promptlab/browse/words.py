@@ -282,6 +282,22 @@ TABLES: Mapping[str, Table] = {
         columns={"at": "When it was hidden (UTC)"},
         hidden=True,
     ),
+    "mark_events": Table(
+        "History of marks",
+        "Every mark as it was made, changed, taken away and taken back; `marks` is what holds now.",
+        columns={
+            "id": "The event's id",
+            "batch": "One command, which `promptlab mark --undo` takes back as a whole",
+            "by": "Who marked it",
+            "mark": "keep or reject; empty where the mark was taken away",
+            "tags": "Tags",
+            "note": "Note",
+            "before": "The mark that stood there before (JSON); empty for none",
+            "undoes": "The command that this one took back",
+            "at": "When (UTC)",
+        },
+        hidden=True,
+    ),
     "claims": Table(
         "Claims",
         "Requests that a process is sending at this moment, so that no other sends them too.",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from promptlab.log import Log
-    from promptlab.model import Amount, Matcher
+    from promptlab.model import Amount
     from promptlab.run import Studio
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
     "experiment_file",
     "json_flag",
     "limit",
-    "matchers",
     "no_command",
     "provider",
     "shown",
@@ -134,21 +133,16 @@ provider = click.option(
 )
 json_flag = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 where = click.option(
-    "--where", multiple=True, metavar="AXIS=ID,ID", help="Only these variants; several --where must all match."
-)
+    "--where", multiple=True, metavar="AXIS=ID,ID",
+    help="Only these variants: ids are alternatives, may be globs (item=S-*), and rows go by field too "
+    "(item.colour=red). Several conditions, as look=neon,item=S-204 or each with its own --where, must all match.",
+)  # fmt: skip
 limit = click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Only the first N requests.")
 
 
 def experiment_file(command: F) -> F:
     """The argument that names an experiment."""
     return click.argument("path", metavar="EXPERIMENT", type=EXPERIMENT)(command)
-
-
-def matchers(texts: Sequence[str]) -> tuple[Matcher, ...]:
-    """`--where` texts as matchers; InputError for one that is none."""
-    from promptlab.spec import parse_matcher
-
-    return tuple(parse_matcher(text) for text in texts)
 
 
 def amount(ctx: click.Context, param: click.Parameter, value: str | None) -> Amount | None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -139,7 +142,7 @@ def look_ahead(
     """Prepare and preview an experiment against its studio's log."""
     from promptlab.run import prepare, preview
 
-    job = prepare(path, provider=provider, db=db, where=options.matchers(where), limit=limit, key_needed=key_needed)
+    job = prepare(path, provider=provider, db=db, where=where, limit=limit, key_needed=key_needed)
     log = job.studio.existing_log()
     try:
         return job, preview(job, log, fresh=fresh, enforce_limits=enforce_limits, steps=steps)
@@ -200,12 +203,23 @@ def describe(found: Preview) -> str:
     if found.blocked:
         lines.append(f"  {words.count(found.blocked, 'request')} of unknown outcome or lost: not sent again unasked")
     lines.append(f"  to send: {words.count(found.to_send, 'call')}, {words.count(found.images_to_make, 'image')}")
-    return "\n".join(lines + _money(found))
+    return "\n".join(_folded(line) for line in lines + _money(found))
+
+
+def _folded(line: str) -> str:
+    """A line broken between words where the terminal ends."""
+    if not sys.stdout.isatty():
+        return line
+    most = shutil.get_terminal_size().columns
+    return textwrap.fill(line, most, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
 
 
 def _money(found: Preview) -> list[str]:
     if not found.to_send:
         return ["  cost: nothing"]
+    if found.simulated and found.choices:
+        offers = ", ".join(f"{choice.plan.capitalize()} {words.dollars(choice.cost_usd)}" for choice in found.choices)
+        return [f"  would cost: {words.credits(found.credits)}; on {offers}", f"  time: {words.about(found.seconds)}"]
     if found.choices:
         offers = "; ".join(
             f"{choice.plan.capitalize()} {words.dollars(choice.cost_usd)}"
@@ -242,7 +256,7 @@ def _why(why: Explanation) -> str:
     for reason in why.reasons:
         place = f"  ({reason.place.path}:{reason.place.line})" if reason.place else ""
         lines.append(f"    {'✓' if reason.kept else '✗'} {reason.step}: {reason.text}{place}")
-    return "\n".join(lines)
+    return "\n".join(map(_folded, lines))
 
 
 def _changes(found: RevisionChanges, revision: str) -> str:
@@ -254,4 +268,4 @@ def _changes(found: RevisionChanges, revision: str) -> str:
             lines.append(f"    {sign} … {len(names) - 20:,} more")
     cost = words.money(found.credits, found.cost_usd) if found.to_send else "nothing"
     lines.append(f"  to bring the log up to date: {words.count(found.to_send, 'call')}, {cost}")
-    return "\n".join(lines)
+    return "\n".join(map(_folded, lines))

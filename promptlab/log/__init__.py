@@ -5,8 +5,11 @@ from __future__ import annotations
 from promptlab.log.cache import Hit
 from promptlab.log.forget import Forgetting
 from promptlab.log.log import Log
+from promptlab.log.marks import Marked
 from promptlab.log.money import GROUPS, Spent
 from promptlab.log.runs import Failure, Totals
 from promptlab.log.templates import TemplateUsage, UsedTemplate
 
-__all__ = ["GROUPS", "Failure", "Forgetting", "Hit", "Log", "Spent", "TemplateUsage", "Totals", "UsedTemplate"]
+__all__ = [
+    "GROUPS", "Failure", "Forgetting", "Hit", "Log", "Marked", "Spent", "TemplateUsage", "Totals", "UsedTemplate",
+]  # fmt: skip

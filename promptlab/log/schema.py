@@ -11,7 +11,7 @@ the promise to people who write SQL (docs/log.md). Three choices keep a row smal
 
 from __future__ import annotations
 
-__all__ = ["HIDDEN", "MONEY", "SEARCH", "SIMULATED", "STATISTICS", "TABLES", "VIEWS", "bounded"]
+__all__ = ["HIDDEN", "MARK_EVENTS", "MONEY", "SEARCH", "SIMULATED", "STATISTICS", "TABLES", "VIEWS", "bounded"]
 
 TABLES = """
 CREATE TABLE experiments (
@@ -461,6 +461,27 @@ GROUP BY e.day, g.experiment, g.template_id, g.model, r.user, r.project, g.provi
 """
 
 VIEWS = _GALLERY + _VARIANT_SUMMARY + _SPENDING
+
+# Migration 003: `marks` stays the current state, this is how it came to be. `batch` is one command; `before` is the row
+# of `marks` that stood there (JSON; NULL for none), which is what undoing a command puts back.
+MARK_EVENTS = """
+CREATE TABLE mark_events (
+  id TEXT PRIMARY KEY,
+  batch TEXT NOT NULL,
+  image_id TEXT NOT NULL REFERENCES images(id),
+  "by" TEXT NOT NULL,
+  mark TEXT,
+  tags TEXT,
+  note TEXT,
+  before TEXT,
+  undoes TEXT,
+  at TEXT NOT NULL
+) STRICT;
+CREATE INDEX mark_events_batch ON mark_events(batch);
+CREATE INDEX mark_events_by ON mark_events("by");
+CREATE INDEX mark_events_image_id ON mark_events(image_id);
+CREATE INDEX mark_events_undoes ON mark_events(undoes) WHERE undoes IS NOT NULL;
+"""
 
 
 def bounded(unit: str) -> str:

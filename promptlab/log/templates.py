@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from promptlab.log.connection import Connection
@@ -29,11 +29,6 @@ SELECT {GENERATIONS.select("g")} FROM images i JOIN generations g ON g.id = i.ge
 WHERE i.id = upper(?1) OR i.generation_id = upper(?1) OR i.sha256 = lower(?1) OR i.path = ?1
   OR substr(i.path, -length(?1) - 1) = '/' || ?1
 ORDER BY g.cached_from IS NOT NULL, g.rowid DESC LIMIT 1
-"""
-_AXES = """
-SELECT i.id, v.axes FROM generations g JOIN images i ON i.generation_id = g.id
-JOIN variants v ON v.experiment = g.experiment AND v.id = g.variant_id
-WHERE g.run_id = ? AND i.status = 'stored' ORDER BY g.sequence, g.id, i.position
 """
 
 
@@ -102,7 +97,3 @@ class Templates(Connection):
         """The files that a run read, as it read them."""
         sql = "SELECT path, role, sha256, content FROM inputs WHERE run_id = ? ORDER BY rowid"
         return [InputFile(*row) for row in self.rows(sql, (run_id,))]
-
-    def image_axes(self, run_id: str) -> Iterator[tuple[str, Mapping[str, str]]]:
-        """Each stored image of a run with its axes, in the order of the plan."""
-        return ((image_id, json.loads(axes)) for image_id, axes in self.rows(_AXES, (run_id,)))

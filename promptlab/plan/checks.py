@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from promptlab.errors import InputError
 from promptlab.model import Axis, Experiment, Matcher, Place
-from promptlab.spec import nearest
+from promptlab.spec import Where, nearest, resolve
 
-from .counting import ENUMERABLE
+from .counting import ENUMERABLE, tally
 from .names import Pattern
 from .product import Space
 from .reading import Report, strictly
@@ -29,6 +30,9 @@ __all__ = [
     "check_matchers",
     "check_templates",
     "known_names",
+    "loaded",
+    "resolved",
+    "said",
 ]
 
 
@@ -70,7 +74,7 @@ def check_axes(report: Report, templates: Sequence[Template], axes: Sequence[Axi
         report.add("unused-axis", f"nothing uses the axis '{axis.name}'{advice}, or take it out", place)
 
 
-def check_matchers(report: Report, space: Space, where: Sequence[Matcher]) -> None:
+def check_matchers(report: Report, space: Space) -> None:
     """Matchers that name what is not there, or that no variant can meet."""
     experiment = report.experiment
     for index, matcher in enumerate(experiment.skip):
@@ -85,9 +89,42 @@ def check_matchers(report: Report, space: Space, where: Sequence[Matcher]) -> No
         place = report.place("axes", axis.name, "when") or axis.place
         if axis.when is not None and check_names(report, space, axis.when, place, "when"):
             _check_when(report, space, axis, axis.when, place)
-    for matcher in where:
-        check_names(report, space, matcher, None, "--where")
     _check_baseline(report, space)
+    _check_skips(report, space)
+
+
+def resolved(report: Report, space: Space, where: Where) -> tuple[Matcher, ...]:
+    """`--where` as plain matchers of this plan's axes; what is not there is reported."""
+    if not where:
+        return ()
+    values = {
+        axis.name: {value.id: value.fields or value.text for value in axis.values}
+        for axis in (space.axes[at] for at in space.shown)
+    }
+    try:
+        return resolve(where, values)
+    except InputError as error:
+        loaded(report, error, None)
+        return ()
+
+
+def _check_skips(report: Report, space: Space) -> None:
+    """Skips that leave no variant, or not the baseline that all others are compared with."""
+    experiment = report.experiment
+    if not space.skips:
+        return
+    left = tally(space.axes, space.skip)
+    if left.exact and not left.cells:
+        report.add("all-skipped", "the skips leave no variant at all; take one of them out", report.place("skip"))
+        return
+    if experiment.baseline is not None:
+        reduced = [_reduced(axis, {name: frozenset((id_,)) for name, id_ in experiment.baseline.items()})
+                   for axis in space.axes]  # fmt: skip
+        left = tally(reduced, space.skip)
+        if left.exact and not left.cells and all(axis.values for axis in reduced):
+            named = said({name: (id_,) for name, id_ in experiment.baseline.items()})
+            message = f"the baseline {named} is skipped, so nothing could be compared with it; choose another one"
+            report.add("skipped-baseline", message, report.place("baseline"))
 
 
 def _check_when(report: Report, space: Space, axis: Axis, when: Matcher, place: Place | None) -> None:
@@ -135,8 +172,8 @@ def check_names(report: Report, space: Space, matcher: Matcher, place: Place | N
             fine = False
             report.add("unknown-axis", f"{what}: no axis '{name}'{_near(name, space.position)}", place)
             continue
-        known = [choice.id for choice in space.choices[space.position[name]]]
-        for missing in sorted(ids - set(known)):
+        known = space.indices(name)
+        for missing in sorted(id_ for id_ in ids if id_ not in known):
             fine = False
             report.add("unknown-id", f"{what}: '{name}' has no value '{missing}'{_near(missing, known)}", place)
     return fine
@@ -154,6 +191,8 @@ def possible(space: Space, matcher: Matcher) -> bool:
         if name in space.position and name not in needed:
             needed[name] = None
             ahead += space.axes[space.position[name]].when or ()
+    if all(space.axes[space.position[name]].when is None for name in needed):
+        return True  # what always applies can be combined at will
     axes = [_reduced(axis, matcher) for axis in space.axes if axis.name in needed]
     part = Space(axes)
     wanted = {part.position[name] for name in matcher if name in part.position}
@@ -168,8 +207,7 @@ def possible(space: Space, matcher: Matcher) -> bool:
 def _reduced(axis: Axis, matcher: Matcher) -> Axis:
     if axis.name not in matcher:
         return axis
-    values = tuple(value for value in axis.values if value.id in matcher[axis.name])
-    return Axis(axis.name, values, axis.kind, axis.when, axis.place)
+    return replace(axis, values=tuple(value for value in axis.values if value.id in matcher[axis.name]))
 
 
 def check_capabilities(report: Report, capabilities: Capabilities, provider: str, has_negative: bool) -> None:

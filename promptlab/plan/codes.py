@@ -1,4 +1,4 @@
-"""The stable codes of problems that this room finds; docs/errors.md has a paragraph for each."""
+"""The stable codes of problems that this package finds; docs/errors.md has a paragraph for each."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ CODES: Mapping[str, str] = MappingProxyType(
     {
         # axes and matchers
         "unused-axis": "An axis that no template, parameter, negative prompt, image or matcher uses.",
-        "matches-nothing": "A skip, override or when that no variant can meet.",
+        "matches-nothing": "A skip, override or when that no variant can meet, or a --where that leaves none.",
         "unknown-axis": "A matcher that names no axis of the experiment.",
         "unknown-id": "A matcher that names no value of the axis.",
         "when-cycle": "An axis whose `when` depends on itself.",
         "name-clash": "An axis called `source` beside an edit of earlier images.",
+        "all-skipped": "Skips that leave no variant.",
+        "skipped-baseline": "A baseline that the skips leave out.",
+        "no-effect": "An override that changes nothing where it matches (warning).",
         "unknown-variant": "A variant asked about that the axes do not make.",
         # designs
         "baseline-missing": "A one_factor design without a baseline.",
@@ -30,6 +33,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "not-repeatable": "No seed is sent to a provider that takes them (warning).",
         "bad-files": "A pattern of file names that can't be filled in, or would leave results/.",
         "colliding-names": "Two images of one run that would get the same file name.",
+        "same-call": "An axis, or values of one, that differ only in what the provider drops.",
         # what the provider takes
         "unknown-parameter": "A parameter that no installed provider declares.",
         "bad-parameter": "A parameter's value of the wrong type or out of the provider's range.",

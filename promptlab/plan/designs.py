@@ -3,9 +3,9 @@
 A sample must be stable: an experiment that gains a value keeps most of what was already paid for. So nothing is drawn
 by index: each axis' value is drawn by rendezvous hashing (Thaler and Ravishankar 1998), whose choice only changes where
 the new value wins, and repeats are passed over. That keeps as much as taking the cells with the smallest keyed hash
-(10 of 11 when a ten-value axis gains one), needs no walk through the product, and has no size at which the method, and
-with it the whole sample, changes. Only a sample so large that drawing costs more than walking takes the smallest
-hashes.
+(10 of 11 when a ten-value axis gains one) and needs no walk through the product. Only a sample so large that drawing
+costs more than walking takes the smallest hashes, and an axis of more than 1,024 values is drawn from in three steps
+(`_Tree`), since asking each of ten thousand values for each draw would take half a minute.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ from typing import Protocol
 from promptlab.errors import InputError, Problem
 from promptlab.model import Design
 
-from .counting import ENUMERABLE, tally
-from .product import Cell, Choice, Space, Test, groups, matches
+from .counting import ENUMERABLE, tally, upper_bound
+from .product import Cell, Choice, Space, groups
 
 __all__ = ["All", "Chosen", "OneFactor", "Rendezvous", "Smallest", "choose"]
 
-DEAR = 1e8  # weights: a few seconds, as long as walking through a million cells
+EXPENSIVE = 1e8  # weights: a few seconds, as long as walking through a million cells
 PATIENCE = 10_000  # draws in vain before a product too large to count is taken for nearly empty
 BLOCK = 64  # draws whose weights come out of one hash
+LARGE_AXIS = 1024  # values that are asked one by one for each draw
+FANOUT = 32  # branches of a tree, and twigs of a branch
 
 
 class Chosen(Protocol):
@@ -47,11 +49,13 @@ def choose(design: Design, space: Space, baseline: Mapping[str, str] | None) -> 
     if design.kind == "one_factor":
         return OneFactor(space, baseline or {})
     if design.kind == "sample" and design.sample is not None:
-        available = tally(space.axes, space.skip)
-        if available.exact and available.cells <= design.sample:
+        tied = groups(space.axes, [matcher.keys() for matcher in space.skip])
+        if any(len(group) > 1 and upper_bound(group) > ENUMERABLE for group in tied):
+            return Rendezvous(space, design)  # too large to walk through, however little the skips leave
+        available = tally(space.axes, space.skip).cells
+        if available <= design.sample:
             return All(space)
-        walkable = available.exact and available.cells <= ENUMERABLE
-        if walkable and _drawing_work(space, design.sample, available.cells) > DEAR:
+        if available <= ENUMERABLE and _drawing_work(space, design.sample, available) > EXPENSIVE:
             return Smallest(space, design.sample, design.seed)
         return Rendezvous(space, design)
     return All(space)
@@ -169,11 +173,7 @@ class Rendezvous:
             block += 1
 
     def _allowed(self, rank: int) -> bool:
-        skips: Sequence[Test] = self.space.skips
-        if not skips:
-            return True
-        cell = self._cell(rank)
-        return not any(matches(cell, test) for test in skips)
+        return not self.space.skips or not self.space.skipped(self._cell(rank))
 
     def _cell(self, rank: int) -> Cell:
         cell = list(self._absent)
@@ -209,14 +209,60 @@ class _Group:
         self.options: list[Cell] = [
             tuple(_same(space, at, choice) for at, choice in zip(self.positions, cell, strict=True)) for cell in local
         ]
+        self._tree = _Tree(self.names) if len(self.names) > LARGE_AXIS else None
 
     def winners(self, seed: int, block: int) -> list[int]:
         """For each draw of a block, the option whose weight is the smallest."""
         if len(self.options) == 1:
             return [0] * BLOCK
+        if self._tree is not None:
+            return self._tree.winners(seed, block)
         start = f"{seed} {block} ".encode()
         weights = [_weights(start + name) for name in self.names]
         return [column.index(min(column)) for column in zip(*weights, strict=True)]
+
+
+class _Tree:
+    """Rendezvous hashing in three steps, for many names: a branch, a twig of it, and one of the twig's names.
+
+    A name's place in the tree is the hash of the name. A branch or twig is as likely as it has names, by weighted
+    rendezvous (Wang and Ravishankar 1998: the smallest exponential variate over its weight wins), so that every name is
+    equally likely, and a name more takes draws for itself and, one in some thousand, inside its branch and its twig.
+    """
+
+    def __init__(self, names: Sequence[bytes]) -> None:
+        self._branches: list[list[list[tuple[bytes, int]]]] = [[[] for _ in range(FANOUT)] for _ in range(FANOUT)]
+        for index, name in enumerate(names):
+            place = int.from_bytes(hashlib.blake2b(name, digest_size=2).digest(), "big")
+            self._branches[place % FANOUT][place // FANOUT % FANOUT].append((name, index))
+        self._twigs = [[float(len(twig)) for twig in branch] for branch in self._branches]
+        self._sizes = [sum(sizes) for sizes in self._twigs]
+
+    def winners(self, seed: int, block: int) -> list[int]:
+        """For each draw of a block, the name that wins."""
+        return [self._winner(f"{seed} {block} {draw} ".encode()) for draw in range(BLOCK)]
+
+    def _winner(self, start: bytes) -> int:
+        branch = _weighted(start, self._sizes)
+        twig = _weighted(start + b"%d " % branch, self._twigs[branch])
+        draw = hashlib.blake2b(start, digest_size=16)
+
+        def weight(named: tuple[bytes, int]) -> bytes:
+            hash_ = draw.copy()
+            hash_.update(named[0])
+            return hash_.digest()
+
+        return min(self._branches[branch][twig], key=weight)[1]
+
+
+def _weighted(text: bytes, weights: Sequence[float]) -> int:
+    """The place of the smallest exponential variate over its weight; a place without weight never wins."""
+    log = math.log
+    variates = [
+        -log((number + 0.5) / 2.0**64) / weight if weight else math.inf
+        for number, weight in zip(_weights(text, len(weights)), weights, strict=True)
+    ]
+    return variates.index(min(variates))
 
 
 def _same(space: Space, at: int, choice: Choice) -> Choice:
@@ -224,8 +270,8 @@ def _same(space: Space, at: int, choice: Choice) -> Choice:
     return space.choices[at][choice.index] if choice.index >= 0 else space.absent[at]
 
 
-def _weights(text: bytes) -> array[int]:
-    weights = array("Q", hashlib.shake_128(text).digest(8 * BLOCK))
+def _weights(text: bytes, number: int = BLOCK) -> array[int]:
+    weights = array("Q", hashlib.shake_128(text).digest(8 * number))
     if sys.byteorder == "big":  # the same sample on every machine
         weights.byteswap()
     return weights

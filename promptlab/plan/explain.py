@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from promptlab.errors import InputError
-from promptlab.model import Experiment, Matcher, Place
-from promptlab.spec import nearest
+from promptlab.model import Axis, Experiment, Matcher, Place
+from promptlab.spec import Where, resolve
 
 from .checks import said
 from .counting import ENUMERABLE
@@ -44,26 +45,31 @@ class Explanation:
 
 
 def find_cell(space: Space, selector: str | Mapping[str, str]) -> Cell:
-    """The cell of {axis: id}, of `style=film,look=warm`, or of a variant id or its beginning."""
-    if not isinstance(selector, str):
-        return _cell_of(space, selector)
-    if "=" in selector:
-        pairs = (pair.partition("=") for pair in selector.split(","))
-        return _cell_of(space, {axis.strip(): value.strip() for axis, _, value in pairs})
-    unskipped = Space([space.axes[at] for at in space.shown])
-    for cell in islice(unskipped.cells(), ENUMERABLE):
-        if unskipped.id_of(cell).startswith(selector):
-            return space.find(unskipped.axes_of(cell))
-    raise InputError(f"no variant's id begins with '{selector}'; name it: axis=id,axis=id", code="unknown-variant")
+    """The cell of {axis: id}, of a text as `--where` takes it, or of a variant id or its beginning."""
+    if isinstance(selector, str) and "=" not in selector:
+        unskipped = Space([space.axes[at] for at in space.shown])
+        for cell in islice(unskipped.cells(), ENUMERABLE):
+            if unskipped.id_of(cell).startswith(selector):
+                return space.find(unskipped.axes_of(cell))
+        raise InputError(f"no variant's id begins with '{selector}'; name it: axis=id,axis=id", code="unknown-variant")
+    where: Where = selector if isinstance(selector, str) else {name: frozenset((i,)) for name, i in selector.items()}
+    values = {space.axes[at].name: _values(space.axes[at]) for at in space.shown}
+    picked: dict[str, frozenset[str]] = {}
+    for matcher in resolve(where, values, "--variant"):
+        for name, ids in matcher.items():
+            picked[name] = ids & picked.get(name, ids)
+    for name, ids in picked.items():
+        if len(ids) != 1:
+            message = f"a variant has one value on every axis, and this picks {len(ids)} of '{name}'"
+            raise InputError(message, code="unknown-variant")
+    return _cell_of(space, {name: next(iter(ids)) for name, ids in picked.items()})
+
+
+def _values(axis: Axis) -> Mapping[str, Any]:
+    return {value.id: value.fields or value.text for value in axis.values}
 
 
 def _cell_of(space: Space, axes: Mapping[str, str]) -> Cell:
-    for name, value in axes.items():
-        if name not in space.position:
-            raise InputError(f"no axis '{name}'{_near(name, list(space.position))}", code="unknown-axis")
-        ids = [choice.id for choice in space.choices[space.position[name]]]
-        if value not in ids:
-            raise InputError(f"'{name}' has no value '{value}'{_near(value, ids)}", code="unknown-id")
     cell = space.find(axes)
     needed = [
         axis.name
@@ -106,8 +112,8 @@ def _when(report: Report, space: Space, chosen: Chosen, cell: Cell) -> list[Reas
 
 
 def _skip(report: Report, space: Space, chosen: Chosen, cell: Cell) -> list[Reason]:
-    for index, (matcher, test) in enumerate(zip(space.skip, space.skips, strict=True)):
-        if matches(cell, test):
+    for index, matcher in enumerate(space.skip):
+        if matches(cell, space.test(matcher)):
             return [Reason("skip", False, f"skip {said(matcher)} matches", report.place("skip", index))]
     return [Reason("skip", True, "no skip matches")] if space.skip else []
 
@@ -144,8 +150,3 @@ def _changes(params: Mapping[str, object], negative: Sequence[str]) -> str:
     if negative:
         changes.append(f"negative_prompt + {', '.join(negative)}")
     return ", ".join(changes) or "nothing"
-
-
-def _near(name: str, names: Sequence[str]) -> str:
-    close = nearest(name, names)
-    return f"; did you mean '{close}'?" if close else f"; known: {', '.join(names[:12])}"

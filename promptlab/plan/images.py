@@ -5,11 +5,8 @@ The only I/O of a plan: local files that the experiment names are read, each onc
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import re
-import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,11 +68,11 @@ class Pictures:
         if re.match(r"(?i)https?://", text):
             return Picture(text, None)
         if text[:5].lower() == "data:":
-            return Picture(text, hashlib.sha256(_decode(text)).hexdigest())
+            return Picture(text, _checked(_decoded(text), "the data: URI"))
         if re.match(r"(?i)[a-z][a-z0-9+.-]+://", text) or not text or "\0" in text:
-            raise BadSource("bad-image", f"{text!r} is no image; write a path, an http(s) URL or a data: URI")
+            raise BadSource("bad-image", f"{text[:80]!r} is not an image; write a path, an http(s) URL or a data: URI")
         path = self._folder / text
-        return Picture(str(path.resolve()), hashlib.sha256(_read(path, text)).hexdigest())
+        return Picture(str(path.resolve()), _checked(_read(path, text), f"'{text}'"))
 
 
 def _read(path: Path, shown: str) -> bytes:
@@ -96,17 +93,22 @@ def _read(path: Path, shown: str) -> bytes:
     return data
 
 
-def _decode(uri: str) -> bytes:
-    """The bytes of a data: URI (RFC 2397)."""
-    header, comma, body = uri.partition(",")
-    if not comma:
-        raise BadSource("bad-image", "the data: URI has no comma; write data:image/png;base64,...")
-    if len(body) > LARGEST * 2:
-        raise BadSource("bad-image", f"the data: URI is too large; at most {LARGEST:,} bytes are sent")
-    raw = urllib.parse.unquote_to_bytes(body)
-    if not header.lower().endswith(";base64"):
-        return raw
+def _decoded(uri: str) -> bytes:
+    """The bytes of a data: URI (RFC 2397), as a run reads them."""
+    from promptlab.http import DownloadError, decode_data_url
+
     try:
-        return base64.b64decode(raw, validate=True)
-    except binascii.Error as error:
-        raise BadSource("bad-image", "the data: URI is not valid Base64") from error
+        return decode_data_url(uri, LARGEST)
+    except DownloadError as error:
+        raise BadSource("bad-image", f"the data: URI can't be used: {error}; write data:image/png;base64,…") from error
+
+
+def _checked(data: bytes, shown: str) -> str:
+    """The sha256 of an image that a run would take; BadSource for anything else."""
+    from promptlab.store import BadImage, inspect
+
+    try:
+        inspect(data)
+    except BadImage as bad:
+        raise BadSource("bad-image", f"{shown} is not an image that can be edited: {bad.message}") from bad
+    return hashlib.sha256(data).hexdigest()

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Literal
 
 from promptlab.errors import InputError
-from promptlab.model import Axis, Experiment, Matcher, Parameter, Source
+from promptlab.model import Axis, Experiment, Parameter, Source
 from promptlab.prompts import Library, Template, render_text
+from promptlab.spec import Where
 
 from . import checks, sources
 from .designs import choose
@@ -18,7 +19,7 @@ from .names import Namer, Pattern
 from .plan import Plan
 from .product import Space
 from .reading import Reader, Report
-from .recipes import Recipe
+from .recipes import Recipe, Shared
 from .seeds import seeds_of
 from .stream import Parts, Stream
 from .target import Target
@@ -31,16 +32,16 @@ def make_plan(
     library: Library,
     target: Target,
     *,
-    where: Sequence[Matcher] = (),
+    where: Where = (),
     limit: int | None = None,
     chain: sources.Chain | None = None,
     parameters: Mapping[str, Parameter] | None = None,
 ) -> Plan:
     """The plan of an experiment; InputError with every error that shows without enumerating its variants.
 
-    All matchers of `where` have to match; `limit` is the number of requests that are kept. `chain` looks up the images
-    of an earlier experiment where `image:` asks for them. `parameters` are those of all installed providers (the
-    default), which says what is merely dropped and what nobody knows.
+    All conditions of `where` have to hold; `limit` is the number of requests that are kept, in the sending order.
+    `chain` looks up the images of an earlier experiment where `image:` asks for them. `parameters` are those of all
+    installed providers (the default), which says what is merely dropped and what nobody knows.
     """
     report = Report(experiment)
     for note in experiment.notes:
@@ -55,18 +56,23 @@ def make_plan(
     seen_by = [*templates.values(), *([image_template] if image_template else [])]
     checks.check_templates(report, seen_by, axes)
     checks.check_axes(report, seen_by, axes)
-    checks.check_matchers(report, space, where)
+    checks.check_matchers(report, space)
+    matchers = checks.resolved(report, space, where)
     pattern = checks.check_files(report, space)
     reader = Reader(report, target.capabilities, _known(parameters), target.provider)
     layers = reader.layers(space, list(templates.values()))
     checks.check_capabilities(report, target.capabilities, target.provider, _has_negative(layers))
-    recipes = [Recipe(template, space, report) for template in templates.values()]
+    shared: Shared = {}
+    recipes = [Recipe(template, space, report, shared) for template in templates.values()]
     report.found.raise_errors()
     image_of = _image_of(experiment, space, image_template, images, report)
     whole = _parts(experiment, space, target, recipes, layers, image_of, pattern)
-    part = replace(whole, where=tuple(space.test(matcher) for matcher in where), limit=limit)
+    part = replace(whole, where=tuple(space.test(matcher) for matcher in matchers), limit=limit)
     streams = (Stream(experiment, target, part), Stream(experiment, target, whole))
-    return Plan(experiment, target, report=report, streams=streams, templates=templates, where=where, limit=limit)
+    return Plan(
+        experiment, target, report=report, streams=streams, templates=templates, where=where, matchers=matchers,
+        limit=limit,
+    )  # fmt: skip
 
 
 def _parts(
@@ -85,10 +91,11 @@ def _parts(
         chosen=choose(experiment.design, space, experiment.baseline),
         recipes=recipes,
         image=image_of,
-        shaper=Shaper(experiment, space, target.capabilities.parameters, layers),
+        shaper=Shaper(experiment, space, target.capabilities, layers),
         namer=Namer(space, pattern, {"seed": 2 if by_parameter else len(seeds), "draw": experiment.draws}),
         seeds=seeds,
         draws=experiment.draws,
+        interleaved=experiment.order == "interleaved",
     )
 
 

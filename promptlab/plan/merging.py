@@ -6,18 +6,23 @@ so each combination of those is merged once (a `Shape`) and shared by all reques
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from json.encoder import encode_basestring_ascii
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from promptlab.model import Axis, Experiment, Operation, Parameter, Scalar
+from promptlab.model import Axis, Experiment, Operation, Scalar
 from promptlab.prompts import clean
 
 from .counting import Weight
 from .identity import canonical
-from .product import Cell, Space, Test, matches
+from .matching import by_pivot
+from .product import Cell, Space, matches
+
+if TYPE_CHECKING:
+    from promptlab.providers import Capabilities
 
 __all__ = ["Layer", "Layers", "Shape", "Shaper", "parameter_name", "split_parts"]
 
@@ -74,23 +79,38 @@ class Shape:
     n: int
     overrides: tuple[int, ...]  # which overrides applied
     head: str
+    wire: str  # what of all this the provider gets
+    dropped: tuple[str, ...]  # and the names of what it does not get
     price_key: str
 
 
 class Shaper:
-    """Merges the layers of a cell."""
+    """Merges the layers of a cell.
 
-    def __init__(self, experiment: Experiment, space: Space, parameters: Sequence[Parameter], layers: Layers) -> None:
+    Values of an axis that bring the same along and that the same overrides name are of one kind, and each combination
+    of kinds is merged once: a file of rows with their own `n` has as many shapes as there are different `n`.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        space: Space,
+        capabilities: Capabilities,
+        layers: Layers,
+    ) -> None:
         self._operation: Operation = "generate" if experiment.image is None else "edit"
         self._base = layers.base
         self._templates = layers.templates
         self._template_at = next((at for at, a in enumerate(space.axes) if a.kind in ("prompt", "template")), None)
         self._values = [(at, layers.values[at]) for at in space.by_name if at in layers.values]
         self._last = [(at, values) for at, values in self._values if space.axes[at].kind == "param"]
-        self._overrides: list[tuple[Test, Layer]] = [
-            (space.test(override.match), layer)
-            for override, layer in zip(experiment.override, layers.overrides, strict=True)
-        ]
+        self._overrides = layers.overrides
+        self._tests = [space.test(override.match) for override in experiment.override]
+        self._candidates = list(by_pivot(self._tests).items())
+        self._everywhere = [number for number, test in enumerate(self._tests) if not test]
+        #: The overrides that changed something where they applied.
+        self.effective: set[int] = set()
+        parameters = capabilities.parameters
         self._model = next((str(p.default) for p in parameters if p.name == "model" and p.default), DEFAULT_MODEL)
         self._defaults = {
             parameter.name: parameter.default
@@ -99,30 +119,73 @@ class Shaper:
             and parameter.name not in FIELDS
             and (self._operation == "edit" or parameter.name not in EDIT_ONLY)
         }
+        edit = self._operation == "edit"
+        self._sent = {p.name for p in parameters if edit or p.name not in EDIT_ONLY}
+        self._negative_sent = capabilities.negative_prompt != "none"
+        self._seed_sent = capabilities.seed != "none"
         self._memo: dict[Any, Shape] = {}
-        self.positions = self._relevant()
-        self._key: Callable[[Cell], Any] = itemgetter(*self.positions) if self.positions else lambda _: None
+        self._key = self._keyed(space)
 
-    def _relevant(self) -> list[int]:
-        """The places of the axes that can change a shape."""
-        places = {at for at, values in self._values if any(values)}
-        places |= {at for test, _ in self._overrides for at, _ in test}
+    def _keyed(self, space: Space) -> Callable[[Cell], Any]:
+        """What a cell's shape is remembered by: its choices where they are few, their kinds where they are many."""
+        places = {at for at, values in self._values if any(values)} | {at for test in self._tests for at, _ in test}
         if self._template_at is not None and any(self._templates):
             places.add(self._template_at)
-        return sorted(places)
+        positions = sorted(places)
+        if not positions:
+            return lambda _: None
+        if math.prod(len(space.choices[at]) for at in positions) <= MEMO:
+            return itemgetter(*positions)
+        kinds = [(at, self._kinds(space, at)) for at in positions]
+        if len(kinds) == 1:
+            ((only, table),) = kinds
+            return lambda cell: table[cell[only].index]
+        return lambda cell: tuple([table[cell[at].index] for at, table in kinds])
+
+    def _kinds(self, space: Space, at: int) -> list[int]:
+        """Value index → a number for its kind; the last is that of an absent axis."""
+        named: dict[int, list[int]] = {}
+        for number, test in enumerate(self._tests):
+            for place, accepted in test:
+                if place == at:
+                    for index in accepted:
+                        named.setdefault(index, []).append(number)
+        layers = self._templates if at == self._template_at else dict(self._values).get(at)
+        numbers: dict[Hashable, int] = {}
+        known: dict[int, Hashable] = {}  # most values share one empty layer
+        kinds = []
+        for index in range(len(space.choices[at])):
+            layer = None if layers is None else layers[index]
+            said = known.get(id(layer))
+            if said is None:
+                said = known[id(layer)] = None if layer is None else (canonical(layer.params), layer.negative_prompt)
+            kind = (said, tuple(named.get(index, ())))
+            kinds.append(numbers.setdefault(kind, len(numbers)))
+        return [*kinds, len(numbers)]
 
     def weight(self, space: Space) -> Weight:
-        """How many images a call of each cell makes, and which axes decide that."""
-        axes = {space.axes[at].name for at, values in self._values if any("n" in layer.params for layer in values)}
-        for test, layer in self._overrides:
-            if "n" in layer.params:
-                axes |= {space.axes[at].name for at, _ in test}
+        """How many images a call of each cell makes, and what decides that."""
+        kinds: dict[str, Sequence[Hashable]] = {}
+        for at, values in self._values:
+            if any("n" in layer.params for layer in values):
+                kinds[space.axes[at].name] = [layer.params.get("n") for layer in values]
         if self._template_at is not None and any("n" in layer.params for layer in self._templates):
-            axes.add(space.axes[self._template_at].name)
-        layers = [self._base, *self._templates, *(layer for _, layer in self._overrides)]
+            kinds[space.axes[self._template_at].name] = [layer.params.get("n") for layer in self._templates]
+        told: dict[int, dict[int, list[Hashable]]] = {}
+        for number, (test, layer) in enumerate(zip(self._tests, self._overrides, strict=True)):
+            for at, accepted in test if "n" in layer.params else ():
+                said = (layer.params["n"],) if len(test) == 1 else number
+                table = told.setdefault(at, {})
+                for index in accepted:
+                    table.setdefault(index, []).append(said)
+        for at, table in told.items():
+            name = space.axes[at].name
+            own = kinds.get(name) or [None] * len(space.axes[at].values)
+            kinds[name] = [(n, tuple(table.get(index, ()))) for index, n in enumerate(own)]
+        layers = [self._base, *self._templates, *self._overrides]
         layers += [layer for _, values in self._values for layer in values]
         most = max([int(self._defaults.get("n") or 1), *(int(la.params.get("n") or 1) for la in layers)])
-        return Weight(frozenset(axes), lambda named: self.shape(space.find(named)).n, most)
+        return Weight(kinds, lambda named: self.images(space.find(named)), most)
 
     def shape(self, cell: Cell) -> Shape:
         """The shape of a cell, merged once for each combination that matters."""
@@ -134,26 +197,57 @@ class Shaper:
             found = self._memo[key] = self._merge(cell)
         return found
 
-    def _merge(self, cell: Cell) -> Shape:
+    def images(self, cell: Cell) -> int:
+        """The `n` of a cell, without the rest of its shape."""
+        n: Any = None
+        for layer in self._stack(cell, self._applied(cell)):
+            n = layer.params.get("n", n)
+        return int(self._defaults.get("n", 1) if n is None else n)
+
+    def _applied(self, cell: Cell) -> tuple[int, ...]:
+        """The overrides that match a cell, in their order."""
+        if not self._tests:
+            return ()
+        found = [
+            number
+            for at, table in self._candidates
+            for number, rest in table.get(cell[at].index, ())
+            if matches(cell, rest)
+        ]
+        return tuple(sorted(found + self._everywhere))
+
+    def _stack(self, cell: Cell, applied: Iterable[int]) -> list[Layer]:
+        """The layers of a cell, the strongest last; a parameter axis is there twice, for its place among the values."""
         template = self._templates[0 if self._template_at is None else cell[self._template_at].index]
         values = [layers[cell[at].index] for at, layers in self._values if cell[at].index >= 0]
-        applied = tuple(i for i, (test, _) in enumerate(self._overrides) if matches(cell, test))
-        stack = [template, self._base, *values, *(self._overrides[i][1] for i in applied)]
+        last = [layers[cell[at].index] for at, layers in self._last if cell[at].index >= 0]
+        return [template, self._base, *values, *(self._overrides[i] for i in applied), *last]
+
+    def _merge(self, cell: Cell) -> Shape:
+        applied = self._applied(cell)
+        shape = self._shaped(self._stack(cell, applied), applied)
+        for number in applied:
+            if number not in self.effective:
+                without = self._stack(cell, (i for i in applied if i != number))
+                if self._shaped(without, applied).head != shape.head:
+                    self.effective.add(number)
+        return shape
+
+    def _shaped(self, stack: Sequence[Layer], applied: tuple[int, ...]) -> Shape:
         params: dict[str, Any] = {}
         for layer in stack:
             params.update(layer.params)
-        for at, layers in self._last:
-            if cell[at].index >= 0:
-                params.update(layers[cell[at].index].params)
-        return self._shape(params, split_parts(part for layer in stack for part in layer.negative_prompt), applied)
-
-    def _shape(self, params: dict[str, Any], parts: tuple[str, ...], applied: tuple[int, ...]) -> Shape:
+        parts = split_parts(part for layer in stack for part in layer.negative_prompt)
         model = str(params.pop("model", self._model))
         seed = params.pop("seed", None)
         defaults = {name: value for name, value in self._defaults.items() if name not in params}
         negative = ", ".join(parts) or None
+        kept = negative if self._negative_sent else None
         all_params = canonical({**defaults, **params})
-        said = "null" if negative is None else encode_basestring_ascii(negative)
+        head = self._head(model, negative, all_params)
+        dropped = [*sorted(params.keys() - self._sent), *([] if kept == negative else ["negative_prompt"])]
+        if seed is not None and not self._seed_sent:
+            dropped.append("seed")
         return Shape(
             params=params,
             defaults=defaults,
@@ -164,7 +258,29 @@ class Shaper:
             seed=seed,
             n=int(params.get("n", defaults.get("n", 1))),
             overrides=applied,
-            head=f'"model":{encode_basestring_ascii(model)},"negative_prompt":{said},'
-            f'"operation":"{self._operation}","params":{all_params},"prompt":',
+            head=head,
+            wire=self._wire(model, kept, seed, {**defaults, **params}) if dropped else f"{head}{seed}",
+            dropped=tuple(dropped),
             price_key=f"{model} {self._operation} {all_params}",
+        )
+
+    def _head(self, model: str, negative: str | None, params: str) -> str:
+        said = "null" if negative is None else encode_basestring_ascii(negative)
+        return (
+            f'"model":{encode_basestring_ascii(model)},"negative_prompt":{said},'
+            f'"operation":"{self._operation}","params":{params},"prompt":'
+        )
+
+    def _wire(self, model: str, negative: str | None, seed: int | None, params: Mapping[str, Any]) -> str:
+        sent = canonical({name: value for name, value in params.items() if name in self._sent})
+        return f"{self._head(model, negative, sent)}{seed if self._seed_sent else None}"
+
+    @property
+    def may_drop(self) -> bool:
+        """Whether anything that is asked for somewhere is not sent."""
+        names = {*self._sent, "model"} - {"seed"} | ({"seed"} if self._seed_sent else set())
+        layers = {id(layer): layer for _, values in self._values for layer in values}
+        every = [self._base, *self._templates, *self._overrides, *layers.values()]
+        return any(
+            not names.issuperset(layer.params) or (layer.negative_prompt and not self._negative_sent) for layer in every
         )

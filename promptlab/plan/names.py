@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from itertools import pairwise
 
-from .product import Cell, Choice, Space
+from promptlab.spec.names import all_differ
+
+from .product import LARGE, Cell, Choice, Space
 
 __all__ = ["Namer", "Pattern", "slug"]
 
@@ -29,16 +32,22 @@ def slug(text: str) -> str:
     return cut or "x"
 
 
-def slugs(ids: Sequence[str]) -> list[str]:
-    """A slug an id, all different even where case is ignored: those that would agree get a piece of their hash."""
-    plain = [slug(text) for text in ids]
-    seen: dict[str, int] = {UNSET: 1}
-    for name in plain:
-        seen[name.casefold()] = seen.get(name.casefold(), 0) + 1
-    return [
-        name if seen[name.casefold()] == 1 else f"{name}-{sha256(text.encode('utf-8', 'replace')).hexdigest()[:6]}"
-        for name, text in zip(plain, ids, strict=True)
-    ]
+class Slugs:
+    """One slug per id, all different even where case is ignored: those that would agree get a piece of their hash."""
+
+    def __init__(self, ids: Iterable[str]) -> None:
+        texts = [UNSET, *ids]
+        counts: Counter[str] = Counter()
+        if not all_differ(hash(slug(text).casefold()) for text in texts):
+            counts.update(slug(text).casefold() for text in texts)
+        self._shared = frozenset(name for name, count in counts.items() if count > 1)
+
+    def of(self, text: str) -> str:
+        """The slug of one id."""
+        name = slug(text)
+        if name.casefold() not in self._shared:
+            return name
+        return f"{name}-{sha256(text.encode('utf-8', 'replace')).hexdigest()[:6]}"
 
 
 class Pattern:
@@ -85,9 +94,13 @@ class Namer:
 
     def __init__(self, space: Space, pattern: Pattern | None, repeats: Mapping[str, int]) -> None:
         """`repeats` is how many seeds and draws a variant has, and whether seeds come from a parameter (then 2)."""
+        made = [Slugs(value.id for value in axis.values) for axis in space.axes]
+        #: Position → the slugs of a large axis, made when asked for; those of all others are in `_slugs`.
+        self._large = {at: slugs for at, slugs in enumerate(made) if len(space.choices[at]) >= LARGE}
         self._slugs: dict[Choice, str] = dict.fromkeys(space.absent, "")
-        for choices in space.choices:
-            self._slugs.update(zip(choices, slugs([choice.id for choice in choices]), strict=True))
+        for at, slugs in enumerate(made):
+            if at not in self._large:
+                self._slugs.update((choice, slugs.of(choice.id)) for choice in space.choices[at])
         self._space = space
         self._parts = None if pattern is None else [self._part(part) for part in pattern.parts]
         needed = {axis.name for axis in space.axes if len(axis.values) > 1 or axis.when is not None}
@@ -103,11 +116,15 @@ class Namer:
     def of_variant(self, cell: Cell, variant_id: str) -> str:
         """The part of the default name that all requests of a variant share."""
         # In the product's order, where an axis follows those its `when` names, no two variants read the same.
-        read = map(self._slugs.__getitem__, cell)
+        read = map(self._slugs.__getitem__, cell) if not self._large else map(self._slug, range(len(cell)), cell)
         name = "_".join(read if self._space.unconditional else filter(None, read))
         if len(name) * 4 > LONGEST_NAME:
             name = _fit(name, variant_id)
         return name or "image"
+
+    def _slug(self, at: int, choice: Choice) -> str:
+        slugs = self._large.get(at)
+        return self._slugs[choice] if slugs is None or choice.index < 0 else slugs.of(choice.id)
 
     def name(self, variant: str, cell: Cell, variant_id: str, seed: int | None, draw: int) -> str:
         """The name of one request's images; `variant` is what `of_variant` gave."""
@@ -122,7 +139,7 @@ class Namer:
 
     def _fill(self, part: int | str, cell: Cell, seed: int | None, draw: int) -> str:
         if isinstance(part, int):
-            return self._slugs[cell[part]] or UNSET
+            return self._slug(part, cell[part]) or UNSET
         if part in OPEN:
             return f"{{{part}}}"
         value = seed if part == "seed" else draw

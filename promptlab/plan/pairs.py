@@ -54,7 +54,7 @@ def _surely_paired(space: Space, at: int) -> bool:
     if len(group) == 1:
         return True
     names = {axis.name for axis in group}
-    part = Space(group, [matcher for matcher in space.skip if set(matcher) <= names])
+    part = Space(group, [matcher for matcher in space.skip if matcher.keys() <= names])
     if part.size() > ENUMERABLE:
         return True
     place, seen = part.position[name], set()

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from promptlab.errors import Problem
 from promptlab.model import Experiment, Matcher, Request, RunTemplate, Variant
+from promptlab.spec import Where
 
 from .counting import tally
 from .explain import Explanation, Reason, explain, find_cell
@@ -54,13 +54,15 @@ class Plan:
         report: Report,
         streams: tuple[Stream, Stream],
         templates: Mapping[str | None, Template],
-        where: Sequence[Matcher],
+        where: Where,
+        matchers: Sequence[Matcher],
         limit: int | None,
     ) -> None:
         self.experiment = experiment
         self.target = target
         self.templates = templates
-        self.where = tuple(where)
+        self.where = where  # as it was given: another plan, of an older revision say, resolves it anew
+        self._matchers = tuple(matchers)
         self.limit = limit
         self._report = report
         self._stream, self._whole = streams  # the second without --where and --limit
@@ -94,20 +96,20 @@ class Plan:
 
     def variants(self) -> Iterator[Variant]:
         """The variants that are planned, `--where` and `--limit` applied."""
-        parts = self._stream.parts
-        most = None if self.limit is None else -(-self.limit // parts.per_variant)
-        return (self._stream.variant(cell) for _, cell in islice(parts.cells(), most))
+        return (self._stream.variant(turn[1]) for turn in self._stream.parts.turns())
 
-    def requests(self) -> Iterator[Request]:
-        """Every request in order, equal ones included (each variant gets its rows); `sequence` is its place in the
-        whole plan, `--where` or not. InputError where a template fails on a variant's values.
+    def requests(self, *, by_variant: bool = False) -> Iterator[Request]:
+        """Every request in the sending order, equal ones included (each variant gets its rows).
+
+        `sequence` is its place in the sending order of the whole plan, `--where` or not; with `by_variant` they come
+        variant by variant instead. InputError where a template fails on a variant's values.
         """
-        return self._stream.requests()
+        return self._stream.requests(by_variant=by_variant)
 
     def count(self) -> Count:
         """Variants, requests and images; a product of 10¹² without conditions is counted at once."""
         if self._counted is None:
-            self._counted = count_parts(self._whole.parts, self.where, self.limit)
+            self._counted = count_parts(self._whole.parts, self._matchers, self.limit)
         return self._counted
 
     def survey(self, at_most: int = AT_MOST) -> Survey:
@@ -143,15 +145,15 @@ class Plan:
         return steps + self._request_steps(chosen, at_most)
 
     def _request_steps(self, chosen: Count, at_most: int) -> list[Step]:
-        narrowed = bool(self.where) or self.limit is not None
+        narrowed = bool(self._matchers) or self.limit is not None
         whole: Survey | None = None
         if chosen.requests <= at_most:
             whole = self._surveyor(self._whole, chosen.requests).run(at_most) if narrowed else self.survey(at_most)
         repeats = "" if whole is None else f"{whole.repeats:,} equal to another"
         note = repeats if whole is not None else f"more than {at_most:,} are not compared"
         steps = [Step("equal requests", None if whole is None else whole.distinct, "requests", note)]
-        if self.where:
-            steps.append(Step("--where", count_parts(self._whole.parts, self.where, None).requests, "requests"))
+        if self._matchers:
+            steps.append(Step("--where", count_parts(self._whole.parts, self._matchers, None).requests, "requests"))
         if self.limit is not None:
             steps.append(Step("--limit", self.count().requests, "requests", f"the first {self.limit:,}"))
         return steps
@@ -160,7 +162,7 @@ class Plan:
         """Why a variant is in or out: `style=film,look=warm`, a map of axis to id, or the beginning of its id."""
         parts = self._whole.parts
         cell = find_cell(parts.space, variant)
-        found = explain(self._report, parts.space, parts.chosen, self.where, cell)
+        found = explain(self._report, parts.space, parts.chosen, self._matchers, cell)
         if self.limit is None or not found.included:
             return found
         kept = any(variant.id == found.id for variant in self.variants())

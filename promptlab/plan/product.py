@@ -8,32 +8,79 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
 from promptlab.model import Axis, Matcher, Value
 
 from .identity import ID_LENGTH, fragment
+from .matching import Masks, Test, merged
 
-__all__ = ["Cell", "Choice", "Space", "Test", "groups", "matches"]
+__all__ = ["LARGE", "Cell", "Choice", "Space", "Test", "groups", "matches"]
+
+#: From so many values on, an axis' choices are made when they are asked for: a file of rows is not held twice.
+LARGE = 10_000
+MEMO = 2_000_000  # choices remembered as what some skips leave of an axis
 
 
-@dataclass(slots=True, eq=False, frozen=True)
 class Choice:
-    """One value of an axis as the inner loops want it; `index` is -1 and `fragment` empty where the axis is absent."""
+    """One value of an axis as the inner loops want it; `index` is -1 and `fragment` empty where the axis is absent.
 
-    index: int
-    id: str
-    value: Value | None
-    fragment: str
-    used: Any  # what the log keeps as the value: its text, or its fields
+    `used` is what the log keeps as the value: its text, or its fields.
+    """
+
+    __slots__ = ("fragment", "id", "index", "used", "value")
+
+    def __init__(self, index: int, id: str, value: Value | None, fragment: str, used: Any) -> None:
+        self.index = index
+        self.id = id
+        self.value = value
+        self.fragment = fragment
+        self.used = used
+
+
+class _Passing(Choice):
+    """A choice of a large axis: it is made anew each time, so it is equal to another one by its value."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Choice) and self.value is other.value and self.index == other.index
+
+    def __hash__(self) -> int:
+        return self.index
+
+
+class _Choices(Sequence[Choice]):
+    """The choices of a large axis, each made when it is asked for."""
+
+    def __init__(self, axis: Axis) -> None:
+        self._axis = axis
+
+    def __len__(self) -> int:
+        return len(self._axis.values)
+
+    def __getitem__(self, index: Any) -> Any:
+        value = self._axis.values[index]
+        return _Passing(index, value.id, value, fragment(self._axis.name, value.id), _used(self._axis, value))
+
+    def __iter__(self) -> Iterator[Choice]:
+        axis, name = self._axis, self._axis.name
+        for index, value in enumerate(axis.values):
+            yield _Passing(index, value.id, value, fragment(name, value.id), _used(axis, value))
 
 
 Cell = tuple[Choice, ...]
 
-#: A compiled matcher: (position in the cell, accepted indices), all of which must hold.
-Test = tuple[tuple[int, frozenset[int]], ...]
+
+def _choices(axis: Axis) -> Sequence[Choice]:
+    if len(axis.values) >= LARGE:
+        return _Choices(axis)
+    return tuple(
+        Choice(index, value.id, value, fragment(axis.name, value.id), _used(axis, value))
+        for index, value in enumerate(axis.values)
+    )
 
 
 class Space:
@@ -43,33 +90,49 @@ class Space:
         self.axes = _after_their_conditions(axes)
         self.position = {axis.name: place for place, axis in enumerate(self.axes)}
         self.shown = tuple(self.position[axis.name] for axis in axes)  # the experiment's own order
-        self.choices = tuple(
-            tuple(
-                Choice(index, value.id, value, fragment(axis.name, value.id), _used(axis, value))
-                for index, value in enumerate(axis.values)
-            )
-            for axis in self.axes
-        )
+        self.choices = tuple(map(_choices, self.axes))
         self.absent = tuple(Choice(-1, "", None, "", None) for _ in self.axes)
         self.by_name = tuple(self.position[name] for name in sorted(self.position))
         self._names = tuple(axis.name for axis in self.axes)
+        self._indices: dict[str, dict[str, int]] = {}
         self.whens = tuple(None if axis.when is None else self.test(axis.when) for axis in self.axes)
         #: Every axis applies to every cell: the loops need not look.
         self.unconditional = all(when is None for when in self.whens)
         self.skip = tuple(skip)
-        self.skips = tuple(self.test(matcher) for matcher in skip)
+
+    def indices(self, name: str) -> Mapping[str, int]:
+        """Value id → its place on an axis; empty for an axis that is not here."""
+        found = self._indices.get(name)
+        if found is None:
+            values = self.axes[self.position[name]].values if name in self.position else ()
+            found = self._indices[name] = {value.id: index for index, value in enumerate(values)}
+        return found
 
     def test(self, matcher: Matcher) -> Test:
         """A matcher by position and index; an axis or id that is not here can never match."""
-        return tuple(
-            (
-                self.position.get(name, 0),
-                frozenset(c.index for c in self.choices[self.position[name]] if c.id in ids)
-                if name in self.position
-                else frozenset(),
-            )
-            for name, ids in matcher.items()
-        )
+        tests = []
+        for name, ids in matcher.items():
+            known = self.indices(name)
+            tests.append((self.position.get(name, 0), frozenset(known[id_] for id_ in ids if id_ in known)))
+        return tuple(tests)
+
+    @cached_property
+    def skips(self) -> tuple[Test, ...]:
+        """The skips, merged and compiled; those that can't match are left out."""
+        sizes = {axis.name: len(axis.values) for axis in self.axes}
+        tests = map(self.test, merged(self.skip, sizes))
+        return tuple(test for test in tests if all(accepted for _, accepted in test))
+
+    @cached_property
+    def _skip_masks(self) -> Masks:
+        return Masks(self.skips, [len(axis.values) for axis in self.axes])
+
+    def skipped(self, cell: Cell) -> bool:
+        """Whether some skip matches a cell."""
+        live = self._skip_masks.every
+        for at, table in self._skip_masks.tables.items():
+            live &= table[cell[at].index]
+        return live != 0
 
     def size(self) -> int:
         """The number of cells if every axis always applied and nothing were skipped."""
@@ -81,8 +144,8 @@ class Space:
     def cells(self) -> Iterator[Cell]:
         """Every cell, the last axis fastest."""
         stream: Iterable[Cell] = ((),)
-        for place, choices in enumerate(self.choices):
-            stream = _extend(stream, choices, self.absent[place], self.whens[place], self._skips_at(place))
+        for place in range(len(self.choices)):
+            stream = _extend(stream, self._level(place))
         return iter(stream)
 
     def near(self, baseline: Mapping[str, str], changes: int = 1) -> Iterator[tuple[Cell, int]]:
@@ -92,17 +155,14 @@ class Space:
         """
         stream: Iterable[tuple[Cell, int]] = (((), 0),)
         for place, axis in enumerate(self.axes):
-            stream = _extend_near(
-                stream,
-                (self.choices[place], self.absent[place], self.whens[place], self._skips_at(place)),
-                baseline.get(axis.name),
-                changes,
-            )
+            stream = _extend_near(stream, self._level(place), baseline.get(axis.name), changes)
         return iter(stream)
 
-    def _skips_at(self, place: int) -> tuple[Test, ...]:
-        """The skips whose last axis is at this place: tested as early as possible, they prune whole branches."""
-        return tuple(test for test in self.skips if max((at for at, _ in test), default=-1) == place)
+    def _level(self, place: int) -> _Level:
+        """An axis with its condition and the skips whose last axis it is: tested as early as possible, they prune."""
+        skips = [test for test in self.skips if max(at for at, _ in test) == place]
+        masks = Masks(skips, [len(choices) for choices in self.choices]) if skips else None
+        return _Level(self.choices[place], self.absent[place], self.whens[place], place, masks)
 
     def axes_of(self, cell: Cell) -> dict[str, str]:
         """axis → value id in the experiment's order, absent axes left out."""
@@ -124,8 +184,8 @@ class Space:
         """The cell of these value ids (absent where not named), whether or not `when` and `skip` allow it."""
         cell = []
         for axis, choices, absent in zip(self.axes, self.choices, self.absent, strict=True):
-            wanted = axes.get(axis.name)
-            cell.append(next((choice for choice in choices if choice.id == wanted), absent))
+            index = self.indices(axis.name).get(axes[axis.name]) if axis.name in axes else None
+            cell.append(absent if index is None else choices[index])
         return tuple(cell)
 
 
@@ -134,32 +194,73 @@ def matches(cell: Cell, test: Test) -> bool:
     return all(cell[at].index in accepted for at, accepted in test)
 
 
-def _extend(
-    stream: Iterable[Cell], choices: Sequence[Choice], absent: Choice, when: Test | None, skips: Sequence[Test]
-) -> Iterator[Cell]:
-    tails = [(choice,) for choice in choices]
-    nothing = [(absent,)]
+class _Level:
+    """One axis of the product: which of its choices come after a head."""
+
+    def __init__(
+        self, choices: Sequence[Choice], absent: Choice, when: Test | None, place: int, masks: Masks | None
+    ) -> None:
+        self.choices, self.when = choices, when
+        self.nothing: Sequence[Choice] = (absent,)
+        self.every = 0 if masks is None else masks.every
+        tables = {} if masks is None else masks.tables
+        self._before = [(at, table) for at, table in tables.items() if at != place]
+        self._own = tables.get(place, [])
+        self._left: dict[int, Sequence[Choice]] = {}
+
+    def after(self, head: Cell) -> Sequence[Choice]:
+        """The choices that `when` and the skips leave after a head."""
+        if self.when is not None and not matches(head, self.when):
+            return self.nothing  # a skip that names this axis does not match where it is absent
+        live = self.every
+        for at, table in self._before:
+            live &= table[head[at].index]
+            if not live:
+                return self.choices
+        if not live:
+            return self.choices
+        found = self._left.get(live)
+        return self._without(live) if found is None else found
+
+    def _without(self, live: int) -> Sequence[Choice]:
+        """The choices that none of the live skips takes; made once for heads that leave the same skips alive."""
+        if len(self._left) * len(self.choices) > MEMO:
+            self._left.clear()
+        own = self._own
+        found = self._left[live] = [choice for choice in self.choices if not live & own[choice.index]]
+        return found
+
+
+def _extend(stream: Iterable[Cell], level: _Level) -> Iterator[Cell]:
+    if level.when is None and not level.every:
+        yield from _cross(stream, level.choices)
+        return
     for head in stream:
-        for tail in tails if when is None or matches(head, when) else nothing:
-            cell = head + tail
-            if skips and any(matches(cell, test) for test in skips):
-                continue
-            yield cell
+        for choice in level.after(head):
+            yield (*head, choice)
+
+
+def _cross(stream: Iterable[Cell], choices: Sequence[Choice]) -> Iterator[Cell]:
+    """Every head with every choice: what an axis that always applies, without skips, comes to."""
+    if isinstance(choices, _Choices):
+        for head in stream:
+            for choice in choices:
+                yield (*head, choice)
+        return
+    tails = [(choice,) for choice in choices]
+    for head in stream:
+        for tail in tails:
+            yield head + tail
 
 
 def _extend_near(
-    stream: Iterable[tuple[Cell, int]],
-    level: tuple[Sequence[Choice], Choice, Test | None, Sequence[Test]],
-    wanted: str | None,
-    changes: int,
+    stream: Iterable[tuple[Cell, int]], level: _Level, wanted: str | None, changes: int
 ) -> Iterator[tuple[Cell, int]]:
-    choices, absent, when, skips = level
     for head, distance in stream:
-        for choice in choices if when is None or matches(head, when) else (absent,):
+        for choice in level.after(head):
             further = distance + (wanted is not None and choice.index >= 0 and choice.id != wanted)
-            cell = (*head, choice)
-            if further <= changes and not any(matches(cell, test) for test in skips):
-                yield cell, further
+            if further <= changes:
+                yield (*head, choice), further
 
 
 def groups(axes: Sequence[Axis], together: Iterable[Iterable[str]]) -> list[list[Axis]]:
@@ -187,7 +288,7 @@ def _used(axis: Axis, value: Value) -> Any:
     """The value as the log keeps it; an inline prompt's text is the template's, so its id says more."""
     if axis.kind == "prompt":
         return value.id
-    return dict(value.fields) if value.fields else value.text
+    return value.fields or value.text
 
 
 def _after_their_conditions(axes: Sequence[Axis]) -> tuple[Axis, ...]:

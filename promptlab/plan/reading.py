@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from promptlab.errors import Problem, Problems
-from promptlab.model import Experiment, Parameter, Place, Scalar
+from promptlab.model import Axis, Experiment, Parameter, Place, Scalar, Value
 from promptlab.spec import nearest, split_lines
+from promptlab.spec.tree import Places
 
 from .merging import EDIT_ONLY, FIELDS, Layer, Layers, parameter_name
 from .product import Space
@@ -56,6 +57,14 @@ class Report:
         lines = self._lines[place.path]
         return lines[place.line - 1] if 0 < place.line <= len(lines) else None
 
+    def value_place(self, *path: str | int) -> Place | None:
+        """Where the value of a key of the experiment begins."""
+        places = self.experiment.places
+        if path not in places:
+            return None
+        begins: Place = places.value(path) if isinstance(places, Places) else places[path]
+        return begins
+
     def place(self, *path: str | int) -> Place | None:
         """Where a key of the experiment stands: the nearest known path above it."""
         for length in range(len(path), 0, -1):
@@ -98,14 +107,26 @@ class Reader:
         axis = space.axes[at]
         if axis.kind == "param":
             name = parameter_name(axis)
+            if name in EDIT_ONLY and self._experiment.image is None:
+                self._dropped.add(name)
+                message = (
+                    f"the axis '{axis.name}' changes nothing: '{name}' is a parameter of edits and there is no `image`,"
+                    " so each value would be the same call; write `image:`, or take the axis out"
+                )
+                self._report.add("same-call", message, axis.place or self._report.place("axes", axis.name))
             read = [(self.read(name, value.text, value.place or axis.place)) for value in axis.values]
             return [Layer({} if typed is None else {name: typed}) for typed in read]
         return [
-            Layer(self._map(value.params, ("axes", axis.name, value.id, "params"), value.place), value.negative_prompt)
+            Layer(self._map(value.params, self._path(axis, value), value.place), value.negative_prompt)
             if value.params or value.negative_prompt
             else _NOTHING
             for value in axis.values
         ]
+
+    def _path(self, axis: Axis, value: Value) -> tuple[str | int, ...]:
+        """Where the parameters of a value would stand in the experiment: in an axis' short form, or its long one."""
+        short = ("axes", axis.name, value.id, "params")
+        return short if short in self._experiment.places else ("axes", axis.name, "values", value.id, "params")
 
     def _template(self, template: Template) -> Layer:
         places = template.param_places
@@ -122,7 +143,7 @@ class Reader:
     ) -> dict[str, Scalar]:
         read = {}
         for name, value in params.items():
-            place = self._experiment.places.get((*path, name)) or otherwise or self._report.place(*path)
+            place = self._report.value_place(*path, name) or otherwise or self._report.place(*path)
             read[name] = self.read(name, value, place)
         return {name: value for name, value in read.items() if value is not None}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -10,7 +10,7 @@ from promptlab.errors import InputError, Problem
 from promptlab.model import Axis, Place, Value
 from promptlab.prompts import Fields, Template
 
-from .product import Cell, Space
+from .product import LARGE, Cell, Space
 from .reading import Report
 
 __all__ = ["Recipe", "visible"]
@@ -28,10 +28,28 @@ def context_value(value: Value) -> str:
     return Fields(value.text, value.fields) if value.fields else value.text
 
 
+class _Contexts(Sequence[object]):
+    """What `{{ axis }}` is for each value of a large axis, made when it is asked for."""
+
+    def __init__(self, values: Sequence[Value]) -> None:
+        self._values = values
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, index: Any) -> Any:
+        return context_value(self._values[index])
+
+
+#: axis → what its values are for a template that declares no type for it; all templates share them.
+Shared = dict[str, Sequence[object]]
+
+
 class Recipe:
     """One template with the values that reach it. Values that its declarations refuse are reported."""
 
-    def __init__(self, template: Template, space: Space, report: Report) -> None:
+    def __init__(self, template: Template, space: Space, report: Report, shared: Shared | None = None) -> None:
+        shared = {} if shared is None else shared
         self.template = template
         self._render: Callable[[Mapping[str, object]], str] = template.render
         self._constants = {
@@ -40,7 +58,7 @@ class Recipe:
             if name in template.names
         }
         self._used = [
-            (axis.name, at, [_typed(template, axis.name, context_value(v), v.place, report) for v in axis.values])
+            (axis.name, at, _table(template, axis, report, shared))
             for at, axis in enumerate(space.axes)
             if axis.name in template.names and visible(axis)
         ]
@@ -78,6 +96,16 @@ class Recipe:
             problem = Problem("empty-prompt", "the prompt is empty for these values")
             raise InputError(self.template.at_beginning(problem))
         return prompt
+
+
+def _table(template: Template, axis: Axis, report: Report, shared: Shared) -> Sequence[object]:
+    """What an axis' values are for a template, by their place."""
+    if axis.name in template.declared:
+        return [_typed(template, axis.name, context_value(v), v.place, report) for v in axis.values]
+    if axis.name not in shared:
+        large = len(axis.values) >= LARGE
+        shared[axis.name] = _Contexts(axis.values) if large else [context_value(value) for value in axis.values]
+    return shared[axis.name]
 
 
 def _typed(template: Template, name: str, value: object, place: Place | None, report: Report) -> object:

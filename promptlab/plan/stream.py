@@ -2,11 +2,16 @@
 
 Everything that many requests share is made once: canonical JSON per value and per shape, slugs, contexts. A variant's
 seeds share the hash of all that stands before the seed.
+
+The sending order is interleaved unless the experiment says otherwise: every variant with its first seed, then every
+variant with its second, so that a model that changes in the middle of a run changes for all variants alike. A plan of
+more than a block of variants is interleaved block by block, each rendered once and held while its seeds go round.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import islice
@@ -29,9 +34,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Parts", "Rendered", "Stream"]
 
-#: A variant on its way: its place in the plan, cell, prompt, shape and source image.
-Rendered = tuple[int, Cell, str, Shape, Picture | None]
-OnError = Callable[[InputError, int, Cell], None]
+STARTS = 8  # draws whose hash up to the seed is kept for a variant
+BLOCK = 1000  # variants that take turns in the sending order
+
+#: A variant's turns: its place in the plan, its cell, the sequence of its first request, how far apart its requests are
+#: in the sending order, and how many of them `--limit` leaves.
+Turn = tuple[int, Cell, int, int, int]
+#: A variant on its way: its turns, prompt, shape and source image.
+Rendered = tuple[Turn, str, Shape, Picture | None]
+OnError = Callable[[InputError, Cell], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +57,52 @@ class Parts:
     namer: Namer
     seeds: tuple[int | None, ...]
     draws: int
+    interleaved: bool = True
     where: tuple[Test, ...] = ()
-    limit: int | None = None  # of requests
+    limit: int | None = None  # of requests, the first in the sending order
 
     @property
     def per_variant(self) -> int:
-        """Requests a variant."""
+        """Requests per variant."""
         return len(self.seeds) * self.draws
 
-    def cells(self) -> Iterator[tuple[int, Cell]]:
-        """The variants' places in the whole plan and their cells, `--where` applied."""
-        numbered = enumerate(self.chosen.cells())
-        where = self.where
-        if not where:
-            return numbered
-        return ((place, cell) for place, cell in numbered if all(matches(cell, test) for test in where))
+    @property
+    def block(self) -> int:
+        """How many variants take turns in the sending order."""
+        return BLOCK if self.interleaved and self.per_variant > 1 else 1
+
+    def blocks(self) -> Iterator[list[Turn]]:
+        """The variants that take turns with one another, block after block, `--where` and `--limit` applied.
+
+        A sequence is a request's place in the sending order of the whole plan, whatever `--where` leaves out.
+        """
+        per, left = self.per_variant, self.limit
+        cells, first = self.chosen.cells(), 0
+        while block := list(islice(cells, self.block)):
+            step = len(block)
+            kept = [
+                (offset, cell) for offset, cell in enumerate(block) if all(matches(cell, test) for test in self.where)
+            ]
+            rounds, more = per, 0
+            if left is not None and kept:
+                rounds, more = divmod(min(left, len(kept) * per), len(kept))
+                left -= rounds * len(kept) + more
+            turns = [
+                (first + offset, cell, first * per + offset, step, rounds + (place < more))
+                for place, (offset, cell) in enumerate(kept)
+            ]
+            if turns:
+                yield [turn for turn in turns if turn[4]]
+            if left == 0:
+                return
+            first += step
+
+    def turns(self) -> Iterator[Turn]:
+        """Every variant in the plan's order, with its turns."""
+        if self.where or self.limit is not None or self.block > 1:
+            return itertools.chain.from_iterable(self.blocks())
+        per = self.per_variant
+        return ((place, cell, place * per, 1, per) for place, cell in enumerate(self.chosen.cells()))
 
 
 class Stream:
@@ -72,7 +114,6 @@ class Stream:
         self.parts = parts
         kinds = [axis.kind for axis in parts.space.axes]
         self._template_at = next((at for at, kind in enumerate(kinds) if kind in ("prompt", "template")), None)
-        self._per_variant = parts.per_variant
         self._head = f'{{"base_url":{encode_basestring_ascii(target.base_url)},'
         self._middle = f',"provider":{encode_basestring_ascii(target.provider)},"seed":'
         self._seeds = [(index, seed, _seed_text(seed)) for index, seed in enumerate(parts.seeds)]
@@ -82,13 +123,14 @@ class Stream:
         space = self.parts.space
         return Variant(space.id_of(cell), space.axes_of(cell))
 
-    def rendered(self, on_error: OnError | None = None) -> Iterator[Rendered]:
+    def rendered(self, on_error: OnError | None = None, turns: Iterable[Turn] | None = None) -> Iterator[Rendered]:
         """Every variant with its prompt; one that can't be rendered is told to `on_error`, or raised without."""
         recipes, shape_of, at = self.parts.recipes, self.parts.shaper.shape, self._template_at
         image_of = self.parts.image
         prompts = [recipe.prompt for recipe in recipes]
         prompt_of, picture = prompts[0], None
-        for place, cell in self.parts.cells():
+        for turn in self.parts.turns() if turns is None else turns:
+            cell = turn[1]
             try:
                 prompt = prompt_of(cell) if at is None else prompts[cell[at].index](cell)
                 if image_of is not None:
@@ -97,9 +139,9 @@ class Stream:
                 named = self._naming(error, cell)
                 if on_error is None:
                     raise named from error
-                on_error(named, place, cell)
+                on_error(named, cell)
                 continue
-            yield place, cell, prompt, shape_of(cell), picture
+            yield turn, prompt, shape_of(cell), picture
 
     def prefix(self, prompt: str, shape: Shape, picture: Picture | None, draw: int = 0) -> bytes:
         """The canonical JSON of a request up to its seed (see `identity.payload`)."""
@@ -110,41 +152,49 @@ class Stream:
             head += f'"image":{encode_basestring_ascii(picture.identity)},'
         return (head + shape.head + encode_basestring_ascii(prompt) + self._middle).encode()
 
-    def hashes(self, rendered: Rendered) -> list[bytes]:
-        """The request hashes of one variant, as bytes, in the plan's order: seeds, and for each its draws."""
-        _, _, prompt, shape, picture = rendered
+    def hashes(self, rendered: Rendered) -> Iterator[bytes]:
+        """The request hashes of one variant, as bytes: its seeds, and for each its draws."""
+        _, prompt, shape, picture = rendered
         seeds = self._seeds if shape.seed is None else self.seeds_of(shape)
         draws = self._experiment.draws
         if draws == 1 and len(seeds) == 1:
-            return [sha256(self.prefix(prompt, shape, picture) + seeds[0][2]).digest()]
-        starts = [sha256(self.prefix(prompt, shape, picture, draw)) for draw in range(draws)]
-        found = []
+            yield sha256(self.prefix(prompt, shape, picture) + seeds[0][2]).digest()
+            return
+        starts = [sha256(self.prefix(prompt, shape, picture, draw)) for draw in range(min(draws, STARTS))]
         for _, _, text in seeds:
-            for start in starts:
-                hash_ = start.copy()
-                hash_.update(text)
-                found.append(hash_.digest())
-        return found
+            for draw in range(draws):
+                start = starts[draw].copy() if draw < STARTS else sha256(self.prefix(prompt, shape, picture, draw))
+                start.update(text)
+                yield start.digest()
 
     def seeds_of(self, shape: Shape) -> Sequence[tuple[int | None, int | None, bytes]]:
         """Seed index, seed and its JSON with the closing brace; a seed given as a parameter is the only one."""
         return self._seeds if shape.seed is None else [(0, shape.seed, _seed_text(shape.seed))]
 
-    def requests(self) -> Iterator[Request]:
-        """Every request; `sequence` is its place in the whole plan, whatever `--where` leaves out."""
-        every = (request for rendered in self.rendered() for request in self._requests_of(rendered))
-        return every if self.parts.limit is None else islice(every, self.parts.limit)
+    def requests(self, *, by_variant: bool = False) -> Iterator[Request]:
+        """Every request in the sending order, or variant by variant."""
+        if by_variant or self.parts.block == 1:
+            for rendered in self.rendered():
+                yield from islice(self._requests_of(rendered), rendered[0][4])
+            return
+        for block in self.parts.blocks():
+            waiting = [(self._requests_of(rendered), rendered[0][4]) for rendered in self.rendered(turns=block)]
+            for turn in itertools.count(1):
+                for requests, _ in waiting:
+                    yield next(requests)
+                waiting = [each for each in waiting if each[1] > turn]
+                if not waiting:
+                    break
 
     def _requests_of(self, rendered: Rendered) -> Iterator[Request]:
-        place, cell, prompt, shape, picture = rendered
+        (_, cell, sequence, step, _), prompt, shape, picture = rendered
         space, namer, draws = self.parts.space, self.parts.namer, self._experiment.draws
         template = self._recipe(cell).template
         variant_id = sha256(space.canonical(cell).encode()).hexdigest()[:ID_LENGTH]
         variant = Variant(variant_id, space.axes_of(cell))
         named = namer.of_variant(cell, variant_id)
         used = space.used(cell)
-        sequence = place * self._per_variant
-        digests = iter(self.hashes(rendered))
+        digests = self.hashes(rendered)
         for seed_index, seed, _ in self._seeds if shape.seed is None else self.seeds_of(shape):
             for draw in range(draws):
                 yield Request(  # by position: by keyword costs a tenth more
@@ -169,7 +219,7 @@ class Stream:
                     used,
                     namer.name(named, cell, variant_id, seed, draw),
                 )
-                sequence += 1
+                sequence += step
 
     def first_request(self, rendered: Rendered) -> Request:
         """One request of a variant, for what all of them share."""
@@ -177,7 +227,7 @@ class Stream:
 
     def names(self, rendered: Rendered) -> Iterator[str]:
         """The names under results/ of a variant's requests."""
-        _, cell, _, shape, _ = rendered
+        (_, cell, *_), _, shape, _ = rendered
         namer, variant_id = self.parts.namer, self.parts.space.id_of(cell)
         named = namer.of_variant(cell, variant_id)
         for _, seed, _ in self.seeds_of(shape):

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptlab.errors import InputError, Problem, Problems
@@ -16,6 +17,7 @@ from .checks import said
 from .merging import Shape
 from .pairs import PairWatch
 from .product import Cell
+from .samecalls import SameCalls
 from .seen import Seen
 from .stream import Rendered, Stream
 
@@ -138,7 +140,7 @@ class Surveyor:
         self._target = target
         self._report = report
         self._seen = Seen(expected)
-        namer = stream.parts.namer
+        namer, shaper = stream.parts.namer, stream.parts.shaper
         self._names: Seen | None = None if namer.certain else Seen(expected)
         self._sayings: dict[str, _Saying] = {}
         self._sums: dict[str, _Sum] = {}
@@ -148,6 +150,7 @@ class Surveyor:
         self._models: Counter[str] = Counter()
         self._repeated: dict[bytes, int] = {}  # the first repeated hashes, and the place of their second variant
         self._pairs = PairWatch(stream.parts.space, report.experiment.design)
+        self._calls = SameCalls(stream.parts.space, target.provider, report, expected) if shaper.may_drop else None
         self._variants = self._requests = self._images = self._longest = 0
         capabilities = target.capabilities
         self._most = capabilities.max_prompt
@@ -157,21 +160,26 @@ class Surveyor:
     def run(self, at_most: int) -> Survey:
         """Survey at most so many requests."""
         parts = self._stream.parts
-        limit = at_most if parts.limit is None else min(at_most, parts.limit)
         complete = True
         for rendered in self._stream.rendered(self._failed):
-            if self._requests >= limit:
-                complete = parts.limit is not None and self._requests >= parts.limit
+            if self._requests >= at_most:
+                complete = False
                 break
-            self._take(rendered, limit - self._requests)
+            turns = min(rendered[0][4], at_most - self._requests)
+            complete = turns == rendered[0][4]
+            self._take(rendered, turns)
         if complete and parts.limit is None and not parts.where:
             self._say_overrides()
             self._say_pairs()
+        if parts.where and not self._variants and not self._sayings and parts.limit != 0:
+            self._say("matches-nothing", "--where leaves no variant: nothing that is planned meets all of it", None)
+        if self._calls is not None:
+            self._calls.say(self._say)
         duplicates = self._name_repeats()
         return self._survey(duplicates, complete)
 
-    def _take(self, rendered: Rendered, left: int) -> None:
-        place, cell, prompt, shape, _ = rendered
+    def _take(self, rendered: Rendered, turns: int) -> None:
+        (place, cell, *_), prompt, shape, picture = rendered
         self._variants += 1
         if len(prompt) > self._longest:
             self._longest = len(prompt)
@@ -182,26 +190,25 @@ class Surveyor:
         total = self._shapes.get(shape) or self._see_shape(rendered)
         if self._pairs.open:
             self._pairs.see(cell)
-        add, requests, fresh = self._seen.add, 0, 0
-        for digest in self._stream.hashes(rendered):
-            if requests == left:
-                break
-            requests += 1
+        add, fresh = self._seen.add, 0
+        for digest in islice(self._stream.hashes(rendered), turns):
             if add(int.from_bytes(digest[:8], "big")):
                 fresh += 1
             elif len(self._repeated) < NAMED:
                 self._repeated.setdefault(digest, place)
-        self._requests += requests
-        self._images += requests * shape.n
+        self._requests += turns
+        self._images += turns * shape.n
         total.requests += fresh
         total.images += fresh * shape.n
+        if self._calls is not None:
+            self._calls.see(cell, shape, prompt, picture, fresh)
         if self._names is not None:
             self._see_names(self._names, rendered)
 
     # --- what one variant tells ---------------------------------------------------------------------------------
 
     def _see_shape(self, rendered: Rendered) -> _Sum:
-        shape = rendered[3]
+        shape = rendered[2]
         total = self._sums.get(shape.price_key)
         if total is None:
             total = self._sums[shape.price_key] = _Sum(self._target.price(self._stream.first_request(rendered)))
@@ -232,16 +239,15 @@ class Surveyor:
                 self._say("prompt-and-negative", message, self._prompt_place(cell), warning=True)
 
     def _see_names(self, names: Seen, rendered: Rendered) -> None:
-        for name in self._stream.names(rendered):
+        (_, cell, *_, turns), *_ = rendered
+        for name in islice(self._stream.names(rendered), turns):
             if not names.add(_short_hash(name)):
-                message = (
-                    f"files: two images of this experiment would both be called '{name}' ({self._named(rendered[1])})"
-                )
+                message = f"files: two images of this experiment would both be called '{name}' ({self._named(cell)})"
                 self._say(
                     "colliding-names", f"{message}; name every axis, {{seed}} and {{draw}}", self._report.place("files")
                 )
 
-    def _failed(self, error: InputError, place: int, cell: Cell) -> None:
+    def _failed(self, error: InputError, cell: Cell) -> None:
         for problem in error.problems:
             source = problem.source
             if source is None and problem.path and problem.line:
@@ -251,11 +257,15 @@ class Surveyor:
     # --- at the end -----------------------------------------------------------------------------------------------
 
     def _say_overrides(self) -> None:
+        effective = self._stream.parts.shaper.effective
         for index, override in enumerate(self._report.experiment.override):
+            place = override.place or self._report.place("override", index)
             if index not in self._overrides:
-                place = override.place or self._report.place("override", index)
                 message = f"override {said(override.match)} matches no variant that the skips and the design leave"
                 self._say("matches-nothing", message, place, warning=True)
+            elif index not in effective:
+                message = f"override {said(override.match)} changes nothing: all it says is so already, or comes later"
+                self._say("no-effect", message, place, warning=True)
 
     def _say_pairs(self) -> None:
         if axes := self._pairs.without():
@@ -273,11 +283,12 @@ class Surveyor:
         last = max(self._repeated.values())
         names: dict[bytes, dict[str, None]] = {digest: {} for digest in self._repeated}
         for rendered in self._stream.rendered(lambda *_: None):
-            if rendered[0] > last:
+            place, cell, *_, turns = rendered[0]
+            if place > last:
                 break
-            for digest in self._stream.hashes(rendered):
+            for digest in islice(self._stream.hashes(rendered), turns):
                 if digest in names:
-                    names[digest].setdefault(self._named(rendered[1]))
+                    names[digest].setdefault(self._named(cell))
         found = tuple(Duplicate(digest.hex(), tuple(shared)) for digest, shared in names.items())
         repeats = self._requests - len(self._seen)
         first = " and ".join(found[0].variants[:2]) if len(found[0].variants) > 1 else f"{found[0].variants[0]}, twice"
@@ -316,7 +327,7 @@ class Surveyor:
         self._saying(code).add(problem)
 
     def _saying(self, code: str) -> _Saying:
-        return self._sayings.setdefault(code, _Saying(FILES_SAID if code == "missing-image" else SAID))
+        return self._sayings.setdefault(code, _Saying(FILES_SAID if code in ("missing-image", "bad-image") else SAID))
 
     def _named(self, cell: Cell) -> str:
         return self._stream.variant(cell).name or "the only variant"

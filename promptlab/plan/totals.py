@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 
 from promptlab.model import Matcher
 
@@ -35,16 +34,10 @@ def count_parts(parts: Parts, where: Sequence[Matcher], limit: int | None) -> Co
         count = Count(found.cells, found.cells * per, found.weight * per, found.exact)
         if limit is None or (count.exact and count.requests <= limit):
             return count
-    chosen = replace(parts, where=tuple(parts.space.test(matcher) for matcher in where))
-    return _walk((parts.shaper.shape(cell).n for _, cell in chosen.cells()), parts.per_variant, limit)
-
-
-def _walk(images_each: Iterator[int], per: int, limit: int | None) -> Count:
-    """Count variants by what a request of each makes, until `limit` requests are full."""
-    if limit is not None:
-        images_each = islice(images_each, -(-limit // per))
-    variants = images = last = 0
-    for each in images_each:
-        variants, images, last = variants + 1, images + each * per, each
-    over = 0 if limit is None else max(0, variants * per - limit)
-    return Count(variants, variants * per - over, images - over * last)
+    chosen = replace(parts, where=tuple(parts.space.test(matcher) for matcher in where), limit=limit)
+    variants = requests = images = 0
+    for _, cell, _, _, turns in chosen.turns():
+        variants += 1
+        requests += turns
+        images += turns * parts.shaper.images(cell)
+    return Count(variants, requests, images)

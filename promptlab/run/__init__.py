@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .alerts import alerts_of, deliver
     from .consent import Ahead, Confirm
     from .events import Finished, Listener, Message, Planned, RunEvent, Summary, Waiting
+    from .marking import choose_images
     from .options import Options
     from .previewing import PlanChoice, Preview, preview
     from .rows import request_of
@@ -38,6 +39,7 @@ __all__ = [
     "Summary",
     "Waiting",
     "alerts_of",
+    "choose_images",
     "compare_revision",
     "deliver",
     "prepare",
@@ -62,6 +64,7 @@ _HOME = {
     **dict.fromkeys(("Job", "Studio", "prepare"), "studio"),
     **dict.fromkeys(("alerts_of", "deliver"), "alerts"),
     **dict.fromkeys(("template_blame", "template_diff", "template_log", "template_uses"), "versions"),
+    "choose_images": "marking",
     "request_of": "rows",
     "summarise": "summary",
 }

@@ -150,7 +150,7 @@ def _pinned_axis(axis: Axis, commit: str) -> Axis:
 def _requests(plan: Plan) -> Iterator[tuple[str, tuple[str, tuple[str, ...]]]]:
     """Variant id → its name and request hashes."""
     id_, name, hashes = None, "", list[str]()
-    for request in plan.requests():
+    for request in plan.requests(by_variant=True):
         if request.variant.id != id_:
             if id_ is not None:
                 yield id_, (name, tuple(hashes))

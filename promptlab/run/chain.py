@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from promptlab.model import ImageSource
+from promptlab.errors import InputError
+from promptlab.model import ImageSource, Matcher
 from promptlab.plan import Chain, ChainImage
-from promptlab.spec import matches
+from promptlab.spec import matches, resolve
+from promptlab.spec.matcher import Values
 
 if TYPE_CHECKING:
     from promptlab.log import Log
@@ -37,16 +40,30 @@ def chain_of(open_log: Callable[[], Log | None], open_store: Callable[[], Store]
             for run in log.runs(experiment=source.chain):
                 rows = list(log.rows(_IMAGES, (run.id,)))
                 if rows and run.kind != "verify":
-                    return list(_picked(source, rows, open_store()))
+                    where = _resolved(source, log.axis_values(run.id))
+                    return list(_picked(source, where, rows, open_store()))
         return []
 
     return look
 
 
-def _picked(source: ImageSource, rows: list[tuple[str, str | None, str | None]], store: Store) -> Iterator[ChainImage]:
+def _resolved(source: ImageSource, values: Values) -> tuple[Matcher, ...]:
+    """The chain's `where` against what that run planned; InputError at its place for what is not there."""
+    try:
+        return resolve(source.where, values, f"image: where, in experiment '{source.chain}'")
+    except InputError as error:
+        if (at := source.place) is None:
+            raise
+        placed = [replace(p, path=at.path, line=at.line, column=at.column) for p in error.problems]
+        raise InputError(placed) from None
+
+
+def _picked(
+    source: ImageSource, where: Sequence[Matcher], rows: list[tuple[str, str | None, str | None]], store: Store
+) -> Iterator[ChainImage]:
     for sha256, axes_text, mark in rows:
         axes = json.loads(axes_text or "{}")
-        if (source.pick == "kept" and mark != "keep") or not matches(source.where, axes):
+        if (source.pick == "kept" and mark != "keep") or not all(matches(matcher, axes) for matcher in where):
             continue
         if (path := store.path(sha256)) is not None:
             yield ChainImage(sha256[:ID_LENGTH], path, sha256, axes)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import getpass
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptlab.errors import InputError
-from promptlab.model import Matcher
 from promptlab.run.studio import Job, Studio, prepare
-from promptlab.spec import matches, parse_matcher
 
 if TYPE_CHECKING:
-    from promptlab.log import Log, Spent
+    from promptlab.log import Spent
     from promptlab.log.reader import LogReader
+    from promptlab.spec import Where
 
 __all__ = ["experiment", "mark", "open_log", "usage"]
 
@@ -28,7 +27,7 @@ def experiment(
     name: str = "untitled",
     studio: Path | str | None = None,
     provider: str | None = None,
-    where: str | Matcher | Sequence[str | Matcher] = (),
+    where: Where = (),
     limit: int | None = None,
     key_needed: bool = True,
     environ: Mapping[str, str] | None = None,
@@ -51,14 +50,9 @@ def experiment(
         return content if file == path else read_bytes(file)
 
     return prepare(
-        path, studio=opened, provider=provider, where=_matchers(where), limit=limit, key_needed=key_needed,
+        path, studio=opened, provider=provider, where=where, limit=limit, key_needed=key_needed,
         environ=environ, read=read,
     )  # fmt: skip
-
-
-def _matchers(where: str | Matcher | Sequence[str | Matcher]) -> list[Matcher]:
-    found = [where] if isinstance(where, str | Mapping) else where
-    return [parse_matcher(each) if isinstance(each, str) else each for each in found]
 
 
 def _folder(studio: Path | str | None) -> Path:
@@ -121,7 +115,7 @@ def mark(
     mark: Literal["keep", "reject"] | None,
     images: Sequence[str] = (),
     *,
-    where: str | Sequence[str] = (),
+    where: Where = (),
     by: str | None = None,
     tags: Sequence[str] | None = None,
     note: str | None = None,
@@ -130,24 +124,13 @@ def mark(
 ) -> int:
     """Mark images of a run as `keep` or `reject`, or with None take the mark away; gives how many that were.
 
-    `images` are names, ids, hashes or variants, with * and ?; `where` picks variants (`look=neon`). InputError for a
-    name that is none, and where nothing is chosen at all.
+    `images` are names, ids, hashes or variants, with * and ?; `where` picks variants (`look=neon,item=S-*`); of both,
+    what both pick. InputError for a name that is none, and where nothing is chosen at all.
     """
-    if not images and not where:
-        raise InputError("say which images: names, or `where`")
+    from promptlab.run.marking import choose_images
+
     opened = Studio.open(_folder(studio), db=db)
     with opened.log(create=False) as log:
-        run_id = log.find_run(run).id
-        chosen = dict.fromkeys(log.match_images(run_id, images) if images else ())
-        if where:
-            chosen.update(dict.fromkeys(_images_where(log, run_id, where)))
+        chosen = choose_images(log, log.find_run(run).id, images, where)
         who = by or opened.settings.user or getpass.getuser()
-        return log.set_marks(list(chosen), mark, by=who, tags=tags, note=note)
-
-
-def _images_where(log: Log, run_id: str, where: str | Sequence[str]) -> Iterator[str]:
-    matchers = _matchers(where)
-    found = [id_ for id_, axes in log.image_axes(run_id) if all(matches(matcher, axes) for matcher in matchers)]
-    if not found:
-        raise InputError(f"`where` matches no image of run {run_id}", code="no-such-image")
-    return iter(found)
+        return log.set_marks(chosen, mark, by=who, tags=tags, note=note)

@@ -273,8 +273,9 @@ def _forecast(job: Job, rate: RateLimits, requests: int, seconds: float) -> floa
 
 def _choices(job: Job, requests: int, credits: float | None, seconds: float) -> tuple[PlanChoice, ...]:
     """Where no plan is named, what each of the plans for sale would mean (PROVIDERS.md: data, not advice)."""
-    if job.endpoint.plan is not None or job.endpoint.simulated or credits is None or not requests:
+    if job.endpoint.plan is not None or credits is None or not requests:
         return ()
+    seconds = SECONDS_EACH if job.endpoint.simulated else seconds  # what is simulated says nothing about real time
     choices = []
     for plan in plans(job.studio.settings.plans).values():
         if not plan.usd_per_credit:

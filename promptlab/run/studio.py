@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptlab.errors import InputError, Problem
-from promptlab.model import Experiment, Matcher, Parameter
+from promptlab.model import Experiment, Parameter
 from promptlab.spec import Settings, find_studio, load_settings
 from promptlab.spec.files import Reader, read_bytes
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from promptlab.plan import Plan
     from promptlab.prompts import Library
     from promptlab.providers import Endpoint
+    from promptlab.spec import Where
     from promptlab.store import Store
 
 __all__ = ["Job", "Studio", "prepare"]
@@ -100,7 +101,7 @@ def prepare(
     studio: Studio | None = None,
     provider: str | None = None,
     db: Path | None = None,
-    where: Sequence[Matcher] = (),
+    where: Where = (),
     limit: int | None = None,
     key_needed: bool = True,
     environ: Mapping[str, str] | None = None,
@@ -108,7 +109,8 @@ def prepare(
 ) -> Job:
     """Load and check an experiment file; InputError holds every problem found, and nothing has been sent.
 
-    The provider is, strongest first: the flag, the experiment's own, the studio's. `key_needed` is off for a plan,
+    The provider is, strongest first: the flag, the experiment's own, the studio's. `where` is a text as the flag takes
+    it (`look=neon,item=S-*`), a matcher, or several of them, all of which must match. `key_needed` is off for a plan,
     which sends nothing. `read` gives the bytes of a file, where an experiment is not on disk.
     """
     from promptlab.plan import Target, make_plan
@@ -154,7 +156,8 @@ def prepare(
 
 #: Faults of templates and parameters, which are so whatever else of the file is missing.
 _ALWAYS = ("template-", "bad-parameter", "unknown-parameter", "computed-include", "front-matter", "unknown-filter",
-           "unknown-test", "undefined-macro", "variable-type", "missing-image", "no-edit", "no-async")  # fmt: skip
+           "unknown-test", "undefined-macro", "variable-type", "missing-image", "bad-image", "no-edit",
+           "no-async")  # fmt: skip
 
 
 def still_true(problems: Sequence[Problem], missing: frozenset[str]) -> list[Problem]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .codes import CODES
     from .load import RowFilter, load_experiment, load_text
-    from .matcher import matches, parse_matcher
+    from .matcher import Where, matches, parse_matcher, resolve
     from .names import nearest
     from .positions import position_in_file
     from .report import split_lines
@@ -26,6 +26,7 @@ __all__ = [
     "Caps",
     "RowFilter",
     "Settings",
+    "Where",
     "experiment_schema",
     "find_studio",
     "load_experiment",
@@ -35,6 +36,7 @@ __all__ = [
     "nearest",
     "parse_matcher",
     "position_in_file",
+    "resolve",
     "split_lines",
 ]
 
@@ -44,6 +46,7 @@ _HOME = {
     "Caps": "settings",
     "RowFilter": "load",
     "Settings": "settings",
+    "Where": "matcher",
     "experiment_schema": "schema",
     "find_studio": "studio",
     "load_experiment": "load",
@@ -54,6 +57,7 @@ _HOME = {
     "parse_matcher": "matcher",
     "position_in_file": "positions",
     "split_lines": "report",
+    "resolve": "matcher",
 }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -16,7 +15,7 @@ from promptlab.model import Axis, Matcher, Parameter, Place, Value
 
 from .files import MAX_ROWS_BYTES, Files
 from .forms import ExperimentForm, FieldsForm, RowsForm, ValuesForm
-from .names import quoted
+from .names import all_differ, quoted
 from .params import read_param, resolve_name
 from .report import Report
 from .rows import FORMATS, Row, id_column, read_rows
@@ -235,11 +234,12 @@ class AxisBuilder:
             self.report.add("bad-id", f"this row has no text in the column {column!r}, which names it", place)
             return None
         if is_text:
-            return Value(id_, id_, _NO_FIELDS, place=place)
+            return Value(id_, id_, _NO_FIELDS, (), _NO_FIELDS, place)
         if "negative_prompt" in cells or "params" in cells:
             return self._special(id_, dict(cells), place)
         text = cells.get("text", id_)
-        return Value(id_, text if isinstance(text, str) else id_, cells, place=place)
+        # Said, since a million rows would each make an empty map of parameters of their own.
+        return Value(id_, text if isinstance(text, str) else id_, cells, (), _NO_FIELDS, place)
 
     def _special(self, id_: str, cells: dict[str, Any], place: Place) -> Value:
         """A row whose `negative_prompt` adds to the base and whose `params` override."""
@@ -297,8 +297,7 @@ class AxisBuilder:
 
     def _warn_alike(self, values: list[Value]) -> None:
         """Ids that a reader takes for one: they differ in case, spaces or the way a letter is composed only."""
-        keys = array("q", (hash(_folded(value.id)) for value in values))
-        if len(set(keys)) == len(values):
+        if all_differ(hash(_folded(value.id)) for value in values):
             return  # as in nearly every file; only numbers were kept, since it may have a million rows
         folded: dict[str, Value] = {}
         for value in values:

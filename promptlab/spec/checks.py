@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from promptlab.model import Axis, Place
 
 from .extends import SOURCES
-from .forms import ExperimentForm, RowsForm, SampleForm, ValuesForm
+from .forms import ExperimentForm, ImageForm, RowsForm, SampleForm, ValuesForm
 from .names import did_you_mean, listed, quoted
 from .report import Report
 from .tree import Map, Seq
 
 __all__ = ["check"]
 
-#: The ids of every axis, in order.
-Known = Mapping[str, Mapping[str, None]]
+#: The ids of every axis, in order; None where only the log knows them (the images of a chain).
+Known = Mapping[str, Mapping[str, None] | None]
 
 #: Repeats beyond this are named in the plan.
 MANY = 16
 _FILE_PARTS = ("seed", "draw", "position", "ext")
+#: The axis whose values are the images that a chain edits; the plan knows their ids and checks them.
+CHAIN_AXIS = "source"
 
 
 def check(whole: Map, root: Map, form: ExperimentForm, axes: tuple[Axis, ...], report: Report) -> None:
@@ -29,7 +31,11 @@ def check(whole: Map, root: Map, form: ExperimentForm, axes: tuple[Axis, ...], r
     `whole` is the tree as written, `root` what is right of it and has become `form`.
     """
     _source(whole, report)
-    known: Known = {axis.name: dict.fromkeys(value.id for value in axis.values) for axis in axes}
+    named = {name for match in _matches(form) for name in match}  # a file of rows that none names is not held twice
+    known: dict[str, Mapping[str, None] | None]
+    known = {axis.name: dict.fromkeys(value.id for value in axis.values) if axis.name in named else {} for axis in axes}
+    if isinstance(form.image, ImageForm):
+        known.setdefault(CHAIN_AXIS, None)
     matchers = _Matchers(known, report)
     for position, match in enumerate(form.skip):
         matchers.check(match, root["skip"][position])
@@ -53,6 +59,14 @@ def check(whole: Map, root: Map, form: ExperimentForm, axes: tuple[Axis, ...], r
     _repeats(form, root, report)
     if form.files is not None and "files" in root:
         _files(form.files, root.value_place("files"), known, report)
+
+
+def _matches(form: ExperimentForm) -> Iterator[Iterable[str]]:
+    """The axes that each matcher of the experiment names."""
+    yield from form.skip
+    yield from (override.match for override in form.override)
+    yield form.baseline or ()
+    yield from (axis.when or () for axis in form.axes.values() if isinstance(axis, (RowsForm, ValuesForm)))
 
 
 def _source(root: Map, report: Report) -> None:
@@ -83,15 +97,14 @@ class _Matchers:
                     message = f"there is no axis {quoted(axis)}{advice}"
                     self.report.add("unknown-axis", message, raw.key_place(axis))
                 continue
-            for position, id_ in enumerate(ids):
-                if id_ not in self.known[axis]:
+            known = self.known[axis]
+            for position, id_ in enumerate(ids if known is not None else ()):
+                if known is not None and id_ not in known:
                     given = raw[axis]
                     place = Place(*given.marks[position][:3]) if isinstance(given, Seq) else raw.value_place(axis)
-                    self._unknown_id(axis, id_, place)
+                    self._unknown_id(axis, id_, known, place)
 
-    def _unknown_id(self, axis: str, id_: str, place: Place) -> None:
-        ids = self.known[axis]
-
+    def _unknown_id(self, axis: str, id_: str, ids: Mapping[str, None], place: Place) -> None:
         def message() -> str:
             advice = did_you_mean(id_, ids) or f"; there are {listed(ids)}"
             return f"the axis {axis} has no value {quoted(id_)}{advice}"

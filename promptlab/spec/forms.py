@@ -393,6 +393,11 @@ class ExperimentForm(Form):
     ) = Field(None, description="How many seeds, the same for every variant, or a list of them.")
     seed_base: Whole = Field(0, description="What derived seeds are derived from.")
     draws: Repeats = Field(1, description="How often the very same request is made.")
+    order: Annotated[Literal["interleaved", "by_variant"], choice("interleaved", "by_variant")] = Field(
+        "interleaved",
+        description="In which order requests are sent: every variant with its first seed, then with its second; or"
+        " all seeds of a variant together.",
+    )
     limits: LimitsForm | None = Field(None, description="The estimate may not pass these.")
     image: (
         Annotated[

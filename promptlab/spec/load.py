@@ -180,6 +180,7 @@ def _experiment(
         seeds=tuple(seeds) if isinstance(seeds, list) else seeds,
         seed_base=form.seed_base,
         draws=form.draws,
+        order=form.order,
         limits=_limits(form, root),
         files=form.files,
         provider=form.provider,

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from promptlab.cli import plan_command
 
 CLI = Callable[..., Any]
 
@@ -114,6 +118,24 @@ def test_parameters_are_checked_for_the_provider(case: str, experiment: CLI, cli
     assert not Path("promptlab.db").exists()
 
 
+def test_bounds_are_those_of_the_chosen_provider(experiment: CLI, cli: CLI) -> None:
+    """kairval's n is 1 to 4, openai's 1 to 10: each says its own, wherever the value stands, at the value."""
+    places = {
+        "params: {n: 11}": (2, 13),
+        "axes: {params.n: [2, 11]}": (2, 22),
+        "axes: {s: {a: {text: x, params: {n: 11}}}}": (2, 37),
+        "axes: {s: {values: {a: {text: x, params: {n: 11}}}}}": (2, 46),
+    }
+    for text, (line, column) in places.items():
+        for provider, bounds in (("kairval", "from 1 to 4"), ("openai", "from 1 to 10")):
+            prompt = "a {{ s }}" if "{s:" in text else "a teapot"
+            path = experiment(f"prompt: {prompt}\n{text}\nprovider: {provider}\n")
+            result = cli("plan", path)
+            assert result.err.startswith(f"experiments/exp.yaml:{line}:{column}: n is 11; it can be {bounds} [bad-par")
+    assert "from 1 to 10" in cli("plan", path, "--provider", "openai").err
+    assert "from 1 to 4" in cli("plan", path, "--provider", "simulator").err
+
+
 def test_front_matter_is_checked_too(studio: Path, experiment: CLI, cli: CLI) -> None:
     """A parameter of a template's front matter is an error in the template, with its line and a caret."""
     (studio / "templates" / "bad.j2").write_text("---\nparams: {aspect_ratio: 5:7}\n---\na teapot\n")
@@ -171,6 +193,27 @@ def test_choice_of_plans(experiment: CLI, cli: CLI, studio: Path) -> None:
     out = cli("plan", path).out
     assert "200,000 credits, ~$2,400 under enterprise" in out
     assert "time: about 40 min" in out
+
+
+def test_dollars_are_told_for_what_is_simulated_too(experiment: CLI, cli: CLI, studio: Path) -> None:
+    """What the plans for sale would ask for it; with a plan named, its price."""
+    path = experiment("prompt: a {{ s }}\naxes: {s: [p, q, r]}\nseeds: 4\n")
+    assert "would cost: 600 credits; on Starter ~$12, Pro ~$9\n" in cli("plan", path).out
+    (studio / "promptlab.yaml").write_text("plan: pro\n")
+    assert "would cost: 600 credits, ~$9 under pro\n" in cli("plan", path).out
+
+
+def test_lines_end_between_words(experiment: CLI, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 80 columns no line of a plan is longer than the terminal, and no word is cut."""
+    path = experiment("prompt: a {{ s }}\naxes: {s: [p, q, r, t]}\nseeds: 1000\nprovider: kairval\n")
+    _, found = plan_command.look_ahead(path, provider=None, db=None)
+    plain = plan_command.describe(found)
+    assert max(map(len, plain.splitlines())) > 80
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setenv("COLUMNS", "80")
+    folded = plan_command.describe(found)
+    assert max(map(len, folded.splitlines())) <= 80
+    assert folded.split() == plain.split()
 
 
 def test_a_huge_product_is_counted_at_once(experiment: CLI, cli: CLI) -> None:

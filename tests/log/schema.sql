@@ -43,6 +43,14 @@ CREATE INDEX images_sha256 ON images(sha256) WHERE sha256 IS NOT NULL;
 
 CREATE INDEX images_status ON images(status) WHERE status <> 'stored';
 
+CREATE INDEX mark_events_batch ON mark_events(batch);
+
+CREATE INDEX mark_events_by ON mark_events("by");
+
+CREATE INDEX mark_events_image_id ON mark_events(image_id);
+
+CREATE INDEX mark_events_undoes ON mark_events(undoes) WHERE undoes IS NOT NULL;
+
 CREATE INDEX marks_by ON marks("by");
 
 CREATE INDEX marks_mark ON marks(mark);
@@ -206,6 +214,19 @@ CREATE TABLE inputs (
   sha256 TEXT NOT NULL,
   content TEXT,
   PRIMARY KEY (run_id, path, role)
+) STRICT;
+
+CREATE TABLE mark_events (
+  id TEXT PRIMARY KEY,
+  batch TEXT NOT NULL,
+  image_id TEXT NOT NULL REFERENCES images(id),
+  "by" TEXT NOT NULL,
+  mark TEXT,
+  tags TEXT,
+  note TEXT,
+  before TEXT,
+  undoes TEXT,
+  at TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE marks (

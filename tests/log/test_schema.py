@@ -66,7 +66,7 @@ def test_older_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "old.db"
     with Log.open(path) as log:
         log.use_experiment("kept", None, None, tmp_path)
-    newer = migrations.MIGRATIONS | {"002_votes": "CREATE TABLE votes (id TEXT PRIMARY KEY) STRICT;"}
+    newer = migrations.MIGRATIONS | {"901_votes": "CREATE TABLE votes (id TEXT PRIMARY KEY) STRICT;"}
     monkeypatch.setattr(migrations, "MIGRATIONS", newer)
     with Log.open(path, readonly=True) as log:
         assert log.value("SELECT count(*) FROM votes") == 0
@@ -79,7 +79,7 @@ def test_failed_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     path = tmp_path / "old.db"
     Log.open(path).close()
     before = schema(path)
-    broken = migrations.MIGRATIONS | {"002_broken": "CREATE TABLE half (id TEXT) STRICT; SELECT nonsense;"}
+    broken = migrations.MIGRATIONS | {"901_broken": "CREATE TABLE half (id TEXT) STRICT; SELECT nonsense;"}
     monkeypatch.setattr(migrations, "MIGRATIONS", broken)
     with pytest.raises(LogError, match="nonsense"):
         Log.open(path)
@@ -89,11 +89,11 @@ def test_failed_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_newer_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A log of a newer promptlab is refused, with what to do, and left alone."""
     path = tmp_path / "new.db"
-    newer = migrations.MIGRATIONS | {"002_votes": "CREATE TABLE votes (id TEXT PRIMARY KEY) STRICT;"}
+    newer = migrations.MIGRATIONS | {"901_votes": "CREATE TABLE votes (id TEXT PRIMARY KEY) STRICT;"}
     with monkeypatch.context() as patch:
         patch.setattr(migrations, "MIGRATIONS", newer)
         Log.open(path).close()
-    with pytest.raises(LogError, match=r"newer promptlab \(it has 002_votes\); upgrade"):
+    with pytest.raises(LogError, match=r"newer promptlab \(it has 901_votes\); upgrade"):
         Log.open(path)
 
 

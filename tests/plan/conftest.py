@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -79,6 +81,22 @@ CAPABILITIES = Capabilities(
 
 def price_of(request: Request) -> Price:
     return Price(credits=50.0 * request.n, usd=None, source="a table", dated="2026-01-01")
+
+
+def make_png(shade: int) -> bytes:
+    """A whole picture of one grey pixel."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
+    pixels = zlib.compress(bytes([0, shade]))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+@pytest.fixture(scope="session")
+def png() -> Callable[[int], bytes]:
+    return make_png
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ def full(plan, axis, match):
         design=Design("one_factor"),
         seeds=2,
         where=[match(style="photo")],
-        limit=3,
+        limit=2,
     )
 
 
@@ -41,7 +41,7 @@ def test_the_steps_come_in_the_order_of_the_language(full):
         ("seeds and draws", 10, "requests"),
         ("equal requests", 8, "requests"),
         ("--where", 6, "requests"),
-        ("--limit", 3, "requests"),
+        ("--limit", 2, "requests"),
     ]
 
 
@@ -50,8 +50,8 @@ def test_the_steps_come_in_the_order_of_the_language(full):
     [
         ("style=photo,item=a", True, "override", "n=2, negative_prompt + dull"),
         ("style=photo,item=b", True, "--where", "style=photo matches"),
-        ("style=photo,item=b", True, "--limit", "is among the first 3 requests"),
-        ("style=photo,item=c", False, "--limit", "is not among the first 3 requests"),
+        ("style=photo,item=b", True, "--limit", "is among the first 2 requests"),
+        ("style=photo,item=c", False, "--limit", "is not among the first 2 requests"),
         ("style=film,grain=fine,item=a", False, "--where", "does not match"),
         ("style=film,grain=fine,item=b", False, "design", "differs from the baseline in style, item"),
         ("style=film,grain=heavy,item=c", False, "skip", "grain=heavy, item=c matches"),

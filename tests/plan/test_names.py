@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptlab.plan.names import Pattern, slug, slugs
+from promptlab.plan.names import Pattern, Slugs, slug
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def test_a_slug_keeps_letters_and_digits(text, expected):
 @given(st.lists(st.text(), unique=True, max_size=8))
 def test_slugs_of_one_axis_differ_even_where_case_is_ignored(ids):
     """Different ids have different names, on a case-insensitive file system as well."""
-    made = slugs(ids)
+    made = [*map(Slugs(ids).of, ids)]
     assert len({name.casefold() for name in made}) == len(ids)
     assert all(re.fullmatch(r"[\w.-]+", name) and "_" not in name for name in made)
 

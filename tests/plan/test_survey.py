@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
@@ -139,10 +140,10 @@ def test_a_survey_stops_where_it_is_told_and_says_so(plan):
     assert (survey.requests, survey.variants, survey.complete) == (7, 1, False)
 
 
-def test_edits_render_their_source_and_hash_its_bytes(plan, axis, tmp_path):
+def test_edits_render_their_source_and_hash_its_bytes(plan, axis, tmp_path, png):
     """Relative to the experiment's file; a copy under another name is the same request."""
     (tmp_path / "photos").mkdir()
-    for name, data in (("a", b"one"), ("b", b"one"), ("c", b"two")):
+    for name, data in (("a", png(1)), ("b", png(1)), ("c", png(2))):
         (tmp_path / "photos" / f"{name}.png").write_bytes(data)
     what = replace(
         plan("{{ style }}", axis("style", ["warm"])).experiment,
@@ -159,7 +160,7 @@ def test_edits_render_their_source_and_hash_its_bytes(plan, axis, tmp_path):
     assert made.survey().distinct == 2
 
 
-def test_all_missing_images_are_reported_together(plan, axis, tmp_path):
+def test_all_missing_images_are_reported_together(plan, axis, tmp_path, png):
     """Each once, at the place of `image:`."""
     what = replace(
         plan("x").experiment,
@@ -170,7 +171,7 @@ def test_all_missing_images_are_reported_together(plan, axis, tmp_path):
         studio=tmp_path,
         seeds=3,
     )
-    (tmp_path / "b.png").write_bytes(b"x")
+    (tmp_path / "b.png").write_bytes(png(1))
     survey = plan(what).survey()
     assert [(p.code, p.line) for p in survey.errors] == [("missing-image", 4)] * 22
     assert "'a.png' is missing" in survey.errors[0].message
@@ -185,11 +186,18 @@ def test_all_missing_images_are_reported_together(plan, axis, tmp_path):
         ("empty.png", "bad-image"),
         ("large.png", "bad-image"),
         ("folder", "missing-image"),
+        ("page.png", "bad-image"),
+        ("half.png", "bad-image"),
+        ("old.gif", "bad-image"),
+        ("data:text/html,<p>no</p>", "bad-image"),
     ],
 )
-def test_a_source_that_cannot_be_used_is_an_error(plan, experiment, tmp_path, text, code):
-    """Found in the plan, not at the provider."""
+def test_a_source_that_cannot_be_used_is_an_error(plan, experiment, tmp_path, text, code, png):
+    """Found in the plan, not by the run or at the provider."""
     (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "page.png").write_bytes(b"<html>not found</html>")
+    (tmp_path / "half.png").write_bytes(png(1)[:-20])
+    (tmp_path / "old.gif").write_bytes(b"GIF89a\x01\x00\x01\x00\x00\x00\x00;")
     (tmp_path / "folder").mkdir()
     with (tmp_path / "large.png").open("wb") as file:
         file.truncate(LARGEST + 1)
@@ -197,14 +205,30 @@ def test_a_source_that_cannot_be_used_is_an_error(plan, experiment, tmp_path, te
     assert codes(plan(what).survey()) == [(code, "error")]
 
 
-def test_urls_hash_as_text_and_data_uris_as_their_bytes(plan, experiment, tmp_path):
+def test_all_bad_images_are_reported_together_at_their_place(plan, axis, tmp_path):
+    """Files that are there and can't be used: each once, where `image:` stands."""
+    for number in range(3):
+        (tmp_path / f"{number}.png").write_bytes(b"not a picture %d" % number)
+    what = replace(
+        plan("x").experiment,
+        source=Source("prompt", "{{ style }}"),
+        axes=(axis("item", ["0", "1", "2", "3"]), axis("style", ["x", "y"])),
+        image=ImageSource("{{ item }}.png", place=Place("e.yaml", 4, 8)),
+        path=tmp_path / "e.yaml",
+        studio=tmp_path,
+    )
+    found = [(problem.code, problem.line, problem.column) for problem in plan(what).survey().errors]
+    assert sorted(found) == [("bad-image", 4, 8)] * 3 + [("missing-image", 4, 8)]
+
+
+def test_urls_hash_as_text_and_data_uris_as_their_bytes(plan, experiment, tmp_path, png):
     """A data: URI and a file of the same bytes are one request; a URL is its text."""
-    (tmp_path / "a.png").write_bytes(b"hello")
+    (tmp_path / "a.png").write_bytes(png(7))
 
     def one(text):
         return next(plan(replace(experiment("x"), image=ImageSource(text), path=tmp_path / "e.yaml")).requests())
 
-    file, data = one("a.png"), one("data:image/png;base64,aGVsbG8=")
+    file, data = one("a.png"), one(f"data:image/png;base64,{base64.b64encode(png(7)).decode()}")
     assert file.request_hash == data.request_hash
     assert file.image_sha256 == data.image_sha256
     url = one("https://example.org/a.png")
@@ -239,3 +263,11 @@ def test_memory_does_not_grow_with_the_plan(plan, axis):
 
     peak(10)
     assert peak(80) - peak(10) < 16 * 7000 + 200_000
+
+
+def test_a_where_that_leaves_nothing_is_an_error(plan, match):
+    """Each condition names what is there, and no variant meets all of them: said, rather than a run of nothing."""
+    for more in ({"where": ["style=film", "style=photo"]},
+                 {"where": "style=film,item=stool", "skip": (match(style="film", item="stool"),)}):  # fmt: skip
+        assert codes(plan(**more).survey()) == [("matches-nothing", "error")]
+    assert plan(where="style=film", limit=0).survey().errors == []

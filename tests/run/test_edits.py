@@ -7,10 +7,6 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from promptlab.errors import InputError
-
 
 def test_a_file_is_sent_as_plain_base64_and_its_bytes_are_kept(lab: Any, api: Any) -> None:
     """The guide's form, with strength swept as an axis; the source is in the store and named in the rows."""
@@ -61,9 +57,9 @@ def test_a_source_that_is_no_image_or_missing_is_an_error_before_anything_is_sen
     """Exit 2, nothing sent, and no run stays behind as running."""
     (lab.folder / "experiments" / "source.png").write_bytes(b"<html>no</html>")
     lab.experiment(image="source.png", prompt='"make it blue"', axes="{params.strength: [0.2, 0.5]}")
-    with pytest.raises(InputError, match="no image that can be edited"):
-        lab.run()
-    assert lab.rows("SELECT status FROM runs") == ["interrupted"]
+    code, _, err = lab.cli("run", "experiments/exp.yaml", "--yes")
+    assert (code, "'source.png' is not an image that can be edited" in err) == (2, True)
+    assert not (lab.folder / "promptlab.db").exists()
     (lab.folder / "experiments" / "source.png").unlink()
     code, _, err = lab.cli("run", "experiments/exp.yaml", "--yes")
     assert code == 2
@@ -126,6 +122,28 @@ def test_a_chain_edits_the_kept_images_of_an_earlier_experiment(lab: Any, api: A
     sent = {call.body["image"] for call in api.calls if "image" in call.body}
     assert len(sent) == 2
     assert lab.run("chained").cached == 2
+
+
+def test_what_a_chain_does_not_have_is_named(lab: Any, api: Any) -> None:
+    """An axis or id of its `where` that the earlier run had not, an image that only a skip names: with the nearest."""
+    lab.experiment(prompt='"{{ look }}"', axes="{look: [warm, cold]}")
+    lab.run()
+    for where, words in (("{lok: warm}", "no axis 'lok'; did you mean 'look'?"),
+                         ("{look: wram}", "'look' has no value 'wram'; did you mean 'warm'?")):  # fmt: skip
+        chain(lab, f"{{from: exp, where: {where}}}")
+        code, _, err = lab.cli("plan", "experiments/chained.yaml")
+        assert (code, words in err) == (2, True), err
+        assert "experiments/chained.yaml:" in err
+    chain(lab, "{from: exp}")
+    path = lab.folder / "experiments" / "chained.yaml"
+    plain = path.read_text()
+    path.write_text(plain + "skip: [{source: nope}]\n")
+    code, _, err = lab.cli("plan", "experiments/chained.yaml")
+    assert (code, "'source' has no value 'nope'" in err) == (2, True), err
+    sha256 = lab.rows("SELECT sha256 FROM images ORDER BY 1")[0]
+    path.write_text(plain + f"skip: [{{source: {sha256[:12]}}}]\nfiles: '{{source}}_{{position}}.{{ext}}'\n")
+    code, out, _ = lab.cli("plan", "experiments/chained.yaml")
+    assert (code, "1 variant" in out) == (0, True)
 
 
 def test_a_chain_takes_the_latest_run_and_a_repeated_one_changes_nothing(lab: Any, api: Any) -> None:
