@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -101,9 +102,16 @@ class Elsewhere:
             raise OSError("no such name")
         return self.names[host]
 
-    async def open(self, address: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def open(self, address: str, port: int) -> socket.socket:
         self.opened.append(address)
-        return await asyncio.open_connection("127.0.0.1", self.port)
+        sock = socket.socket()
+        sock.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self.port))
+        except OSError:
+            sock.close()
+            raise
+        return sock
 
 
 class Kit:

@@ -292,7 +292,7 @@ def test_a_deadline_for_the_whole(kit: Any) -> None:
     async def run() -> None:
         async with kit.serve(drip) as server:
             error = await refusal(server.url, server.url + "/x", DownloadLimits(total_s=0.1))
-            assert (error.kind, error.retryable) == ("network", True)
+            assert (error.kind, error.retryable) == ("cut", True)
 
     asyncio.run(run())
 
