@@ -135,7 +135,7 @@ def test_refused_and_unknown_hosts_were_certainly_not_sent(kit: Any) -> None:
         assert not unknown.value.sent
         async with kit.serve(kit.answer()) as server:
             with pytest.raises(SendError, match="TLS") as plain:
-                await send(server.url.replace("http:", "https:"))
+                await send(server.url.replace("http:", "https:"), connect_timeout=0.2)
             assert not plain.value.sent
 
     asyncio.run(run())
