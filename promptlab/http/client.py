@@ -360,7 +360,7 @@ def _send_error(error: BaseException, origin: Origin) -> SendError:
         return SendError("the request could not be written as HTTP", sent=True)  # its text may quote a header
     if isinstance(error, (httpx.TimeoutException, TimeoutError)):
         return SendError(
-            f"{origin.host} did not answer in time: {error or 'the whole answer took too long'}", sent=True
+            f"{origin.host} did not answer in time: {str(error) or 'the whole answer took too long'}", sent=True
         )
     return SendError(f"{origin.host} broke off: {error or type(error).__name__}", sent=True)
 

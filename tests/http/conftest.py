@@ -89,6 +89,36 @@ async def serve(handler: Handler | bytes, tls: ssl.SSLContext | None = None) -> 
         await asyncio.sleep(0)
 
 
+Raw = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@contextlib.asynccontextmanager
+async def raw(handler: Raw) -> AsyncIterator[str]:
+    """A server that does what `handler` does with each connection, without reading a request first; its URL."""
+    tasks: set[asyncio.Task[None]] = set()
+    writers: list[asyncio.StreamWriter] = []
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        writers.append(writer)
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            await handler(reader, writer)
+
+    listener = await asyncio.start_server(connected, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    finally:
+        listener.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.sleep(0.01)
+
+
 class Elsewhere:
     """A network where names have the addresses a test says; connections to public ones land on loopback."""
 
@@ -118,6 +148,7 @@ class Kit:
     """The helpers above, for tests that cannot import a conftest."""
 
     serve = staticmethod(serve)
+    raw = staticmethod(raw)
     answer = staticmethod(answer)
     Elsewhere = Elsewhere
 
