@@ -20,8 +20,8 @@ from promptlab.providers.base import (
     Wire,
 )
 from promptlab.providers.endpoint import Endpoint, SettingsLike, connect
-from promptlab.providers.plans import PLANS, Plan, find_plan, plans
-from promptlab.providers.prices import CREDIT_PRICES, TOKEN_PRICES, CreditPrice, TokenPrice
+from promptlab.providers.plans import Plan, find_plan, plans
+from promptlab.providers.prices import CreditPrice, TokenPrice
 from promptlab.providers.reading import (
     read_body,
     read_error,
@@ -34,9 +34,6 @@ from promptlab.providers.reading import (
 from promptlab.providers.registry import get, names, parameters
 
 __all__ = [
-    "CREDIT_PRICES",
-    "PLANS",
-    "TOKEN_PRICES",
     "ApiError",
     "Capabilities",
     "Cost",

@@ -59,6 +59,13 @@ PARAMETERS = (
     Parameter("n", "integer", "images from one call", default=1, minimum=1, maximum=10),
     Parameter("mask", "string", "a PNG as a data: URL; an edit changes where it is transparent"),
 )
+_SOURCE = "OpenAI's price list, image generation"
+TOKEN_PRICES: Mapping[str, TokenPrice] = {
+    "gpt-image-2": TokenPrice(5.0, 8.0, 30.0, _SOURCE, "2026-04-21"),
+    "gpt-image-1.5": TokenPrice(5.0, 8.0, 32.0, _SOURCE, "2025-12-16"),
+    "gpt-image-1": TokenPrice(5.0, 10.0, 40.0, _SOURCE, "2025-04-23"),
+    "gpt-image-1-mini": TokenPrice(2.0, 2.5, 8.0, _SOURCE, "2025-10-06"),
+}
 _ON_WIRE = ("n", "size", "quality", "output_format", "output_compression", "background")
 _MIME = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 
@@ -91,7 +98,7 @@ class OpenAI(Provider):
 
     def __init__(self, setup: Setup) -> None:
         self._base_url = setup.base_url
-        self._prices = token_prices(setup.options.get("prices"))
+        self._prices = token_prices(TOKEN_PRICES, setup.options.get("prices"))
 
     @classmethod
     def normalise(cls, base_url: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -12,7 +11,7 @@ from promptlab.model import Amount
 from promptlab.pacing import forecast
 from promptlab.plan import Count, Step, Survey
 from promptlab.plan.plan import AT_MOST
-from promptlab.providers import RateLimits, plans
+from promptlab.providers import RateLimits
 from promptlab.run.opening import limits_of
 from promptlab.run.studio import Job
 
@@ -102,7 +101,7 @@ def preview(
         choices=_choices(job, to_send, credits, seconds),
         warnings=_warnings(job, survey),
     )
-    over = _over_limits(job, result)
+    over = [*_over_limits(job, result), *_over_plan(job, result)]
     if over and enforce_limits:
         raise InputError(over)
     result = replace(result, over_limits=tuple(over))
@@ -232,18 +231,10 @@ def _choices(job: Job, requests: int, credits: float | None, seconds: float) -> 
     if job.endpoint.plan is not None or job.endpoint.simulated or credits is None or not requests:
         return ()
     choices = []
-    for plan in plans(job.studio.settings.plans).values():
-        if not plan.usd_per_credit:
-            continue
-        package = plan.package_credits
-        choices.append(
-            PlanChoice(
-                plan.name,
-                credits * plan.usd_per_credit,
-                None if not package else math.ceil(credits / package),
-                _forecast(job, plan.limits(), requests, seconds),
-            )
-        )
+    for plan in job.endpoint.plans.values():
+        if plan.usd_per_credit:
+            cost, time = credits * plan.usd_per_credit, _forecast(job, plan.limits(), requests, seconds)
+            choices.append(PlanChoice(plan.name, cost, plan.packages(credits), time))
     return tuple(choices)
 
 
@@ -262,6 +253,19 @@ def _over_limits(job: Job, found: Preview) -> list[Problem]:
             about = Amount(usd=cost) if limits.cost.usd is not None else Amount(credits=cost)
             over.append(("cost", f"a cost of about {about}, and limits.cost is {limits.cost}"))
     return [_limit_problem(job, name, text) for name, text in over]
+
+
+def _over_plan(job: Job, found: Preview) -> list[Problem]:
+    """A plan whose package can't be bought again, and is smaller than the estimate."""
+    plan = job.endpoint.plan
+    if plan is None or job.endpoint.simulated or not found.credits or plan.fits(found.credits):
+        return []
+    message = (
+        f"the {plan.name} plan is {plan.package_credits:,g} credits in all and no more can be bought; this would take "
+        f"{found.credits:,g} for {found.images_to_make:,} images. Name the plan you are on (KAIRVAL_PLAN, or `plan:` "
+        "in promptlab.yaml), or make the experiment smaller"
+    )
+    return [Problem("over-plan", message)]
 
 
 def _limit_problem(job: Job, name: str, text: str) -> Problem:
