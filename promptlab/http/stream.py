@@ -20,6 +20,7 @@ __all__ = ["ByteStream", "reason"]
 
 #: Bytes taken in before the server has to wait for a reader.
 _FULL = 512 * 1024
+_PIECE = 256 * 1024
 #: A final answer that is not a success, after any interim ones: what is still to be sent is not wanted any more.
 _NOT_WANTED = re.compile(rb"(?:\A|\r?\n\r?\n)HTTP/1\.[01] [345]\d\d")
 
@@ -88,7 +89,14 @@ class ByteStream(asyncio.Protocol):
         """Send; WriteError where the server is gone, or has refused before it read everything."""
         if self._ended or self._transport is None or self._transport.is_closing():
             raise httpx.WriteError("the connection was closed")
-        self._transport.write(data)
+        view = memoryview(data)
+        for start in range(0, len(view), _PIECE):  # what the system does not take at once is copied: never all of it
+            self._transport.write(view[start : start + _PIECE])
+            if not self._writable:
+                await self._drained(seconds)
+
+    async def _drained(self, seconds: float | None) -> None:
+        """Wait until the system takes more; WriteError once it is clear that no more is wanted."""
         try:
             async with asyncio.timeout(seconds):
                 while not self._writable:
@@ -97,6 +105,8 @@ class ByteStream(asyncio.Protocol):
                     await self._change()
         except TimeoutError as error:
             raise httpx.WriteTimeout(f"the server took nothing for {seconds:g} s") from error
+        if self._ended:
+            raise httpx.WriteError("the connection was closed")
 
     async def start_tls(self, context: ssl.SSLContext, host: str, seconds: float | None) -> None:
         """Go on under TLS, verified for `host`; ConnectError or ConnectTimeout where it can't be."""

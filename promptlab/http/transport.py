@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import h11
@@ -219,13 +219,20 @@ def request(
     headers: Mapping[str, str],
     *,
     timeouts: Mapping[str, float | None],
-    content: bytes | None = None,
+    content: bytes | Iterator[bytes] | None = None,
     data: Mapping[str, str] | None = None,
     files: list[tuple[str, tuple[str, bytes, str]]] | None = None,
 ) -> httpx.Request:
     """A request for `Lane.send`: nothing is added but what HTTP itself needs."""
     all_headers = {"Host": target.origin.authority, **headers}
     extensions = {"timeout": dict(timeouts)}
+    sent = content if content is None or isinstance(content, bytes) else _in_turn(content)
     return httpx.Request(
-        method, _url(target), headers=all_headers, content=content, data=data, files=files, extensions=extensions
+        method, _url(target), headers=all_headers, content=sent, data=data, files=files, extensions=extensions
     )
+
+
+async def _in_turn(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """A stream for the asynchronous client, which takes no other."""
+    for piece in pieces:
+        yield piece

@@ -23,6 +23,7 @@ from promptlab.providers.endpoint import Endpoint, SettingsLike, connect
 from promptlab.providers.plans import Plan, find_plan, plans
 from promptlab.providers.prices import CreditPrice, TokenPrice
 from promptlab.providers.reading import (
+    no_image,
     read_body,
     read_error,
     read_images,
@@ -57,6 +58,7 @@ __all__ = [
     "find_plan",
     "get",
     "names",
+    "no_image",
     "parameters",
     "plans",
     "read_body",

@@ -26,6 +26,7 @@ from promptlab.providers.base import (
 from promptlab.providers.plans import Plan
 from promptlab.providers.prices import CreditPrice, credit_prices, find_price
 from promptlab.providers.reading import (
+    no_image,
     number,
     read_body,
     read_images,
@@ -159,7 +160,7 @@ class Kairval(Provider):
         if images:
             return images, None, inner
         if answer.status != 202 and (job is None or job.status == "done"):
-            raise Unreadable("the answer holds no image")
+            raise no_image(answer)
         return (), job or read_job(body, answer.headers, self._async, self._base_url), body
 
     def _job(self, body: Mapping[str, Any], answer: Answer) -> Job | None:

@@ -12,11 +12,12 @@ from functools import lru_cache
 from typing import Any, ClassVar
 
 from promptlab.errors import GenerationError
-from promptlab.http import Answer, Call, DownloadError, Part, Unreadable, decode_data_url
+from promptlab.http import Answer, Call, DownloadError, Part, decode_data_url
 from promptlab.model import Operation, Parameter, Request
 from promptlab.providers.base import Capabilities, Cost, ImageBytes, Price, Provider, Result, Setup, Wire
 from promptlab.providers.prices import TokenPrice, token_prices
 from promptlab.providers.reading import (
+    no_image,
     number,
     read_body,
     read_images,
@@ -150,7 +151,7 @@ class OpenAI(Provider):
         inner = unwrap(body)
         images = read_images(inner, self._base_url)
         if not images:
-            raise Unreadable("the answer holds no image")
+            raise no_image(answer)
         credits, usd = read_own_cost(body)
         return Result(
             id=text(inner.get("id") or body.get("id"), 300),

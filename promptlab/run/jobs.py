@@ -42,6 +42,15 @@ def _is_refused(status: int) -> bool:
     return 300 <= status < 400 or (400 <= status < 500 and status not in (408, 409, 423, 425, 429))
 
 
+def _ended(job: Job, answer: Answer | None) -> Reply | None:
+    """The end of a job that failed, as the policy sees it: also one that was refused as it was submitted."""
+    if job.status not in ("failed", "cancelled", "expired"):
+        return None
+    message = job.message or f"the job ended as {job.status}"
+    headers = {} if answer is None else answer.headers
+    return Reply(422, headers, job.code or f"job_{job.status}", "job_error", message)
+
+
 @dataclass(slots=True)
 class Jobs:
     """Follows jobs to their end over one client."""
@@ -66,6 +75,8 @@ class Jobs:
         AccountRefused where the key may not ask: the job stays what it is.
         """
         deadline = min(job.expires_at or self.clock() + DEADLINE_S, self.clock() + LONGEST_S)
+        if (ended := _ended(job, submitted)) is not None:
+            return ended, None
         told = parse_wait(submitted.headers, None, self.clock()) if submitted else None
         pause = first_poll(self.past_ms(request.model)) if submitted else 0.0
         if told and told.source.startswith("retry-after"):
@@ -134,7 +145,5 @@ class Jobs:
                 return Reply(200, answer.headers, asked=request.n, images=len(result.images)), result
         except Unreadable as unreadable:
             return unreadable, None
-        if state.status in ("failed", "cancelled", "expired"):
-            message = state.message or f"the job ended as {state.status}"
-            return Reply(422, answer.headers, state.code or f"job_{state.status}", "job_error", message), None
-        return None
+        ended = _ended(state, answer)
+        return None if ended is None else (ended, None)
