@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from promptlab.errors import InputError
-from promptlab.model import Amount
 from promptlab.http import Answer, Proxies
-from promptlab.model import Request
+from promptlab.model import Amount, Request
 from promptlab.providers import (
     Capabilities,
     CreditPrice,
@@ -147,13 +146,13 @@ class Other(Provider):
 class Sold(Other):
     """One that sells plans and says what an image costs."""
 
-    plans = {"gold": Plan("gold", 60, 3, package_credits=10, usd_per_credit=0.5)}
+    plans: ClassVar = {"gold": Plan("gold", 60, 3, package_credits=10, usd_per_credit=0.5)}
     plan_variable = "OTHER_PLAN"
     price_table = (CreditPrice(2.0, "price list", "2026-01-01", model="brush"),)
 
 
 def other(monkeypatch: pytest.MonkeyPatch, kind: type[Provider], settings: Any, environ: dict[str, str]) -> Any:
-    monkeypatch.setattr(registry, "_entry_points", lambda: {"other": None})
+    monkeypatch.setattr(registry, "_entry_points", lambda: {"other": "entry"})
     monkeypatch.setattr(registry, "_loaded", lambda entry: kind)
     return connect("other", settings, environ)
 
