@@ -354,7 +354,7 @@ def _send_error(error: BaseException, origin: Origin) -> SendError:
         httpx.ProxyError,
     )
     if isinstance(error, unsent):
-        lasting = isinstance(error, httpx.ProxyError) or "TLS:" in str(error)
+        lasting = isinstance(error, httpx.ProxyError) or isinstance(error.__cause__, ssl.SSLError)
         return SendError(f"not sent: {error or 'no connection'}", sent=False, lasting=lasting)
     if isinstance(error, httpx.LocalProtocolError):
         return SendError("the request could not be written as HTTP", sent=True)  # its text may quote a header

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
 from promptlab.http.messages import DownloadError, SendError, Unreadable
-from promptlab.http.waits import Wait, backoff, parse_wait
+from promptlab.http.waits import Wait, backoff, parse_wait, rate_headers
 
 __all__ = ["DOWNLOADS", "Decision", "Event", "Outcome", "Reach", "Reply", "Retries", "StopKind", "classify", "decide"]
 
@@ -205,7 +205,9 @@ def _limited(reply: Reply, named: str, now: float) -> Decision:
     is_quota = _QUOTA_CODES.search(named) or _QUOTA_WORDS.search(reply.message or "")
     if is_quota or (wait is not None and wait.seconds > HOURS_AWAY_S):
         return _quota(wait, now)
-    return Decision("rejected", retry=True, wait=wait, hold_s=None if wait is None else wait.seconds)
+    # With requests left in the window it is this one that was refused, not the key: the others need not wait.
+    holds = wait is not None and not rate_headers(reply.headers, now).remaining
+    return Decision("rejected", retry=True, wait=wait, hold_s=wait.seconds if wait and holds else None)
 
 
 def _quota(wait: Wait | None, now: float) -> Decision:

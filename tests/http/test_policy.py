@@ -135,6 +135,15 @@ def test_rate_headers_do_not_slow_a_failure(status: int) -> None:
     assert (decision.wait.source, decision.wait.seconds <= 1) == ("backoff", True)
 
 
+@pytest.mark.parametrize(("left", "held"), [(None, 3), ("0", 3), ("-1", 3), ("27", None)])
+def test_a_429_with_requests_left_holds_only_itself(left: str | None, held: float | None) -> None:
+    """It waits as told; everyone who shares the key waits only where the key's rate is used up, or nobody says."""
+    headers = {"retry-after": "3"} | ({} if left is None else {"x-ratelimit-remaining": left})
+    decision = judge(Reply(429, headers))
+    assert decision.wait is not None
+    assert (decision.wait.seconds, decision.hold_s) == (3, held)
+
+
 def test_a_200_with_an_error_keeps_the_words() -> None:
     """Its code and message are logged; what was billed stays unknown, and an empty account stops the run."""
     found = judge(Unreadable("content refused", code="moderation_blocked", type="image_error"))
