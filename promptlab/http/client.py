@@ -273,15 +273,16 @@ class Client:
     # --- lanes --------------------------------------------------------------------------------------------------
 
     async def _lane(self, origin: Origin, *, guarded: bool) -> Lane:
-        """A free connection, the last used first, or a new one."""
+        """A free connection, the last used of those that have rested, or a new one."""
         from promptlab.http.transport import Lane, Route, connection, in_process
 
-        free = self._free.get((origin, guarded))
-        while free:
-            lane = free.pop()
-            if lane.is_free():
-                return lane
-            lane.close()
+        lanes = self._free.get((origin, guarded), [])
+        for lane in reversed(lanes.copy()):
+            if lane.is_rested():
+                lanes.remove(lane)
+                if lane.is_free():
+                    return lane
+                lane.close()
         if self._app is not None:
             return Lane(in_process(self._app))
         assert self._network is not None, "the client is used as `async with Client(...)`"

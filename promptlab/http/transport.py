@@ -38,6 +38,9 @@ __all__ = [
 #: Seconds an idle connection is kept. Servers close at 5 s (uvicorn, Node) and later; a POST that meets the close
 #: is of unknown outcome, while a new connection costs milliseconds beside an image's half minute.
 KEEPALIVE_S = 4.0
+#: Seconds that a connection lies still before it is used again: a close that comes right after an answer, or a byte
+#: that nobody asked for, has shown by then. Another one is taken meanwhile; beside an image's half minute it is free.
+REST_S = 0.05
 #: No connection is used for longer: names move, and load balancers share out new connections only.
 LIFE_S = 300.0
 _CHUNK = 256 * 1024
@@ -52,10 +55,11 @@ class _Connection(httpx.AsyncBaseTransport):
         self._stream: ByteStream | None = None
         self._machine = h11.Connection(our_role=h11.CLIENT, max_incomplete_event_size=_HEAD)
         self._idle = False
+        self._began = False  # whether the answer's first byte has come
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         times: Mapping[str, float] = request.extensions["timeout"]
-        self._idle = False
+        self._idle = self._began = False
         stream = self._stream
         if stream is not None and not stream.is_quiet():  # looked at once more, with nothing between this and the send
             stream.abort()
@@ -107,6 +111,11 @@ class _Connection(httpx.AsyncBaseTransport):
                 data = await stream.read(seconds)
                 if not data and self._machine.their_state is h11.SEND_RESPONSE:
                     raise httpx.RemoteProtocolError("the server closed the connection without an answer")
+                if data and not self._began:  # a line end left over from before is no part of an answer
+                    data = data.lstrip(b"\r\n")
+                    if not data:
+                        continue
+                    self._began = True
                 self._machine.receive_data(data)
             except h11.RemoteProtocolError as error:
                 raise httpx.RemoteProtocolError(str(error)) from error
@@ -173,7 +182,7 @@ class Lane:
     def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
         self._transport = transport
         self._keep_s = KEEPALIVE_S
-        self._until = 0.0
+        self._since = self._until = 0.0
         self._dies = time.monotonic() + LIFE_S
 
     async def send(self, request: httpx.Request) -> httpx.Response:
@@ -185,13 +194,18 @@ class Lane:
 
     def rest(self) -> None:
         """The response is read whole: from now on the connection idles."""
-        self._until = min(time.monotonic() + self._keep_s, self._dies)
+        self._since = time.monotonic()
+        self._until = min(self._since + self._keep_s, self._dies)
 
     def is_free(self) -> bool:
-        """Whether a next request may use this connection: young, open, and with nothing unread in it."""
+        """Whether this connection is worth keeping: young, open, and with nothing unread in it."""
         if time.monotonic() >= self._until:
             return False
         return not isinstance(self._transport, _Connection) or self._transport.is_free()
+
+    def is_rested(self) -> bool:
+        """Whether it has lain still for long enough to be used again."""
+        return not isinstance(self._transport, _Connection) or time.monotonic() >= self._since + REST_S
 
     def close(self) -> None:
         """Drop the connection at once."""

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from promptlab.http import Answer, Call, Client, Part, SendError
+from promptlab.http import Answer, Call, Client, Part, SendError, transport
 
 POST = Call("POST", "/v1/images/generate", json={"model": "m", "prompt": "thé"}, headers={"Idempotency-Key": "k1"})
+REST = transport.REST_S * 1.5
 KEY = "Bearer kv_secret_0123456789"
 
 
@@ -84,6 +85,7 @@ def test_one_connection_a_call_in_flight_and_kept(kit: Any) -> None:
         async with kit.serve(slow) as server, Client(server.url) as client:
             for _ in range(3):
                 await client.send(POST)
+                await asyncio.sleep(REST)
             assert server.connections == 1
             await asyncio.gather(*(client.send(POST) for _ in range(5)))
             assert server.connections == 5
