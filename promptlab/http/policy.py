@@ -24,6 +24,9 @@ StopKind: TypeAlias = Literal["quota", "account", "network"]
 #: A reset this far away is a quota, not a rate: waiting it out inside a run helps nobody.
 HOURS_AWAY_S = 2 * 3600.0
 
+#: The longest back-off after a failure of the server's own.
+_FAILURE_S = 8.0
+
 #: The account can't pay, whatever the status (OpenAI sends billing_hard_limit_reached as a 400).
 _ACCOUNT_CODES = re.compile(
     r"insufficient_(?:quota|credits?|balance|funds)|billing_\w+|credits?_exhausted|out_of_credits?|payment_required|"
@@ -120,7 +123,7 @@ def decide(
         return replace(found, retry=False, wait=None)
     serious = attempt - rejections
     enough = rejections + 1 >= retries.rejections if found.outcome == "rejected" else serious >= retries.attempts
-    wait = _wait(found, attempt, random)
+    wait = _wait(found, _backoff(found, serious, rejections, random), attempt)
     if enough or waited_s + wait.seconds > retries.waiting_s:
         return replace(found, retry=False, wait=None)
     return replace(found, retry=True, wait=wait)
@@ -225,9 +228,19 @@ def _told(reply: Reply, now: float) -> Wait | None:
     return parse_wait(reply.headers, reply.message, now, limited=reply.status == 429)
 
 
-def _wait(found: Decision, attempt: int, random: Callable[[], float]) -> Wait:
+def _backoff(found: Decision, serious: int, rejections: int, random: Callable[[], float]) -> Wait:
+    """A back-off by how often this kind of end has come in a row: a request refused four times has not failed yet.
+
+    A refusal without a time may last a window, and a paid image's storage a while; a server's own failures are over
+    soon or not at all, and the tries are few: the last one must not come when all others of the run are long done.
+    """
+    if found.outcome == "rejected":
+        return backoff(rejections + 1, random)
+    return backoff(serious, random) if found.outcome == "lost" else backoff(serious, random, cap=_FAILURE_S)
+
+
+def _wait(found: Decision, chosen: Wait, attempt: int) -> Wait:
     """What was told, never less; a back-off where nothing was, or where "0 seconds" was told again and again."""
-    chosen = backoff(attempt, random)
     if found.wait is None:
         floor = 0.5 if found.outcome == "rejected" else 0.05  # full jitter may say 0: never hammer
         return Wait(max(chosen.seconds, floor), "backoff")

@@ -59,6 +59,7 @@ class Preview:
     warnings: tuple[Problem, ...] = ()
     over_limits: tuple[Problem, ...] = ()  # what passes the experiment's own `limits`
     steps: tuple[Step, ...] = ()  # where asked for
+    packages: int | None = None  # of the named plan, that so many credits are
 
 
 def preview(
@@ -99,6 +100,7 @@ def preview(
         seconds_each=seconds,
         complete=complete,
         choices=_choices(job, to_send, credits, seconds),
+        packages=plan.packages(credits) if plan and credits and not job.endpoint.simulated else None,
         warnings=_warnings(job, survey),
     )
     over = [*_over_limits(job, result), *_over_plan(job, result)]

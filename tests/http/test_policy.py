@@ -144,6 +144,25 @@ def test_a_429_with_requests_left_holds_only_itself(left: str | None, held: floa
     assert (decision.wait.seconds, decision.hold_s) == (3, held)
 
 
+@pytest.mark.parametrize(
+    ("event", "attempt", "rejections", "longest"),
+    [
+        (Reply(500, {}), 1, 0, 1),
+        (Reply(500, {}), 3, 0, 4),
+        (Reply(500, {}), 5, 0, 8),  # not 16: the others are done by then
+        (Reply(500, {}), 5, 4, 1),  # four refusals are no failures
+        (Reply(429, {}), 5, 0, 1),
+        (Reply(429, {}), 8, 7, 60),
+        (DownloadError("network", "away", retryable=True), 8, 0, 60),
+    ],
+)
+def test_the_longest_back_off(event: Event, attempt: int, rejections: int, longest: float) -> None:
+    """It grows with the ends of its own kind; after a server's failure it stays short."""
+    decision = decide(event, attempt, NOW, random=lambda: 1.0, rejections=rejections)
+    assert decision.wait is not None
+    assert decision.wait.seconds == longest
+
+
 def test_a_200_with_an_error_keeps_the_words() -> None:
     """Its code and message are logged; what was billed stays unknown, and an empty account stops the run."""
     found = judge(Unreadable("content refused", code="moderation_blocked", type="image_error"))

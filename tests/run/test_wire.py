@@ -98,6 +98,8 @@ def test_free_does_not_pay_for_more_than_its_credits(lab: Any, api: Any) -> None
         assert "50 credits in all" in err
         assert "[over-plan]" in err
     assert not api.calls
+    _, out, _ = lab.cli("plan", "experiments/exp.yaml", KAIRVAL_PLAN="starter")
+    assert "under starter, 1 package" in out
     lab.experiment(1, name="one")
     assert lab.cli("run", "experiments/one.yaml", "--yes", KAIRVAL_PLAN="free")[0] == 0
 
