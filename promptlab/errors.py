@@ -8,7 +8,8 @@
     ├── StoppedError        3      the run stopped in order and can be resumed
     │   ├── BudgetReached          a budget or a cap would be passed
     │   ├── QuotaReached           the daily quota is used up; says until when
-    │   └── AccountRefused         no key, a refused key, or no credits left
+    │   ├── AccountRefused         no key, a refused key, or no credits left
+    │   └── Unreachable            request after request did not reach the server
     ├── GenerationError     1      one generation went wrong; the others go on
     ├── StoreError          1      a file could not be kept or read (a full disk, say)
     ├── LogError            1      the database cannot be used
@@ -41,11 +42,12 @@ __all__ = [
     "StopReason",
     "StoppedError",
     "StoreError",
+    "Unreachable",
     "at_most_ten",
     "presentable",
 ]
 
-StopReason = Literal["budget", "quota", "account"]
+StopReason = Literal["budget", "quota", "account", "network"]
 
 
 Severity = Literal["error", "warning"]
@@ -222,6 +224,12 @@ class QuotaReached(StoppedError):
 
 class AccountRefused(StoppedError):
     """The key is missing or refused, or the account has no credits left."""
+
+
+class Unreachable(StoppedError):
+    """Request after request did not reach the server: it is down, its name is unknown, or TLS fails."""
+
+    reason: ClassVar[StopReason] = "network"
 
 
 class GenerationError(PromptlabError):

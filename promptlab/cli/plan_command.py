@@ -233,6 +233,7 @@ def _money(found: Preview) -> list[str]:
             "  no plan is named, so dollars are unknown: KAIRVAL_PLAN=starter, or `plan:` in promptlab.yaml",
         ]
     under = f" under {found.plan}" if found.plan else ""
+    under += f", {words.count(found.packages, 'package')}" if found.packages else ""
     would = "would cost" if found.simulated else "cost"
     return [
         f"  {would}: {words.money(found.credits, found.cost_usd)}{under}",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from promptlab.http.address import Origin, Target, is_local, is_public, join, normalise_base, parse_url
 from promptlab.http.download import decode_data_url
 from promptlab.http.messages import (
+    SIMULATED_HEADER,
     Answer,
     Call,
     DownloadError,
@@ -21,7 +22,8 @@ from promptlab.http.messages import (
     Sink,
     Unreadable,
 )
-from promptlab.http.policy import DOWNLOADS, Decision, Event, Outcome, Reply, Retries, StopKind, classify, decide
+from promptlab.http.policy import DOWNLOADS, Decision, Event, Outcome, Reach, Reply, Retries, StopKind, classify, decide
+from promptlab.http.proxies import Proxies
 from promptlab.http.waits import RateInfo, Wait, backoff, parse_wait, rate_headers
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DOWNLOADS",
+    "SIMULATED_HEADER",
     "Answer",
     "Call",
     "Client",
@@ -41,7 +44,9 @@ __all__ = [
     "Origin",
     "Outcome",
     "Part",
+    "Proxies",
     "RateInfo",
+    "Reach",
     "Reply",
     "Retries",
     "SendError",

@@ -8,18 +8,18 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import ssl
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from promptlab.http.address import Origin, Target, is_public, join, literal, normalise_base, parse_url
-from promptlab.http.download import Intake, hop, of_status, refuse_private, target_of
+from promptlab.http.download import Intake, encoded_body, hop, of_status, refuse_private, target_of
+from promptlab.http.masking import Mask
 from promptlab.http.messages import IN_PROCESS, Answer, Call, DownloadError, DownloadLimits, Fetched, SendError, Sink
+from promptlab.http.proxies import Proxies
 
 if TYPE_CHECKING:
-    import ssl
-
     import httpx
 
     from promptlab.http.transport import Guard, Lane, Network
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 __all__ = ["Client"]
 
 _WRITE_S = 120.0
+#: From the first byte of a request to the last of its answer: a server that drips a byte now and then ends here.
+#: Images take minutes (the guide's longest, two); a gateway may send white space to keep proxies awake meanwhile.
+_ANSWER_S = 900.0
+#: Connections that idle, over all origins; what is beyond it is closed, the longest idle first.
+_MOST_IDLE = 64
+_SWEEP_S = 2.0
 _DRAIN = "the answer is larger than {:,} bytes"
 
 
@@ -35,7 +41,9 @@ class Client:
 
     Each call in flight has a connection of its own (a lane), taken from a free list: one pool for twenty connections
     costs three times the CPU. `app` is an ASGI application that answers in this process instead of a network.
-    `network` and `context` (TLS) are for tests. Raises ValueError for a bad base URL or Authorization.
+    `read_timeout` is for silence, `total_timeout` for the whole of an answer. `authorities` is a file or folder of
+    certificates to trust instead of the built-in ones. `network` and `context` (TLS) are for tests. Raises ValueError
+    for a bad base URL or Authorization.
     """
 
     def __init__(
@@ -47,7 +55,10 @@ class Client:
         user_agent: str = "promptlab",
         read_timeout: float = 600.0,
         connect_timeout: float = 10.0,
+        total_timeout: float = _ANSWER_S,
         max_body: int = 200 * 1024 * 1024,
+        proxies: Proxies | None = None,
+        authorities: str | None = None,
         network: Network | None = None,
         context: ssl.SSLContext | None = None,
     ) -> None:
@@ -57,15 +68,19 @@ class Client:
         self._origin = base.origin
         self._prefix = base.path.rstrip("/")
         self._authorization = authorization
-        self._secret = authorization.rsplit(" ", 1)[-1] if authorization else ""
+        self._mask = Mask(authorization.rsplit(" ", 1)[-1] if authorization else "")
         self._app = app
         self._agent = user_agent
         self._read = read_timeout
         self._connect = connect_timeout
+        self._total = total_timeout
         self._max_body = max_body
+        self._proxies = proxies or Proxies()
+        self._authorities = authorities
         self._network = network
         self._context = context
         self._free: dict[tuple[Origin, bool], list[Lane]] = {}
+        self._sweeper: asyncio.TimerHandle | None = None
         self._trusted: str | None = None
         self._trust_known = False
 
@@ -76,9 +91,12 @@ class Client:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
         for lanes in self._free.values():
             for lane in lanes:
-                await lane.close()
+                lane.close()
         self._free.clear()
         await asyncio.sleep(0)  # lets the event loop finish closing the sockets
 
@@ -93,29 +111,21 @@ class Client:
         request = self._request(call, read)
         lane = await self._lane(self._origin, guarded=False)
         try:
-            # The read timeout is for silence; this bounds a server that drips a byte now and then.
-            async with asyncio.timeout(self._connect + _WRITE_S + 2 * read):
+            total = self._total if call.timeout_s is None else min(self._total, 3 * call.timeout_s)
+            async with asyncio.timeout(total):
                 response = await lane.send(request)
                 body = await self._body(response)
         except (httpx.HTTPError, OSError, TimeoutError) as error:
-            await lane.close()
-            raise _send_error(error, self._origin) from None  # the cause may quote a header
+            lane.close()
+            raise self._send_error(error) from None  # the cause may quote a header
         except BaseException:
-            await lane.close()
+            lane.close()
             raise
         self._give_back(lane, self._origin, guarded=False)
         elapsed = int((time.perf_counter() - started) * 1000)
-        return self._without_key(Answer(response.status_code, _headers(response), body, elapsed))
-
-    def _without_key(self, answer: Answer) -> Answer:
-        """The answer, should a server repeat the key in it, without: what is read here ends in the log."""
-        secret = self._secret.encode()
-        if len(secret) < 8 or (
-            secret not in answer.body and not any(self._secret in h for h in answer.headers.values())
-        ):
-            return answer
-        headers = {name: value.replace(self._secret, "[key]") for name, value in answer.headers.items()}
-        return replace(answer, headers=headers, body=answer.body.replace(secret, b"[key]"))
+        # What is read here ends in the log, should a server repeat the key in it.
+        headers = {name: self._mask.text(value) for name, value in _headers(response).items()}
+        return Answer(response.status_code, headers, self._mask.body(body), elapsed)
 
     def _request(self, call: Call, read: float) -> httpx.Request:
         from promptlab.http.transport import request
@@ -154,13 +164,22 @@ class Client:
 
     async def _body(self, response: httpx.Response) -> bytes:
         chunks, size = [], 0
-        async for chunk in response.aiter_bytes():
+        async for chunk in response.aiter_raw():
             size += len(chunk)
             if size > self._max_body:
                 raise SendError(_DRAIN.format(self._max_body), sent=True)
             chunks.append(chunk)
         await response.aclose()
-        return b"".join(chunks)
+        try:
+            return encoded_body(response.headers.get("content-encoding", ""), chunks, self._max_body)
+        except DownloadError as error:
+            message = _DRAIN.format(self._max_body) if error.kind == "too_large" else error.message
+            raise SendError(f"{self._origin.host}: {message}", sent=True) from None
+
+    def _send_error(self, error: BaseException) -> SendError:
+        """What a failed send means; its text may quote what the server said."""
+        found = _send_error(error, self._origin)
+        return SendError(self._mask.text(found.message), sent=found.sent, lasting=found.lasting)
 
     # --- images -------------------------------------------------------------------------------------------------
 
@@ -179,9 +198,10 @@ class Client:
                         return Fetched(size, kind, int((time.perf_counter() - started) * 1000))
                     target = found
         except TimeoutError:
-            message = f"not complete after {limits.total_s:g} s"
-            raise DownloadError("network", message, retryable=True) from None
-        raise DownloadError("refused", f"more than {limits.redirects} redirects", retryable=False)
+            message = f"{target.origin.host}: not complete after {limits.total_s:g} s"
+            raise DownloadError("cut", message, retryable=True) from None
+        message = f"more than {limits.redirects} redirects, the last to {target.origin}"
+        raise DownloadError("refused", message, retryable=False)
 
     async def _get(
         self, target: Target, sink: Sink, limits: DownloadLimits, trusted: str | None
@@ -200,7 +220,7 @@ class Client:
             headers = _headers(response)
             following = hop(target, response.status_code, headers, trusted)
             if following is not None:
-                await lane.close()
+                lane.close()
                 return following
             error = of_status(response.status_code, headers, target.origin, time.time())
             if error is not None:
@@ -211,13 +231,14 @@ class Client:
             await response.aclose()
             size = intake.finish()
         except Refused as refused:
-            await lane.close()
+            lane.close()
             raise DownloadError("refused", str(refused), retryable=False) from None
         except (httpx.HTTPError, ConnectionError) as error:
-            await lane.close()
-            raise _download_error(error, target.origin) from None
+            lane.close()
+            failed = _download_error(error, target.origin)
+            raise DownloadError(failed.kind, self._mask.text(failed.message), retryable=True) from None
         except BaseException:
-            await lane.close()
+            lane.close()
             raise
         self._give_back(lane, target.origin, guarded=guarded)
         return size, headers.get("content-type")
@@ -252,23 +273,54 @@ class Client:
     # --- lanes --------------------------------------------------------------------------------------------------
 
     async def _lane(self, origin: Origin, *, guarded: bool) -> Lane:
-        """A free connection, the last used first, or a new one."""
-        from promptlab.http.transport import Lane, connection, in_process
+        """A free connection, the last used of those that have rested, or a new one."""
+        from promptlab.http.transport import Lane, Route, connection, in_process
 
-        free = self._free.get((origin, guarded))
-        while free:
-            lane = free.pop()
-            if lane.is_free():
-                return lane
-            await lane.close()
+        lanes = self._free.get((origin, guarded), [])
+        for lane in reversed(lanes.copy()):
+            if lane.is_rested():
+                lanes.remove(lane)
+                if lane.is_free():
+                    return lane
+                lane.close()
         if self._app is not None:
             return Lane(in_process(self._app))
         assert self._network is not None, "the client is used as `async with Client(...)`"
-        return Lane(connection(origin, self._network, _guard() if guarded else None, self._context))
+        guard = _guard() if guarded else None
+        return Lane(connection(Route(origin, self._network, guard, self._proxies.of(origin), self._trust)))
+
+    def _trust(self) -> ssl.SSLContext:
+        from promptlab.http.transport import tls_context
+
+        return self._context or tls_context(self._authorities)
 
     def _give_back(self, lane: Lane, origin: Origin, *, guarded: bool) -> None:
         lane.rest()
-        self._free.setdefault((origin, guarded), []).append(lane)
+        if not lane.is_free():  # the server closes it, or said something that nobody asked for
+            lane.close()
+            return
+        lanes = self._free.setdefault((origin, guarded), [])
+        lanes.append(lane)
+        if sum(map(len, self._free.values())) > _MOST_IDLE:
+            longest = next(lanes for lanes in self._free.values() if lanes)
+            longest.pop(0).close()
+        if self._sweeper is None:
+            self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_S, self._sweep)
+
+    def _sweep(self) -> None:
+        """Close what has idled for too long, or what the server closed; and come back while anything idles."""
+        self._sweeper = None
+        for key, lanes in list(self._free.items()):
+            self._free[key] = kept = []
+            for lane in lanes:
+                if lane.is_free():
+                    kept.append(lane)
+                else:
+                    lane.close()
+            if not kept:
+                del self._free[key]
+        if self._free:
+            self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_S, self._sweep)
 
 
 def _guard() -> Guard:
@@ -303,12 +355,13 @@ def _send_error(error: BaseException, origin: Origin) -> SendError:
         httpx.ProxyError,
     )
     if isinstance(error, unsent):
-        return SendError(f"not sent: {error or 'no connection'}", sent=False)
+        lasting = isinstance(error, httpx.ProxyError) or isinstance(error.__cause__, ssl.SSLError)
+        return SendError(f"not sent: {error or 'no connection'}", sent=False, lasting=lasting)
     if isinstance(error, httpx.LocalProtocolError):
         return SendError("the request could not be written as HTTP", sent=True)  # its text may quote a header
     if isinstance(error, (httpx.TimeoutException, TimeoutError)):
         return SendError(
-            f"{origin.host} did not answer in time: {error or 'the whole answer took too long'}", sent=True
+            f"{origin.host} did not answer in time: {str(error) or 'the whole answer took too long'}", sent=True
         )
     return SendError(f"{origin.host} broke off: {error or type(error).__name__}", sent=True)
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
@@ -18,7 +19,7 @@ from promptlab.http.address import Origin, Target, is_public, join, parse_url, w
 from promptlab.http.messages import DownloadError, DownloadLimits, Sink
 from promptlab.http.waits import parse_wait
 
-__all__ = ["Intake", "decode_data_url", "hop", "of_status", "refuse_private", "target_of"]
+__all__ = ["Intake", "decode_data_url", "encoded_body", "hop", "of_status", "refuse_private", "target_of"]
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _GONE = (403, 404, 410)  # an expired signature is a 403 at every large storage
@@ -30,7 +31,14 @@ def target_of(url: str, trusted_host: str | None) -> Target:
     try:
         return _checked(parse_url(url), trusted_host)
     except ValueError as error:
-        raise DownloadError("refused", f"{without_query(url)}: {error}", retryable=False) from error
+        raise DownloadError("refused", f"{error} ({_site(url)})", retryable=False) from error
+
+
+def _site(url: str) -> str:
+    """Scheme and host of a URL for messages: what is wrong with a hundred images of one host is one reason."""
+    shown = without_query(url)
+    scheme, separator, rest = shown.partition("://")
+    return f"{scheme}://{rest.split('/', 1)[0]}" if separator else shown or "an empty URL"
 
 
 def hop(target: Target, status: int, headers: Mapping[str, str], trusted_host: str | None) -> Target | None:
@@ -39,11 +47,13 @@ def hop(target: Target, status: int, headers: Mapping[str, str], trusted_host: s
         return None
     location = headers.get("location")
     if not location:
-        raise DownloadError("status", f"HTTP {status} without a Location", retryable=False)
+        message = f"HTTP {status} from {target.origin.host} without a Location"
+        raise DownloadError("status", message, retryable=False)
     try:
         return _checked(join(target, location), trusted_host)
     except ValueError as error:
-        raise DownloadError("refused", f"redirected to {without_query(location)}: {error}", retryable=False) from error
+        message = f"{target.origin.host} redirects to {_site(location)}: {error}"
+        raise DownloadError("refused", message, retryable=False) from error
 
 
 def _checked(target: Target, trusted_host: str | None) -> Target:
@@ -67,7 +77,7 @@ def of_status(status: int, headers: Mapping[str, str], origin: Origin, now: floa
     message = f"HTTP {status} from {origin.host}"
     if status in _GONE:
         return DownloadError("gone", f"{message}: the URL has expired or is not there", retryable=False)
-    wait = parse_wait(headers, None, now)
+    wait = parse_wait(headers, None, now, limited=status == 429)
     again = status in _AGAIN or status >= 500
     return DownloadError("status", message, retryable=again, wait_s=wait.seconds if wait and again else None)
 
@@ -95,14 +105,22 @@ class _Inflater:
 
 
 class Intake:
-    """Takes a body's bytes into a sink and holds them to the limits: cap, declared length, encoding."""
+    """Takes a body's bytes into a sink and holds them to the limits: cap, declared length, encoding, pace."""
 
-    def __init__(self, headers: Mapping[str, str], sink: Sink, limits: DownloadLimits) -> None:
+    def __init__(
+        self,
+        headers: Mapping[str, str],
+        sink: Sink,
+        limits: DownloadLimits,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         declared = headers.get("content-length", "")
         self._declared = int(declared) if re.fullmatch(r"[0-9]{1,18}", declared) else None
         if self._declared is not None and self._declared > limits.max_bytes:
             raise _too_large(self._declared)
-        self._limit = limits.max_bytes
+        self._limits = limits
+        self._clock = clock
+        self._began = clock()
         self._sink = sink
         self._inflater = _inflater(headers.get("content-encoding", ""), sink, limits.max_bytes)
         self._raw = 0
@@ -111,8 +129,12 @@ class Intake:
     def take(self, chunk: bytes) -> None:
         """The next bytes as they came off the wire."""
         self._raw += len(chunk)
-        if self._raw > self._limit:
+        if self._raw > self._limits.max_bytes:
             raise _too_large()
+        seconds = self._clock() - self._began
+        if seconds > self._limits.grace_s and self._raw < seconds * self._limits.min_rate:
+            message = f"too slow: {self._raw:,} bytes in {seconds:.0f} s"
+            raise DownloadError("cut", message, retryable=True)
         if self._inflater is None:
             self._sink.write(chunk)
             self.written += len(chunk)
@@ -141,6 +163,29 @@ def _inflater(encoding: str, sink: Sink, room: int) -> _Inflater | None:
     if name in ("gzip", "x-gzip", "deflate"):
         return _Inflater(zlib.decompressobj(zlib.MAX_WBITS | 32), sink, room)  # | 32: gzip or zlib by its header
     raise DownloadError("refused", f"Content-Encoding {name[:20]!r} was not asked for", retryable=False)
+
+
+def encoded_body(encoding: str, chunks: Sequence[bytes], cap: int) -> bytes:
+    """A whole body without its Content-Encoding; DownloadError where it is damaged, unknown, or larger than `cap`."""
+    out = _Chunks()
+    inflater = _inflater(encoding, out, cap)
+    if inflater is None:
+        return b"".join(chunks)
+    try:
+        for chunk in chunks:
+            inflater.feed(chunk)
+    except zlib.error as error:
+        raise DownloadError("cut", "the compressed body is damaged", retryable=False) from error
+    if not inflater.machine.eof:
+        raise DownloadError("cut", "the compressed body has no end", retryable=False)
+    return b"".join(out)
+
+
+class _Chunks(list[bytes]):
+    """A sink in memory."""
+
+    def write(self, data: bytes, /) -> None:
+        self.append(data)
 
 
 def _too_large(declared: int | None = None) -> DownloadError:

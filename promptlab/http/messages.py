@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 __all__ = [
     "IN_PROCESS",
+    "SIMULATED_HEADER",
     "Answer",
     "Call",
     "DownloadError",
@@ -25,6 +26,9 @@ __all__ = [
 
 #: The base URL of an app in this process; it never resolves (RFC 6761), should a URL of it escape.
 IN_PROCESS = "http://simulator.invalid"
+
+#: What a simulator server names itself in, in every response: `promptlab/0.1`. Its costs are nobody's.
+SIMULATED_HEADER = "x-simulated-by"
 
 DownloadKind: TypeAlias = Literal["refused", "gone", "cut", "too_large", "network", "status"]
 
@@ -67,16 +71,29 @@ class Answer:
 
 
 class SendError(Exception):
-    """No complete answer came. `sent` is False only where the server certainly never saw the request."""
+    """No complete answer came. `sent` is False only where the server certainly never saw the request.
 
-    def __init__(self, message: str, *, sent: bool) -> None:
+    `lasting`: trying again can't help, such as with a certificate that nobody here trusts.
+    """
+
+    def __init__(self, message: str, *, sent: bool, lasting: bool = False) -> None:
+        message = message or "no answer came"
         super().__init__(message)
         self.message = message
         self.sent = sent
+        self.lasting = lasting
 
 
 class Unreadable(Exception):
-    """An answer of status 200 that holds no image, job or error anyone could read; what was billed is unknown."""
+    """An answer of status 200 that holds no image and no job; what was billed is unknown.
+
+    `code`, `type`: of the error that it holds instead, as the provider named them.
+    """
+
+    def __init__(self, message: str = "", *, code: str | None = None, type: str | None = None) -> None:
+        super().__init__(message or "the answer cannot be read")
+        self.code = code
+        self.type = type
 
 
 class DownloadError(Exception):
@@ -100,12 +117,17 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DownloadLimits:
-    """Bounds of one download: bytes after decoding, redirects followed, seconds for each step and for the whole."""
+    """Bounds of one download: bytes after decoding, redirects followed, seconds for each step and for the whole.
+
+    After `grace_s` the mean has to be `min_rate` bytes a second: a server that drips is not waited for.
+    """
 
     max_bytes: int = 64 * 1024 * 1024
     redirects: int = 3
     read_s: float = 60
-    total_s: float = 600
+    total_s: float = 300
+    min_rate: float = 8 * 1024
+    grace_s: float = 20
 
 
 @dataclass(frozen=True, slots=True)

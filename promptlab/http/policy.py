@@ -10,18 +10,22 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
 from promptlab.http.messages import DownloadError, SendError, Unreadable
-from promptlab.http.waits import Wait, backoff, parse_wait
+from promptlab.http.waits import Wait, backoff, parse_wait, rate_headers
 
-__all__ = ["DOWNLOADS", "Decision", "Event", "Outcome", "Reply", "Retries", "StopKind", "classify", "decide"]
+__all__ = ["DOWNLOADS", "Decision", "Event", "Outcome", "Reach", "Reply", "Retries", "StopKind", "classify", "decide"]
 
 Outcome: TypeAlias = Literal["ok", "not_sent", "rejected", "failed", "unknown", "short", "lost", "fatal", "stop"]
-StopKind: TypeAlias = Literal["quota", "account"]
+StopKind: TypeAlias = Literal["quota", "account", "network"]
 
 #: A reset this far away is a quota, not a rate: waiting it out inside a run helps nobody.
 HOURS_AWAY_S = 2 * 3600.0
+
+#: The longest back-off after a failure of the server's own.
+_FAILURE_S = 8.0
 
 #: The account can't pay, whatever the status (OpenAI sends billing_hard_limit_reached as a 400).
 _ACCOUNT_CODES = re.compile(
@@ -119,7 +123,7 @@ def decide(
         return replace(found, retry=False, wait=None)
     serious = attempt - rejections
     enough = rejections + 1 >= retries.rejections if found.outcome == "rejected" else serious >= retries.attempts
-    wait = _wait(found, attempt, random)
+    wait = _wait(found, _backoff(found, serious, rejections, random), attempt)
     if enough or waited_s + wait.seconds > retries.waiting_s:
         return replace(found, retry=False, wait=None)
     return replace(found, retry=True, wait=wait)
@@ -132,7 +136,11 @@ def classify(event: Event, now: float) -> Decision:
             return Decision("unknown", may_be_billed=True, code="no_answer", message=event.message)
         return Decision("not_sent", retry=True, code="not_sent", message=event.message)
     if isinstance(event, Unreadable):
-        return Decision("unknown", may_be_billed=True, code="unreadable", message=str(event))
+        named = f"{event.code or ''} {event.type or ''}".lower()
+        found = Decision("unknown", may_be_billed=True)
+        if _ACCOUNT_CODES.search(named):  # a gateway's 200 around its refusal
+            found = Decision("stop", stop="account", may_be_billed=True)
+        return replace(found, code=event.code or "unreadable", type=event.type, message=str(event))
     if isinstance(event, DownloadError):
         wait = None if event.wait_s is None else Wait(event.wait_s, "retry-after")
         code = f"download_{event.kind}"
@@ -141,6 +149,8 @@ def classify(event: Event, now: float) -> Decision:
     message = found.message or event.message or f"HTTP {event.status}"
     if found.outcome in ("ok", "short"):
         message = found.message or ""
+    if found.stop == "quota":
+        message = f"{message.rstrip(' .')}; {_opens(found.until)}"
     return replace(found, code=event.code or found.code, type=event.type or found.type, message=message or None)
 
 
@@ -198,23 +208,79 @@ def _limited(reply: Reply, named: str, now: float) -> Decision:
     is_quota = _QUOTA_CODES.search(named) or _QUOTA_WORDS.search(reply.message or "")
     if is_quota or (wait is not None and wait.seconds > HOURS_AWAY_S):
         return _quota(wait, now)
-    return Decision("rejected", retry=True, wait=wait, hold_s=None if wait is None else wait.seconds)
+    # With requests left in the window it is this one that was refused, not the key: the others need not wait.
+    holds = wait is not None and not rate_headers(reply.headers, now).remaining
+    return Decision("rejected", retry=True, wait=wait, hold_s=wait.seconds if wait and holds else None)
 
 
 def _quota(wait: Wait | None, now: float) -> Decision:
     return Decision("stop", stop="quota", wait=wait, until=None if wait is None else now + wait.seconds)
 
 
+def _opens(until: float | None) -> str:
+    """When a quota opens again, for people."""
+    if until is None:
+        return "the provider does not say when it opens again"
+    return f"it opens again at {datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M} UTC"
+
+
 def _told(reply: Reply, now: float) -> Wait | None:
-    return parse_wait(reply.headers, reply.message, now)
+    return parse_wait(reply.headers, reply.message, now, limited=reply.status == 429)
 
 
-def _wait(found: Decision, attempt: int, random: Callable[[], float]) -> Wait:
+def _backoff(found: Decision, serious: int, rejections: int, random: Callable[[], float]) -> Wait:
+    """A back-off by how often this kind of end has come in a row: a request refused four times has not failed yet.
+
+    A refusal without a time may last a window, and a paid image's storage a while; a server's own failures are over
+    soon or not at all, and the tries are few: the last one must not come when all others of the run are long done.
+    """
+    if found.outcome == "rejected":
+        return backoff(rejections + 1, random)
+    return backoff(serious, random) if found.outcome == "lost" else backoff(serious, random, cap=_FAILURE_S)
+
+
+def _wait(found: Decision, chosen: Wait, attempt: int) -> Wait:
     """What was told, never less; a back-off where nothing was, or where "0 seconds" was told again and again."""
-    chosen = backoff(attempt, random)
     if found.wait is None:
         floor = 0.5 if found.outcome == "rejected" else 0.05  # full jitter may say 0: never hammer
         return Wait(max(chosen.seconds, floor), "backoff")
     if found.wait.seconds == 0 and attempt > 1:
         return Wait(max(chosen.seconds, 0.05), "backoff")
     return found.wait
+
+
+#: Sends in a row that never reached the server, and the seconds since the first of them, before a run gives up: a
+#: server that restarts is waited for, one that is not there is not asked eight thousand times.
+_OUT_OF_REACH, _OUT_OF_REACH_S = 5, 10.0
+
+
+@dataclass(slots=True)
+class Reach:
+    """Whether the server can be reached at all, over all requests of a run."""
+
+    failures: int = 0
+    since: float = 0.0
+
+    def note(self, event: Event, decision: Decision, now: float) -> Decision:
+        """The decision about an event; a stop where no request has reached the server for long enough."""
+        if not isinstance(event, SendError) or event.sent:
+            self.failures = 0
+            return decision
+        if not self.failures:
+            self.since = now
+        self.failures += 1
+        if self.failures < _OUT_OF_REACH or not (event.lasting or now - self.since >= _OUT_OF_REACH_S):
+            return decision
+        message = f"{event.message} ({self.failures} requests in a row were not sent); {_advice(event.message)}"
+        return replace(decision, outcome="stop", retry=False, wait=None, stop="network", message=message)
+
+
+def _advice(message: str) -> str:
+    """What to do about a server that can't be reached."""
+    if "proxy" in message:
+        return "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
+    if "certificate" in message:
+        return "name the authority that signed it in SSL_CERT_FILE, or correct the address"
+    if "not found" in message:
+        return "check the address and the network"
+    return "check that the server is running and the address is right"

@@ -3,6 +3,9 @@
 retry-after-ms > Retry-After (seconds, float or HTTP date) > X-RateLimit-Reset (epoch seconds or milliseconds, a
 delta, "6m0s", ISO 8601) > "Retry after N seconds" in the message. Absolute times count from the response's own Date,
 so that a clock that is wrong on either side does no harm. Junk is ignored, never obeyed.
+
+X-RateLimit-Reset stands on *every* answer (guide, Rate Limits): it says when the window ends, not that anyone should
+wait for it. It counts only where the rate is what refused: on a 429, or with nothing remaining.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ __all__ = ["RateInfo", "Wait", "WaitSource", "backoff", "parse_duration", "parse
 WaitSource: TypeAlias = Literal["retry-after-ms", "retry-after", "reset", "message", "backoff"]
 
 LONGEST = 32 * 86_400.0  # a month: the longest quota window there is; beyond it a figure is junk
+_NEAR = 5.0
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _NUMBER = re.compile(r"\d{1,18}(?:\.\d{1,9})?")
 _DURATION = re.compile(r"(?:\d{1,9}(?:\.\d{1,9})?(?:ms|s|m|h|d))+", re.ASCII)
@@ -57,8 +61,11 @@ class RateInfo:
     reset: float | None = None
 
 
-def parse_wait(headers: Mapping[str, str], message: str | None, now: float) -> Wait | None:
-    """The wait that a response asks for, or None. `headers` have lower-case names; `now` is epoch seconds."""
+def parse_wait(headers: Mapping[str, str], message: str | None, now: float, *, limited: bool = False) -> Wait | None:
+    """The wait that a response asks for, or None. `headers` have lower-case names; `now` is epoch seconds.
+
+    `limited`: the response is a 429.
+    """
     there = server_time(headers, now)
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None and milliseconds / 1000 <= LONGEST:
@@ -67,10 +74,21 @@ def parse_wait(headers: Mapping[str, str], message: str | None, now: float) -> W
     if told is not None:
         return Wait(told, "retry-after")
     resets = [seconds for name in _RESETS if (seconds := _reset(headers.get(name), there)) is not None]
-    if resets and max(resets) > 0:
+    if resets and 0 < max(resets) <= _reset_counts_up_to(headers, limited):
         return Wait(max(resets), "reset")
     said = _in_message(message)
     return None if said is None else Wait(said, "message")
+
+
+def _reset_counts_up_to(headers: Mapping[str, str], limited: bool) -> float:
+    """How far away a reset may be and still be waited for; 0 where the rate is not what refused."""
+    left = [count for name in _REMAINING if (count := _count(headers.get(name))) is not None]
+    if 0 in left:
+        return LONGEST
+    if not limited:
+        return 0.0
+    # With requests left it is another limit that refused, such as jobs at once: that one opens sooner.
+    return _NEAR if left else LONGEST
 
 
 def rate_headers(headers: Mapping[str, str], now: float) -> RateInfo:

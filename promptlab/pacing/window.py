@@ -125,9 +125,7 @@ def effective(limits: Limits, plans: Mapping[int, Limits], lessons: Lessons, now
 def _learned(limits: Limits, plans: Mapping[int, Limits], lessons: Lessons, now: float) -> Limits:
     fresh = lessons.told_limit > 0 and now < lessons.told_set + _LEARNED_S
     if limits.named:
-        if fresh and (limits.requests is None or lessons.told_limit < limits.requests):
-            return replace(limits, requests=lessons.told_limit)
-        return limits
+        return _tightened(limits, plans.get(lessons.told_limit), lessons.told_limit) if fresh else limits
     if not fresh:
         return replace(limits, daily=None)
     if exact := plans.get(lessons.told_limit):
@@ -135,6 +133,19 @@ def _learned(limits: Limits, plans: Mapping[int, Limits], lessons: Lessons, now:
     below = [figure for figure in plans if figure < lessons.told_limit]
     nearest = plans[max(below)] if below else limits
     return replace(limits, requests=lessons.told_limit, concurrent=nearest.concurrent, daily=None)
+
+
+def _tightened(limits: Limits, told: Limits | None, requests: int) -> Limits:
+    """A named plan under a server that allows fewer requests; `told` is the plan that has just so many, if any.
+
+    Someone named the wrong plan: its jobs at once are the other plan's too, or most of them would be refused.
+    """
+    if limits.requests is not None and requests >= limits.requests:
+        return limits
+    concurrent = limits.concurrent
+    if told is not None and told.concurrent is not None and limits.requests is not None:
+        concurrent = told.concurrent if concurrent is None else min(concurrent, told.concurrent)
+    return replace(limits, requests=requests, concurrent=concurrent)
 
 
 def judge(limits: Limits, figures: Figures, lessons: Lessons, facts: Facts, now: float) -> Delay | Quota | None:

@@ -20,9 +20,10 @@ from promptlab.providers.base import (
     Wire,
 )
 from promptlab.providers.endpoint import Endpoint, SettingsLike, connect
-from promptlab.providers.plans import PLANS, Plan, find_plan, plans
-from promptlab.providers.prices import CREDIT_PRICES, TOKEN_PRICES, CreditPrice, TokenPrice
+from promptlab.providers.plans import Plan, find_plan, plans
+from promptlab.providers.prices import CreditPrice, TokenPrice
 from promptlab.providers.reading import (
+    no_image,
     read_body,
     read_error,
     read_images,
@@ -34,9 +35,6 @@ from promptlab.providers.reading import (
 from promptlab.providers.registry import get, names, parameters
 
 __all__ = [
-    "CREDIT_PRICES",
-    "PLANS",
-    "TOKEN_PRICES",
     "ApiError",
     "Capabilities",
     "Cost",
@@ -60,6 +58,7 @@ __all__ = [
     "find_plan",
     "get",
     "names",
+    "no_image",
     "parameters",
     "plans",
     "read_body",

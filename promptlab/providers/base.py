@@ -12,6 +12,8 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from promptlab.http import Answer, Call, Unreadable
 from promptlab.model import CostSource, Operation, Parameter, Request
+from promptlab.providers.plans import Plan, RateLimits
+from promptlab.providers.prices import CreditPrice, Price, find_price
 from promptlab.providers.reading import read_error
 from promptlab.providers.results import ApiError, Job, JobStatus, Output, Result
 
@@ -62,17 +64,6 @@ class Capabilities:
 
 
 @dataclass(frozen=True, slots=True)
-class RateLimits:
-    """An account's limits; None is no limit. `named`: a plan or a setting says so, headers may only tighten it."""
-
-    requests: int | None = None
-    window_s: float = 60.0
-    concurrent: int | None = None
-    daily: int | None = None
-    named: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Setup:
     """What a provider is made with: where it talks to, the price of a credit, and its part of promptlab.yaml."""
 
@@ -99,20 +90,6 @@ class Wire:
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
-    """What one call will cost by a table, all its images together; None is unknown, never 0.
-
-    `upper`: the figure is the most it can cost, where the model decides (quality auto).
-    """
-
-    credits: float | None = None
-    usd: float | None = None
-    source: str = "unknown"
-    dated: str | None = None  # ISO date of the figure
-    upper: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Cost:
     """What one generation did cost; None is unknown, never 0."""
 
@@ -126,6 +103,8 @@ class Provider(Protocol):
 
     The class attributes are read before there is an instance: `default_base_url` (None where the person must name
     one), `base_url_variable` its environment variable, `local_without_key`: a server on this machine may want none.
+    `plans` are the accounts it sells, by name, with their limits; `price_table` what an image costs. Both are this
+    provider's own: what a class does not declare it does not have.
     """
 
     name: ClassVar[str]
@@ -136,6 +115,9 @@ class Provider(Protocol):
     #: Answered by `app` in this process: no address, no key, no network.
     in_process: ClassVar[bool] = False
     in_process_key: ClassVar[str | None] = None
+    plans: ClassVar[Mapping[str, Plan]] = {}
+    plan_variable: ClassVar[str | None] = None  # the environment variable that names the account's plan
+    price_table: ClassVar[tuple[CreditPrice, ...]] = ()
     #: Limits where neither a plan nor a setting gives any.
     default_limits: ClassVar[RateLimits] = RateLimits(concurrent=8)
 
@@ -179,8 +161,13 @@ class Provider(Protocol):
         raise Unreadable(f"{self.name} has no asynchronous jobs")
 
     def price(self, operation: Operation, model: str, params: Mapping[str, Any]) -> Price:
-        """What a call will cost by the table; `params` with the defaults filled in."""
-        return Price()
+        """What a call will cost by the table; `params` with the defaults filled in.
+
+        The plan's price of a credit makes dollars of credits where this leaves them out (`Endpoint.price`).
+        """
+        asked = {"model": model, "operation": operation}
+        asked |= {name: str(params[name]) for name in ("aspect_ratio", "size") if params.get(name) is not None}
+        return find_price(self.price_table, asked, int(params.get("n") or 1), None)
 
     def cost(self, request: Request, result: Result, images: int) -> Cost:
         """What a generation cost: as the response says, else by the table for the images that came."""

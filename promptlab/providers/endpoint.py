@@ -6,14 +6,15 @@ import functools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from promptlab.errors import InputError
-from promptlab.http import is_local, normalise_base, parse_url
+from promptlab.http import Proxies, is_local, normalise_base, parse_url
 from promptlab.http.messages import IN_PROCESS
 from promptlab.model import Amount, Request
 from promptlab.providers.base import Cost, Price, Provider, RateLimits, Result, Setup
-from promptlab.providers.plans import Plan, find_plan
+from promptlab.providers.plans import Plan, find_plan, plans
 from promptlab.providers.reading import number
 from promptlab.providers.registry import get
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Endpoint", "SettingsLike", "connect"]
 
+#: What the studio's settings take their plan from, where it is set (promptlab.spec).
+_SETTINGS_PLAN = "KAIRVAL_PLAN"
 _WITHOUT = "or try without one: --provider simulator"
 _LIMITS = {"requests_per_minute": "requests", "concurrent": "concurrent", "daily": "daily", "window_s": "window_s"}
 
@@ -44,8 +47,9 @@ class Endpoint:
     """Everything a run needs of its provider.
 
     `base_url` is normalised and enters the request hash (`simulator:` in this process). `limits` are the account's,
-    from the setting, the plan, or the provider's own default. `honours_keys`: the studio says that a repeated
-    idempotency key is answered with the first result.
+    from the setting, the plan, or the provider's own default. `plans` are all that this provider sells, by name.
+    `honours_keys`: the studio says that a repeated idempotency key is answered with the first result. `proxies` and
+    `authorities` (certificates to trust) are the environment's.
     """
 
     provider: Provider
@@ -54,6 +58,9 @@ class Endpoint:
     plan: Plan | None
     limits: RateLimits
     honours_keys: bool = False
+    plans: Mapping[str, Plan] = field(default_factory=dict)
+    proxies: Proxies = field(default_factory=Proxies)
+    authorities: str | None = None
     make_app: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -77,11 +84,16 @@ class Endpoint:
 
         key = self.provider.in_process_key if self.make_app is not None else self.key
         authorization = None if key is None else f"Bearer {key}"
+        options = {"proxies": self.proxies, "authorities": self.authorities, **options}
         return Client(self.base_url, authorization=authorization, app=self.app, **options)
 
     def price(self, request: Request) -> Price:
-        """What a call will cost by the table."""
-        return self.provider.price(request.operation, request.model, {**request.defaults, **request.params})
+        """What a call will cost by the table; in dollars too where the plan says what a credit costs."""
+        price = self.provider.price(request.operation, request.model, {**request.defaults, **request.params})
+        rate = self.usd_per_credit
+        if price.usd is not None or price.credits is None or rate is None:
+            return price
+        return replace(price, usd=price.credits * rate)
 
     def cost(self, request: Request, result: Result, images: int | None = None) -> Cost:
         """What a generation cost; `images` is how many came, by default those of the result."""
@@ -104,16 +116,19 @@ def connect(name: str, settings: SettingsLike, environ: Mapping[str, str], *, ke
     """
     kind = get(name)
     options = settings.providers.get(name, {})
-    plan = find_plan(settings.plan, settings.plans) if _has_plans(kind) else None
-    limits = _limits(name, options, plan, kind.default_limits)
+    known = plans(kind.plans, settings.plans) if kind.plans else {}
+    plan = find_plan(_plan_name(kind, options, settings, environ), known) if known else None
+    limits = _limits(name, options, None if kind.in_process else plan, kind.default_limits)
     honours = str(options.get("honours_idempotency_keys", kind.in_process)).strip().lower() == "true"
     make_app: Callable[[], Any] | None = None
+    proxies, authorities = Proxies(), None
     if kind.in_process:
         base_url, wire_url, key = str(kind.default_base_url), IN_PROCESS, None
         make_app = _app(kind, options)
     else:
         base_url = wire_url = _base_url(kind, options, environ)
         key = _key(kind, base_url, environ, key_needed=key_needed)
+        proxies, authorities = _proxies(environ), _authorities(environ)
     setup = Setup(wire_url, None if plan is None else plan.usd_per_credit, options)
     try:
         provider = kind(setup)
@@ -121,14 +136,36 @@ def connect(name: str, settings: SettingsLike, environ: Mapping[str, str], *, ke
         raise InputError(
             [replace(problem, message=f"providers.{name}: {problem.message}") for problem in error.problems]
         ) from error
-    return Endpoint(provider, base_url, key, plan, limits, honours, make_app)
+    return Endpoint(provider, base_url, key, plan, limits, honours, known, proxies, authorities, make_app)
 
 
-def _has_plans(kind: type[Provider]) -> bool:
-    """Whether Kairval's account plans apply: to it, and to what simulates it."""
-    from promptlab.providers.kairval import Kairval
+def _plan_name(
+    kind: type[Provider], options: Mapping[str, Any], settings: SettingsLike, environ: Mapping[str, str]
+) -> str | None:
+    """The account's plan: the provider's own setting, else the studio's, which KAIRVAL_PLAN is a part of."""
+    if options.get("plan"):
+        return str(options["plan"])
+    variable, named = kind.plan_variable, settings.plan
+    if variable != _SETTINGS_PLAN and named and named == environ.get(_SETTINGS_PLAN, "").strip().lower():
+        named = None  # another provider's
+    return named or (environ.get(variable) if variable else None)
 
-    return issubclass(kind, Kairval)
+
+def _proxies(environ: Mapping[str, str]) -> Proxies:
+    try:
+        return Proxies.read(environ)
+    except ValueError as error:
+        raise InputError(str(error), code="proxy") from None
+
+
+def _authorities(environ: Mapping[str, str]) -> str | None:
+    """SSL_CERT_FILE, else SSL_CERT_DIR: the certificates to trust instead of the built-in ones."""
+    for variable, is_there, kind in (("SSL_CERT_FILE", Path.is_file, "file"), ("SSL_CERT_DIR", Path.is_dir, "folder")):
+        if named := environ.get(variable, "").strip():
+            if not is_there(Path(named)):
+                raise InputError(f"{variable} names {named}, and there is no such {kind}", code="certificates")
+            return named
+    return None
 
 
 def _app(kind: type[Provider], options: Mapping[str, Any]) -> Callable[[], Any]:
@@ -173,8 +210,6 @@ def _key(kind: type[Provider], base_url: str, environ: Mapping[str, str], *, key
 def _limits(name: str, options: Mapping[str, Any], plan: Plan | None, default: RateLimits) -> RateLimits:
     """The setting's figures over the plan's over the provider's default."""
     limits = default if plan is None else plan.limits()
-    if name == "simulator":
-        limits = default  # a plan's prices apply to it, its pace does not
     given = options.get("limits")
     if given is None:
         return limits

@@ -24,9 +24,10 @@ from promptlab.providers.base import (
     Wire,
 )
 from promptlab.providers.draws import draw_header
-from promptlab.providers.plans import UNNAMED
-from promptlab.providers.prices import credit_prices, find_price
+from promptlab.providers.plans import Plan
+from promptlab.providers.prices import CreditPrice, credit_prices, find_price
 from promptlab.providers.reading import (
+    no_image,
     number,
     read_body,
     read_images,
@@ -37,7 +38,7 @@ from promptlab.providers.reading import (
     without_pixels,
 )
 
-__all__ = ["MODEL", "PARAMETERS", "Kairval"]
+__all__ = ["MODEL", "PARAMETERS", "PLANS", "Kairval"]
 
 MODEL = Parameter(
     "model", "string", "the model's identifier, such as gpt-image-2", default="gpt-image-2", pattern=r"\S{1,200}"
@@ -50,6 +51,18 @@ PARAMETERS = (
     Parameter("n", "integer", "images from one call", default=1, minimum=1, maximum=4),
     Parameter("strength", "number", "how much an edit changes its image", default=0.8, minimum=0.0, maximum=1.0),
 )
+#: Guide, Pricing and Rate Limits, read on 2026-11-22; it bears no date of its own.
+PLANS: Mapping[str, Plan] = {
+    plan.name: plan
+    for plan in (
+        Plan("free", 5, 2, 50, package_credits=50, usd_per_credit=0.0),
+        Plan("starter", 30, 5, 1_000, package_credits=1_000, usd_per_credit=0.02),
+        Plan("pro", 120, 20, 10_000, package_credits=5_000, usd_per_credit=0.015),
+        Plan("enterprise", None, 20, None, negotiated=True),
+    )
+}
+#: The guide names one figure; what other ratios and edits cost ("may vary") it leaves to the pricing page.
+PRICES = (CreditPrice(50.0, "guide, Pricing: ~50 credits/image", "2026-11-22", model="gpt-image-2"),)
 _PATHS: Mapping[Operation, str] = {"generate": "/v1/images/generate", "edit": "/v1/images/edit"}
 _ON_WIRE = ("aspect_ratio", "output_format", "n", "strength")
 _EDIT_ONLY = ("strength",)
@@ -73,12 +86,16 @@ class Kairval(Provider):
     )
     default_base_url: ClassVar[str | None] = "https://api.kairval.com"
     base_url_variable: ClassVar[str | None] = "KAIRVAL_BASE_URL"
-    default_limits: ClassVar[RateLimits] = UNNAMED
+    plans: ClassVar[Mapping[str, Plan]] = PLANS
+    plan_variable: ClassVar[str | None] = "KAIRVAL_PLAN"
+    price_table: ClassVar[tuple[CreditPrice, ...]] = PRICES
+    #: Where no plan is named a run starts at the slowest plan's pace, until the first X-RateLimit-Limit tells.
+    default_limits: ClassVar[RateLimits] = PLANS["free"].limits(named=False)
 
     def __init__(self, setup: Setup) -> None:
         self._base_url = setup.base_url
         self._usd_per_credit = setup.usd_per_credit
-        self._prices = credit_prices(setup.options.get("prices"))
+        self._prices = credit_prices(self.price_table, setup.options.get("prices"))
         self._async = AsyncContract.read(setup.options.get("async"))
 
     @classmethod
@@ -145,7 +162,7 @@ class Kairval(Provider):
         if images:
             return images, None, inner
         if answer.status != 202 and (job is None or job.status == "done"):
-            raise Unreadable("the answer holds no image")
+            raise no_image(answer)
         return (), job or read_job(body, answer.headers, self._async, self._base_url), body
 
     def _job(self, body: Mapping[str, Any], answer: Answer) -> Job | None:

@@ -12,11 +12,12 @@ from functools import lru_cache
 from typing import Any, ClassVar
 
 from promptlab.errors import GenerationError
-from promptlab.http import Answer, Call, DownloadError, Part, Unreadable, decode_data_url
+from promptlab.http import Answer, Call, DownloadError, Part, decode_data_url
 from promptlab.model import Operation, Parameter, Request
 from promptlab.providers.base import Capabilities, Cost, ImageBytes, Price, Provider, Result, Setup, Wire
 from promptlab.providers.prices import TokenPrice, token_prices
 from promptlab.providers.reading import (
+    no_image,
     number,
     read_body,
     read_images,
@@ -59,6 +60,13 @@ PARAMETERS = (
     Parameter("n", "integer", "images from one call", default=1, minimum=1, maximum=10),
     Parameter("mask", "string", "a PNG as a data: URL; an edit changes where it is transparent"),
 )
+_SOURCE = "OpenAI's price list, image generation"
+TOKEN_PRICES: Mapping[str, TokenPrice] = {
+    "gpt-image-2": TokenPrice(5.0, 8.0, 30.0, _SOURCE, "2026-04-21"),
+    "gpt-image-1.5": TokenPrice(5.0, 8.0, 32.0, _SOURCE, "2025-12-16"),
+    "gpt-image-1": TokenPrice(5.0, 10.0, 40.0, _SOURCE, "2025-04-23"),
+    "gpt-image-1-mini": TokenPrice(2.0, 2.5, 8.0, _SOURCE, "2025-10-06"),
+}
 _ON_WIRE = ("n", "size", "quality", "output_format", "output_compression", "background")
 _MIME = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 
@@ -91,7 +99,7 @@ class OpenAI(Provider):
 
     def __init__(self, setup: Setup) -> None:
         self._base_url = setup.base_url
-        self._prices = token_prices(setup.options.get("prices"))
+        self._prices = token_prices(TOKEN_PRICES, setup.options.get("prices"))
 
     @classmethod
     def normalise(cls, base_url: str) -> str:
@@ -143,7 +151,7 @@ class OpenAI(Provider):
         inner = unwrap(body)
         images = read_images(inner, self._base_url)
         if not images:
-            raise Unreadable("the answer holds no image")
+            raise no_image(answer)
         credits, usd = read_own_cost(body)
         return Result(
             id=text(inner.get("id") or body.get("id"), 300),

@@ -1,4 +1,4 @@
-"""Kairval's account plans, as data (guide, Pricing and Rate Limits; the figures as of `DATED`).
+"""Account plans as a provider declares them: their limits, their package of credits, and what a credit costs.
 
 `promptlab.yaml` overrides any figure and may add plans: `plans: {enterprise: {requests_per_minute: 600, ...}}`.
 """
@@ -6,23 +6,35 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from promptlab.errors import InputError
-from promptlab.providers.base import RateLimits
 from promptlab.providers.reading import number
 
-__all__ = ["DATED", "PLANS", "SOURCE", "UNNAMED", "Plan", "find_plan", "plans"]
+__all__ = ["Plan", "RateLimits", "find_plan", "plans"]
 
-SOURCE = "guide, Pricing and Rate Limits"
-DATED = "2026-11-22"  # the day the guide was read; it bears no date of its own
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """An account's limits; None is no limit. `named`: a plan or a setting says so, headers may only tighten it."""
+
+    requests: int | None = None
+    window_s: float = 60.0
+    concurrent: int | None = None
+    daily: int | None = None
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """An account plan; None is no limit, or unknown for money. `usd_per_credit` 0 means included in the plan."""
+    """An account plan; None is no limit, or unknown for money.
+
+    `usd_per_credit` 0 means that the package's credits are included, and that no more can be bought. `negotiated`:
+    the figures are a contract's own, so that `--jobs` may raise concurrency.
+    """
 
     name: str
     requests_per_minute: float | None = None  # per window, where `window_s` is not a minute
@@ -31,6 +43,17 @@ class Plan:
     window_s: float = 60.0
     package_credits: float | None = None
     usd_per_credit: float | None = None
+    negotiated: bool = False
+
+    def fits(self, credits: float) -> bool:
+        """Whether the plan can pay for so many credits at all: a package that can't be bought again is all there is."""
+        return self.usd_per_credit != 0 or self.package_credits is None or credits <= self.package_credits
+
+    def packages(self, credits: float) -> int | None:
+        """How many packages so many credits are; None where the plan sells none."""
+        if not self.usd_per_credit or not self.package_credits:
+            return None
+        return math.ceil(credits / self.package_credits)
 
     def limits(self, *, named: bool = True) -> RateLimits:
         """The plan's three limits, for the pacer."""
@@ -43,21 +66,10 @@ class Plan:
         )
 
 
-PLANS: Mapping[str, Plan] = {
-    plan.name: plan
-    for plan in (
-        Plan("free", 5, 2, 50, package_credits=50, usd_per_credit=0.0),
-        Plan("starter", 30, 5, 1_000, package_credits=1_000, usd_per_credit=0.02),
-        Plan("pro", 120, 20, 10_000, package_credits=5_000, usd_per_credit=0.015),
-        Plan("enterprise", None, 20, None),
-    )
-}
-
-
-def plans(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Plan]:
-    """All plans, with the overrides of promptlab.yaml; InputError for a figure that is none."""
-    found = dict(PLANS)
-    figures = {field.name for field in fields(Plan)} - {"name"}
+def plans(declared: Mapping[str, Plan], overrides: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Plan]:
+    """A provider's plans, with the overrides of promptlab.yaml; InputError for a figure that is none."""
+    found = dict(declared)
+    figures = {field.name for field in fields(Plan)} - {"name", "negotiated"}
     for name, changes in (overrides or {}).items():
         unknown = sorted(set(changes) - figures)
         if unknown:
@@ -67,9 +79,8 @@ def plans(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str,
     return found
 
 
-def find_plan(name: str | None, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Plan | None:
+def find_plan(name: str | None, known: Mapping[str, Plan]) -> Plan | None:
     """The plan of a name, whatever its case; None for None; InputError with the nearest name for an unknown one."""
-    known = plans(overrides)
     if name is None or not name.strip():
         return None
     wanted = name.strip()
@@ -98,7 +109,3 @@ def _nearest(name: str, known: Any) -> str:
 
 def _whole(value: float | None) -> int | None:
     return None if value is None else max(1, int(value))
-
-
-#: Where no plan is named a run starts at the slowest plan's pace, until the first X-RateLimit-Limit tells.
-UNNAMED = PLANS["free"].limits(named=False)

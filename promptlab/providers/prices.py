@@ -1,4 +1,7 @@
-"""Price tables, dated, as data: each figure with its source beside it. What is not in a table is None, never 0."""
+"""Price tables, dated: each figure with its source beside it. What is not in a table is None, never 0.
+
+The figures themselves are each provider's own, in its module.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptlab.errors import InputError
-from promptlab.providers.base import Price
 from promptlab.providers.reading import number
 
-__all__ = ["CREDIT_PRICES", "TOKEN_PRICES", "CreditPrice", "TokenPrice", "credit_prices", "find_price", "token_prices"]
+__all__ = ["CreditPrice", "Price", "TokenPrice", "credit_prices", "find_price", "token_prices"]
 
 ANY = "*"
 _KEYS = ("model", "operation", "aspect_ratio", "size")
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What one call will cost by a table, all its images together; None is unknown, never 0.
+
+    `upper`: the figure is the most it can cost, where the model decides (quality auto).
+    """
+
+    credits: float | None = None
+    usd: float | None = None
+    source: str = "unknown"
+    dated: str | None = None  # ISO date of the figure
+    upper: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +58,6 @@ class CreditPrice:
         return found
 
 
-#: The guide names one figure; what other ratios and edits cost ("may vary") it leaves to the pricing page.
-CREDIT_PRICES: tuple[CreditPrice, ...] = (
-    CreditPrice(50.0, "guide, Pricing: ~50 credits/image", "2026-11-22", model="gpt-image-2"),
-)
-
-
 @dataclass(frozen=True, slots=True)
 class TokenPrice:
     """Dollars per million tokens."""
@@ -63,24 +73,15 @@ class TokenPrice:
         return (text_in * self.text_in + image_in * self.image_in + image_out * self.image_out) / 1e6
 
 
-_OPENAI = "OpenAI's price list, image generation"
-TOKEN_PRICES: Mapping[str, TokenPrice] = {
-    "gpt-image-2": TokenPrice(5.0, 8.0, 30.0, _OPENAI, "2026-04-21"),
-    "gpt-image-1.5": TokenPrice(5.0, 8.0, 32.0, _OPENAI, "2025-12-16"),
-    "gpt-image-1": TokenPrice(5.0, 10.0, 40.0, _OPENAI, "2025-04-23"),
-    "gpt-image-1-mini": TokenPrice(2.0, 2.5, 8.0, _OPENAI, "2025-10-06"),
-}
-
-
-def credit_prices(options: Any) -> tuple[CreditPrice, ...]:
-    """The table with the studio's own rows first: a list of {model, operation, aspect_ratio, size, credits or usd}."""
+def credit_prices(table: Sequence[CreditPrice], options: Any) -> tuple[CreditPrice, ...]:
+    """A table with the studio's own rows first: a list of {model, operation, aspect_ratio, size, credits or usd}."""
     if options is None:
-        return CREDIT_PRICES
+        return tuple(table)
     if not isinstance(options, Sequence) or isinstance(options, str):
         raise InputError(
             "prices is a list of rows: {model: gpt-image-2, aspect_ratio: '16:9', credits: 60}", code="price"
         )
-    return (*(_row(position, row) for position, row in enumerate(options, 1)), *CREDIT_PRICES)
+    return (*(_row(position, row) for position, row in enumerate(options, 1)), *table)
 
 
 def _row(position: int, row: Any) -> CreditPrice:
@@ -118,9 +119,9 @@ def find_price(
     return Price(credits, usd, best.source, best.dated)
 
 
-def token_prices(options: Any) -> dict[str, TokenPrice]:
-    """The table with the studio's own models: {model: {text_in: 5, image_in: 8, image_out: 30}}, in dollars."""
-    found = dict(TOKEN_PRICES)
+def token_prices(table: Mapping[str, TokenPrice], options: Any) -> dict[str, TokenPrice]:
+    """A table with the studio's own models: {model: {text_in: 5, image_in: 8, image_out: 30}}, in dollars."""
+    found = dict(table)
     if options is None:
         return found
     if not isinstance(options, Mapping):

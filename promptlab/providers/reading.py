@@ -16,6 +16,7 @@ from promptlab.http import Answer, DownloadError, Unreadable, decode_data_url, j
 from promptlab.providers.results import ApiError, Output
 
 __all__ = [
+    "no_image",
     "number",
     "read_body",
     "read_error",
@@ -32,6 +33,7 @@ _SINGLE = ("image", "image_url", "url", "b64_json", "image_base64")
 _URLS = ("url", "image_url", "uri", "href", "download_url", "signed_url")
 _PIXELS = ("b64_json", "b64", "base64", "image_base64", "image_b64", "base64_json", "image", "data", "bytes", "content")
 _REVISED = ("revised_prompt", "revisedPrompt", "prompt_revised", "rewritten_prompt")
+_MESSAGES = ("message", "msg", "error_message", "detail", "error", "title")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\-\r\n]{40,}={0,2}\s*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _DEEPEST = 40
@@ -124,6 +126,19 @@ def _read_pixels(value: str, base_url: str, revised: str | None, *, is_url: bool
         return Output(revised_prompt=revised)
 
 
+def no_image(answer: Answer) -> Unreadable:
+    """What a provider raises for an answer of status 2xx without an image: with the words of the error it may hold."""
+    try:
+        body = read_body(answer)
+    except Unreadable as unreadable:
+        return unreadable
+    if not any(body.get(name) for name in ("error", "errors", "detail", "message", "error_message")):
+        return Unreadable(f"HTTP {answer.status}, but the answer holds no image: {_shown(body)}")
+    error = read_error(answer)
+    message = f"HTTP {answer.status} with an error instead of an image: {error.message or _shown(body)}"
+    return Unreadable(message, code=error.code, type=error.type)
+
+
 def read_error(answer: Answer) -> ApiError:
     """The error envelope of an answer: the guide's, OpenAI's, FastAPI's, a bare text or an HTML page."""
     try:
@@ -132,16 +147,24 @@ def read_error(answer: Answer) -> ApiError:
         page = re.sub(r"(?is)<(script|style).*?</\1>|<[^>]*>", " ", answer.body[:4096].decode("utf-8", "replace"))
         return ApiError(None, None, text(" ".join(page.split()), 300))
     if not isinstance(body, dict):
-        return ApiError(None, None, text(body, 300))
+        return ApiError(None, None, text(body, 300) or (_shown(body) if body else None))
     error = body.get("error") or body.get("errors") or body.get("detail") or body
     if isinstance(error, list):
         error = error[0] if error else body
     if not isinstance(error, dict):
         return ApiError(text(body.get("code"), 100), text(body.get("type"), 100), text(error))
-    message = next((m for key in ("message", "msg", "detail", "error", "title") if (m := text(error.get(key)))), None)
+    message = next((m for key in _MESSAGES if (m := text(error.get(key)))), None)
+    if message is None and error:
+        message = _shown(error)  # in a form of its own: better its words in braces than none
     return ApiError(
         text(error.get("code") or body.get("code"), 100), text(error.get("type") or body.get("type"), 100), message
     )
+
+
+def _shown(body: Any) -> str:
+    """A short piece of a body that has no message, for the person who has to find out."""
+    shown = json.dumps(without_pixels(body), ensure_ascii=False)
+    return text(shown, 300) or "nothing"
 
 
 def read_usage(body: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -123,7 +123,7 @@ def _loaded(entry: EntryPoint) -> type[Provider]:
         raise InputError(f"{where} does not load: {type(error).__name__}: {error}", code="provider") from error
     problem = _misfit(found, entry.name)
     if problem is not None:
-        raise InputError(f"{where} is no provider: {problem}", code="provider")
+        raise InputError(f"{where} is not a provider: {problem}", code="provider")
     loaded: type[Provider] = found
     return loaded
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from promptlab.errors import AccountRefused, BudgetReached, QuotaReached, StoppedError
-from promptlab.http import Answer, Call, Client, Decision, Reply, SendError, Unreadable, decide, rate_headers
+from promptlab.errors import AccountRefused, BudgetReached, QuotaReached, StoppedError, Unreachable
+from promptlab.http import Answer, Call, Client, Decision, Reach, Reply, SendError, Unreadable, decide, rate_headers
 from promptlab.model import Amount, Attempt, Generation, Image, Request, new_id, utc_now
 from promptlab.pacing import Lease, Pacer
 from promptlab.providers import Cost, Endpoint, Job, Result
@@ -63,6 +63,8 @@ class Line:
     listener: Listener
     random: Callable[[], float]
     clock: Callable[[], float]
+    #: Whether the server can be reached at all, over all workers.
+    reach: Reach = field(default_factory=Reach)
     #: Workers that wait and have nothing in flight: a stop may cancel these at once.
     idle: set[asyncio.Task[None]] = field(default_factory=set)
     freed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -121,6 +123,7 @@ async def exchange(line: Line, task: Task) -> Answered | Hit | Busy | Blocked | 
             rejections=rejections,
             waited_s=waited,
         )
+        decision = line.reach.note(event, decision, line.clock())
         if decision.outcome in ("ok", "short") and result is not None and isinstance(event, Reply):
             images = await line.collector.keep_inline(task.generation.id, result.images)
             return _answered(line, task, attempt, event, decision, result, price, latency_ms, images)
@@ -270,6 +273,8 @@ def _stop(line: Line, decision: Decision) -> None:
         if line.pacer is not None:
             line.pacer.quota_reached(decision.until)
         raise QuotaReached(message, until=decision.until)
+    if decision.stop == "network":
+        raise Unreachable(message)
     provider = line.endpoint.provider
     variable = provider.capabilities.key_variable
     whose = f" the key of {variable}" if variable else ""

@@ -19,6 +19,7 @@ from promptlab.providers import Endpoint, Job, Result
 __all__ = ["Jobs", "first_poll", "poll_interval"]
 
 DEADLINE_S = 3600.0  # of a job that says no expires_at
+LONGEST_S = 24 * 3600.0  # of any job, whatever it says
 
 
 def first_poll(latencies_ms: Sequence[int]) -> float:
@@ -34,6 +35,20 @@ def poll_interval(number: int, remaining: int | None, reset_s: float | None) -> 
     if remaining is None or reset_s is None:
         return base
     return max(base, reset_s / max(remaining, 1))
+
+
+def _is_refused(status: int) -> bool:
+    """Whether a poll's status says the same for ever: a redirect is not followed, since the key would go along."""
+    return 300 <= status < 400 or (400 <= status < 500 and status not in (408, 409, 423, 425, 429))
+
+
+def _ended(job: Job, answer: Answer | None) -> Reply | None:
+    """The end of a job that failed, as the policy sees it: also one that was refused as it was submitted."""
+    if job.status not in ("failed", "cancelled", "expired"):
+        return None
+    message = job.message or f"the job ended as {job.status}"
+    headers = {} if answer is None else answer.headers
+    return Reply(422, headers, job.code or f"job_{job.status}", "job_error", message)
 
 
 @dataclass(slots=True)
@@ -59,7 +74,9 @@ class Jobs:
         `submitted` is the answer that accepted it; without one it is an earlier process' job, and asked after at once.
         AccountRefused where the key may not ask: the job stays what it is.
         """
-        deadline = job.expires_at or self.clock() + DEADLINE_S
+        deadline = min(job.expires_at or self.clock() + DEADLINE_S, self.clock() + LONGEST_S)
+        if (ended := _ended(job, submitted)) is not None:
+            return ended, None
         told = parse_wait(submitted.headers, None, self.clock()) if submitted else None
         pause = first_poll(self.past_ms(request.model)) if submitted else 0.0
         if told and told.source.startswith("retry-after"):
@@ -107,13 +124,18 @@ class Jobs:
         provider = self.endpoint.provider
         if answer.status in (404, 410):
             error = provider.error(answer)
-            return Unreadable(f"job {job.id} is gone ({answer.status}): {error.message}"), None
+            gone = f"job {job.id} is gone (HTTP {answer.status}): {error.message or 'no reason given'}"
+            return Unreadable(gone, code=error.code), None
         if answer.status in (401, 403):
             # The job stays in flight in the log: with a key that is accepted, `resume` asks after it again.
             message = provider.error(answer).message
             raise AccountRefused(
                 f"job {job.id} may not be asked after ({answer.status}): {message or 'no reason given'}"
             )
+        if _is_refused(answer.status):
+            error = provider.error(answer)
+            said = error.message or answer.headers.get("location", "").split("?", 1)[0][:200] or "no reason given"
+            return Unreadable(f"job {job.id} cannot be polled (HTTP {answer.status}): {said}", code=error.code), None
         if not 200 <= answer.status < 300:
             return None
         try:
@@ -123,7 +145,5 @@ class Jobs:
                 return Reply(200, answer.headers, asked=request.n, images=len(result.images)), result
         except Unreadable as unreadable:
             return unreadable, None
-        if state.status in ("failed", "cancelled", "expired"):
-            message = state.message or f"the job ended as {state.status}"
-            return Reply(422, answer.headers, state.code or f"job_{state.status}", "job_error", message), None
-        return None
+        ended = _ended(state, answer)
+        return None if ended is None else (ended, None)

@@ -12,7 +12,7 @@ from promptlab.http import Client
 from promptlab.log import Log, Totals
 from promptlab.model import Amount, Request, utc_now
 from promptlab.pacing import Limits, state_folder
-from promptlab.providers import Endpoint, RateLimits, Result, plans
+from promptlab.providers import Endpoint, RateLimits, Result
 from promptlab.run.budget import Cap, Period
 from promptlab.run.studio import Studio
 from promptlab.spec import Settings
@@ -35,18 +35,18 @@ def limits_of(rate: RateLimits, share: float, concurrent: int | None = None) -> 
 
 
 def known_limits(studio: Studio, endpoint: Endpoint) -> dict[str, RateLimits]:
-    """The limits of every plan that this provider's accounts can have, by name; none where it has no plans."""
-    if endpoint.limits.named or endpoint.provider.capabilities.cost_source != "table":
+    """The limits of every plan that this provider's accounts can have, by name; none where a setting gives its own."""
+    if studio.settings.providers.get(endpoint.provider.name, {}).get("limits") is not None:
         return {}
-    return {name: plan.limits() for name, plan in plans(studio.settings.plans).items()}
+    return {name: plan.limits() for name, plan in endpoint.plans.items()}
 
 
 def may_raise(endpoint: Endpoint) -> bool:
-    """Whether `--jobs` may raise concurrency: under enterprise, whose figure is negotiated, or without any limit."""
+    """Whether `--jobs` may raise concurrency: where the plan's figure is negotiated, or without any limit."""
     return (
         endpoint.simulated
         or endpoint.limits.concurrent is None
-        or (endpoint.plan is not None and endpoint.plan.name == "enterprise")
+        or (endpoint.plan is not None and endpoint.plan.negotiated)
     )
 
 

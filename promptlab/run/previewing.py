@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Literal
@@ -13,7 +12,7 @@ from promptlab.model import Amount
 from promptlab.pacing import forecast
 from promptlab.plan import Count, Step, Survey
 from promptlab.plan.plan import AT_MOST
-from promptlab.providers import RateLimits, plans
+from promptlab.providers import RateLimits
 from promptlab.run.consent import Ahead, unknown_price
 from promptlab.run.hits import Files, look_up
 from promptlab.run.opening import limits_of
@@ -65,6 +64,7 @@ class Preview:
     steps: tuple[Step, ...] = ()  # where asked for
     gone: int = 0  # images of earlier runs whose files are no longer on disk: they would be made again
     fresh: bool = False  # nothing counts as answered by the log
+    packages: int | None = None  # of the named plan, that so many credits are
 
     def ahead(self) -> Ahead:
         """What has to be confirmed of it."""
@@ -110,11 +110,12 @@ def preview(
         seconds_each=seconds,
         complete=complete,
         choices=_choices(job, to_send, credits, seconds),
+        packages=plan.packages(credits) if plan and credits and not job.endpoint.simulated else None,
         warnings=_warnings(job, survey),
         gone=known.gone,
         fresh=fresh,
     )
-    over = _over_limits(job, result)
+    over = [*_over_limits(job, result), *_over_plan(job, result)]
     if over and enforce_limits:
         raise InputError(over)
     result = replace(result, over_limits=tuple(over))
@@ -277,18 +278,10 @@ def _choices(job: Job, requests: int, credits: float | None, seconds: float) -> 
         return ()
     seconds = SECONDS_EACH if job.endpoint.simulated else seconds  # what is simulated says nothing about real time
     choices = []
-    for plan in plans(job.studio.settings.plans).values():
-        if not plan.usd_per_credit:
-            continue
-        package = plan.package_credits
-        choices.append(
-            PlanChoice(
-                plan.name,
-                credits * plan.usd_per_credit,
-                None if not package else math.ceil(credits / package),
-                _forecast(job, plan.limits(), requests, seconds),
-            )
-        )
+    for plan in job.endpoint.plans.values():
+        if plan.usd_per_credit:
+            cost, time = credits * plan.usd_per_credit, _forecast(job, plan.limits(), requests, seconds)
+            choices.append(PlanChoice(plan.name, cost, plan.packages(credits), time))
     return tuple(choices)
 
 
@@ -312,6 +305,19 @@ def _over_limits(job: Job, found: Preview) -> list[Problem]:
     if limits.cost is not None and cost is None and found.to_send and not found.simulated:
         problems.append(_unknown_cost(job, limits.cost))
     return problems
+
+
+def _over_plan(job: Job, found: Preview) -> list[Problem]:
+    """A plan whose package can't be bought again, and is smaller than the estimate."""
+    plan = job.endpoint.plan
+    if plan is None or job.endpoint.simulated or not found.credits or plan.fits(found.credits):
+        return []
+    message = (
+        f"the {plan.name} plan is {plan.package_credits:,g} credits in all and no more can be bought; this would take "
+        f"{found.credits:,g} for {found.images_to_make:,} images. Name the plan you are on (KAIRVAL_PLAN, or `plan:` "
+        "in promptlab.yaml), or make the experiment smaller"
+    )
+    return [Problem("over-plan", message)]
 
 
 def _unknown_cost(job: Job, limit: Amount) -> Problem:

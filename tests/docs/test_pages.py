@@ -94,11 +94,11 @@ def test_an_experiment_passes_the_schema(block: Block) -> None:
 @pytest.mark.parametrize("block", SETTINGS, ids=str)
 def test_settings_load(block: Block, studio: Path) -> None:
     """Each promptlab.yaml of the pages loads, and every provider that it sets up can be connected."""
-    from promptlab.providers import connect, plans
+    from promptlab.providers import connect, get, plans
 
     (studio / "promptlab.yaml").write_text(block.text, encoding="utf-8")
     settings = promptlab.Studio.open(studio, environ={}).settings
-    plans(settings.plans)
+    plans(get("kairval").plans, settings.plans)
     for name in settings.providers:
         connect(name, settings, {}, key_needed=False)
 

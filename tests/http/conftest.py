@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -88,6 +89,36 @@ async def serve(handler: Handler | bytes, tls: ssl.SSLContext | None = None) -> 
         await asyncio.sleep(0)
 
 
+Raw = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@contextlib.asynccontextmanager
+async def raw(handler: Raw) -> AsyncIterator[str]:
+    """A server that does what `handler` does with each connection, without reading a request first; its URL."""
+    tasks: set[asyncio.Task[None]] = set()
+    writers: list[asyncio.StreamWriter] = []
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        writers.append(writer)
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            await handler(reader, writer)
+
+    listener = await asyncio.start_server(connected, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    finally:
+        listener.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.sleep(0.01)
+
+
 class Elsewhere:
     """A network where names have the addresses a test says; connections to public ones land on loopback."""
 
@@ -101,15 +132,23 @@ class Elsewhere:
             raise OSError("no such name")
         return self.names[host]
 
-    async def open(self, address: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def open(self, address: str, port: int) -> socket.socket:
         self.opened.append(address)
-        return await asyncio.open_connection("127.0.0.1", self.port)
+        sock = socket.socket()
+        sock.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self.port))
+        except OSError:
+            sock.close()
+            raise
+        return sock
 
 
 class Kit:
     """The helpers above, for tests that cannot import a conftest."""
 
     serve = staticmethod(serve)
+    raw = staticmethod(raw)
     answer = staticmethod(answer)
     Elsewhere = Elsewhere
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from promptlab.http import Answer, Call, Client, Part, SendError
+from promptlab.http import Answer, Call, Client, Part, SendError, transport
 
 POST = Call("POST", "/v1/images/generate", json={"model": "m", "prompt": "thé"}, headers={"Idempotency-Key": "k1"})
+REST = transport.REST_S * 1.5
 KEY = "Bearer kv_secret_0123456789"
 
 
@@ -84,6 +85,7 @@ def test_one_connection_a_call_in_flight_and_kept(kit: Any) -> None:
         async with kit.serve(slow) as server, Client(server.url) as client:
             for _ in range(3):
                 await client.send(POST)
+                await asyncio.sleep(REST)
             assert server.connections == 1
             await asyncio.gather(*(client.send(POST) for _ in range(5)))
             assert server.connections == 5
@@ -135,7 +137,7 @@ def test_refused_and_unknown_hosts_were_certainly_not_sent(kit: Any) -> None:
         assert not unknown.value.sent
         async with kit.serve(kit.answer()) as server:
             with pytest.raises(SendError, match="TLS") as plain:
-                await send(server.url.replace("http:", "https:"))
+                await send(server.url.replace("http:", "https:"), connect_timeout=0.2)
             assert not plain.value.sent
 
     asyncio.run(run())

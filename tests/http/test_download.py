@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from promptlab.http import Client, DownloadError, DownloadLimits, Fetched, decode_data_url
+from promptlab.http.download import Intake
 
 PUBLIC = "93.184.216.34"
 KEY = "Bearer kv_secret_0123456789"
@@ -279,6 +280,83 @@ def test_statuses(kit: Any, status: int, kind: str, retryable: bool) -> None:
     asyncio.run(run())
 
 
+def test_rate_headers_do_not_hold_a_download_back(kit: Any) -> None:
+    """A 503 with X-RateLimit-Reset says no wait: the URL would be dead before the window ends."""
+
+    async def run() -> None:
+        for status, wait in ((503, None), (500, None), (429, 60)):
+            headers = {"X_RateLimit_Reset": "60", "X_RateLimit_Limit": "30"}
+            async with kit.serve(kit.answer(status, b"", **headers)) as server:
+                assert (await refusal(server.url, server.url + "/x")).wait_s == wait
+
+    asyncio.run(run())
+
+
+def test_a_download_that_drips_ends(kit: Any) -> None:
+    """A byte now and then keeps no connection for long, although each comes within the read timeout."""
+
+    async def drip(seen: Any, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        while True:
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    async def run() -> None:
+        async with kit.serve(drip) as server:
+            error = await refusal(server.url, server.url + "/x", DownloadLimits(grace_s=0.1))
+            assert (error.kind, error.retryable) == ("cut", True)
+            assert "too slow" in error.message
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("chunks", "slow_at"),
+    [
+        ([(0, 1), (19, 1)], None),  # within the grace
+        ([(0, 1), (21, 1)], 1),
+        ([(1, 200_000), (21, 1), (24, 1)], None),  # the mean counts
+        ([(1, 200_000), (26, 1)], 1),
+        ([(n, 9_000) for n in range(1, 100)], None),
+    ],
+)
+def test_the_pace_of_a_download(chunks: list[tuple[float, int]], slow_at: int | None) -> None:
+    """After twenty seconds eight kilobytes a second, on average, are the least."""
+    now = 0.0
+    intake = Intake({}, Sink(), DownloadLimits(), lambda: now)
+    for position, (at, size) in enumerate(chunks):
+        now = at
+        if position == slow_at:
+            with pytest.raises(DownloadError, match="too slow"):
+                intake.take(b"x" * size)
+            return
+        intake.take(b"x" * size)
+    assert slow_at is None
+
+
+def test_reasons_differ_where_the_faults_do(kit: Any) -> None:
+    """Each refusal names its host and what is wrong, without a signed path: grouping by text tells them apart."""
+
+    async def run() -> None:
+        async with kit.serve(kit.answer(302, b"", Location="/again")) as server:
+            messages = [
+                (await refusal(server.url, f"{server.url}/1?sig=secret")).message,
+                (await refusal(server.url, "http://a.example/1?sig=secret")).message,
+                (await refusal(server.url, "http://b.example/2")).message,
+                (await refusal(server.url, "file:///etc/passwd")).message,
+                (await refusal(server.url, "")).message,
+            ]
+        assert len(set(messages)) == len(messages)
+        assert all(messages)
+        assert "more than 3 redirects" in messages[0]
+        assert not [message for message in messages if "sig" in message]
+        again = [await refusal(server.url, f"http://a.example/{n}") for n in range(3)]
+        assert len({error.message for error in again}) == 1
+
+    asyncio.run(run())
+
+
 def test_a_deadline_for_the_whole(kit: Any) -> None:
     """A body that drips forever ends at the total deadline."""
 
@@ -292,7 +370,7 @@ def test_a_deadline_for_the_whole(kit: Any) -> None:
     async def run() -> None:
         async with kit.serve(drip) as server:
             error = await refusal(server.url, server.url + "/x", DownloadLimits(total_s=0.1))
-            assert (error.kind, error.retryable) == ("network", True)
+            assert (error.kind, error.retryable) == ("cut", True)
 
     asyncio.run(run())
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptlab.http import DOWNLOADS, Decision, DownloadError, Reply, Retries, SendError, Unreadable, decide
+from promptlab.http import DOWNLOADS, Decision, DownloadError, Reach, Reply, Retries, SendError, Unreadable, decide
 from promptlab.http.policy import Event
 
 NOW = 1_714_714_140.0
@@ -99,8 +99,10 @@ def test_the_table(event: Event, outcome: str, retry: bool, billed: bool) -> Non
 
 def test_a_stop_says_why_and_until_when() -> None:
     """A quota names the time it may go on; a refused key is the account's."""
-    quota = judge(Reply(429, {"retry-after": "3600"}, code="daily_quota_exceeded", message="come back tomorrow"))
-    assert (quota.stop, quota.until, quota.message) == ("quota", NOW + 3600, "come back tomorrow")
+    quota = judge(Reply(429, {"retry-after": "3600"}, code="daily_quota_exceeded", message="Used up."))
+    assert (quota.stop, quota.until) == ("quota", NOW + 3600)
+    assert quota.message == "Used up; it opens again at 2024-05-03 06:29 UTC"
+    assert "does not say" in str(judge(Reply(429, {}, code="daily_quota_exceeded")).message)
     assert judge(Reply(401, {}, code="invalid_api_key")).stop == "account"
     assert judge(Reply(429, {}, code="insufficient_quota")).stop == "account"
 
@@ -120,6 +122,95 @@ def test_a_429_without_its_header(headers: dict[str, str], message: str | None, 
     assert decision.wait is not None
     assert decision.wait.seconds == seconds
     assert decision.hold_s == (None if decision.wait.source == "backoff" else seconds)
+
+
+RATE = {"x-ratelimit-limit": "30", "x-ratelimit-remaining": "27", "x-ratelimit-reset": str(int(NOW) + 60)}
+
+
+@pytest.mark.parametrize("status", [500, 503, 409, 425])
+def test_rate_headers_do_not_slow_a_failure(status: int) -> None:
+    """A 500 with the guide's rate headers backs off; it does not wait for the window to end."""
+    decision = judge(Reply(status, RATE))
+    assert decision.wait is not None
+    assert (decision.wait.source, decision.wait.seconds <= 1) == ("backoff", True)
+
+
+@pytest.mark.parametrize(("left", "held"), [(None, 3), ("0", 3), ("-1", 3), ("27", None)])
+def test_a_429_with_requests_left_holds_only_itself(left: str | None, held: float | None) -> None:
+    """It waits as told; everyone who shares the key waits only where the key's rate is used up, or nobody says."""
+    headers = {"retry-after": "3"} | ({} if left is None else {"x-ratelimit-remaining": left})
+    decision = judge(Reply(429, headers))
+    assert decision.wait is not None
+    assert (decision.wait.seconds, decision.hold_s) == (3, held)
+
+
+@pytest.mark.parametrize(
+    ("event", "attempt", "rejections", "longest"),
+    [
+        (Reply(500, {}), 1, 0, 1),
+        (Reply(500, {}), 3, 0, 4),
+        (Reply(500, {}), 5, 0, 8),  # not 16: the others are done by then
+        (Reply(500, {}), 5, 4, 1),  # four refusals are no failures
+        (Reply(429, {}), 5, 0, 1),
+        (Reply(429, {}), 8, 7, 60),
+        (DownloadError("network", "away", retryable=True), 8, 0, 60),
+    ],
+)
+def test_the_longest_back_off(event: Event, attempt: int, rejections: int, longest: float) -> None:
+    """It grows with the ends of its own kind; after a server's failure it stays short."""
+    decision = decide(event, attempt, NOW, random=lambda: 1.0, rejections=rejections)
+    assert decision.wait is not None
+    assert decision.wait.seconds == longest
+
+
+def test_a_200_with_an_error_keeps_the_words() -> None:
+    """Its code and message are logged; what was billed stays unknown, and an empty account stops the run."""
+    found = judge(Unreadable("content refused", code="moderation_blocked", type="image_error"))
+    assert (found.outcome, found.code, found.type, found.message) == (
+        "unknown", "moderation_blocked", "image_error", "content refused",
+    )  # fmt: skip
+    empty = judge(Unreadable("no credits left", code="insufficient_credits"))
+    assert (empty.outcome, empty.stop, empty.may_be_billed) == ("stop", "account", True)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [SendError("", sent=False), SendError("", sent=True), Unreadable(), Unreadable(""), Reply(418, {}, message="")],
+)
+def test_a_reason_is_never_empty(event: Event) -> None:
+    """Whatever ends badly says something."""
+    assert judge(event).message
+
+
+def not_sent(message: str = "h port 1: Connection refused", lasting: bool = False) -> SendError:
+    return SendError(message, sent=False, lasting=lasting)
+
+
+@pytest.mark.parametrize(
+    ("events", "stops"),
+    [
+        ([(at, not_sent()) for at in (0, 0, 1, 3, 7)], None),  # a server that restarts is waited for
+        ([(at, not_sent()) for at in (0, 0, 1, 3, 12)], 4),
+        ([(at, not_sent()) for at in (0, 20, 30)], None),  # a few requests are not yet a pattern
+        ([(0, not_sent("TLS: certificate verify failed", lasting=True))] * 5, 4),
+        ([(0, not_sent()), (9, Reply(500, {})), (10, not_sent()), (11, not_sent()), (12, not_sent())], None),
+        ([(0, not_sent()), (9, SendError("reset", sent=True)), *[(11, not_sent())] * 4], None),
+    ],
+)
+def test_a_server_out_of_reach_stops_the_run(events: list[tuple[float, Event]], stops: int | None) -> None:
+    """Five sends in a row that never reached it, over ten seconds or with no hope, stop; one answer starts afresh."""
+    reach = Reach()
+    found = [reach.note(event, judge(event), NOW + at).stop for at, event in events]
+    assert found == [None if position != stops else "network" for position in range(len(events))]
+
+
+def test_a_server_out_of_reach_is_named_with_advice() -> None:
+    """The message has the cause, and what to do."""
+    reach, event = Reach(), not_sent("TLS: certificate verify failed: self-signed", lasting=True)
+    decision = [reach.note(event, judge(event), NOW) for _ in range(5)][-1]
+    assert (decision.outcome, decision.retry, decision.may_be_billed) == ("stop", False, False)
+    assert "self-signed" in str(decision.message)
+    assert "SSL_CERT_FILE" in str(decision.message)
 
 
 def test_an_unknown_outcome_is_only_sent_again_under_honoured_keys() -> None:

@@ -53,11 +53,36 @@ DATE = "Fri, 03 May 2024 05:28:00 GMT"  # 1714714080: the server's clock is 60 s
 )
 def test_every_form(headers: dict[str, str], message: str | None, expected: Wait | None) -> None:
     """Each form of a wait is read, in the order of trust, and junk is ignored."""
-    found = parse_wait(headers, message, NOW)
+    found = parse_wait(headers, message, NOW, limited=True)
     assert (found is None) == (expected is None)
     if expected is not None:
         assert found is not None
         assert (found.seconds, found.source) == (pytest.approx(expected.seconds), expected.source)
+
+
+RESET = {"x-ratelimit-limit": "30", "x-ratelimit-reset": "1714714200"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "limited", "expected"),
+    [
+        ({**RESET, "x-ratelimit-remaining": "27"}, False, None),  # the guide's own headers, on a 500 or a download
+        (RESET, False, None),
+        (RESET, True, Wait(60, "reset")),
+        ({**RESET, "x-ratelimit-remaining": "0"}, True, Wait(60, "reset")),
+        ({**RESET, "x-ratelimit-remaining": "0"}, False, Wait(60, "reset")),
+        ({**RESET, "x-ratelimit-remaining": "27"}, True, None),  # 27 left: another limit refused, and opens sooner
+        ({"x-ratelimit-remaining": "27", "x-ratelimit-reset": "2"}, True, Wait(2, "reset")),
+        ({**RESET, "x-ratelimit-remaining": "27", "retry-after": "3"}, False, Wait(3, "retry-after")),
+        ({**RESET, "x-ratelimit-remaining": "-1"}, False, None),
+        ({**RESET, "x-ratelimit-remaining-images": "0"}, False, Wait(60, "reset")),
+    ],
+)
+def test_a_reset_counts_only_where_the_rate_refused(
+    headers: dict[str, str], limited: bool, expected: Wait | None
+) -> None:
+    """X-RateLimit-Reset stands on every answer: it is waited for on a 429, or with nothing remaining."""
+    assert parse_wait(headers, None, NOW, limited=limited) == expected
 
 
 @pytest.mark.parametrize(

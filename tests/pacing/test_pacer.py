@@ -182,6 +182,26 @@ def test_headers_tighten_a_named_plan(pacer, start):
     assert one.figures(start + 601).requests == 30  # tomorrow's run starts afresh
 
 
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [(120, (120, 20)), (30, (30, 5)), (5, (5, 2)), (60, (60, 20)), (600, (120, 20))],
+)
+def test_a_plan_named_too_high_follows_the_server(pacer, start, plans, limit, expected):
+    """Pro on a Starter key: rate and jobs at once are those of the plan that the server's limit is, at once."""
+    one = pacer(Limits(requests=120, concurrent=20, daily=10_000), plans=plans)
+    one.learn(limit=limit, now=start)
+    figures = one.figures(start)
+    assert (figures.requests, figures.concurrent, figures.daily) == (*expected, 10_000)
+
+
+@pytest.mark.parametrize("jobs", [3, 8])
+def test_fewer_jobs_stay_fewer(pacer, start, plans, jobs):
+    """What was lowered by hand is not raised by a plan."""
+    one = pacer(Limits(requests=120, concurrent=jobs), plans=plans)
+    one.learn(limit=30, now=start)
+    assert one.figures(start).concurrent == min(jobs, 5)
+
+
 @pytest.mark.parametrize("junk", [-1, 0, 10**9, float("nan"), float("inf"), None])
 def test_junk_headers(pacer, start, junk, plans):
     """Limits like -1 and 0, and counts that are no counts, teach nothing."""

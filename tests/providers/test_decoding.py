@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from promptlab.http import Answer, Unreadable
 from promptlab.model import Request, Variant
-from promptlab.providers import Provider, Setup
+from promptlab.providers import Provider, Setup, get, no_image, read_error
 from promptlab.providers.kairval import Kairval
 from promptlab.providers.openai import OpenAI
 
@@ -107,3 +107,45 @@ def test_any_poll(body: bytes) -> None:
     except Unreadable:
         return
     assert job.status in ("waiting", "running", "done", "failed", "cancelled", "expired", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "words"),
+    [
+        ({"error": {"code": "moderation_blocked", "message": "not this one"}}, "moderation_blocked", "not this one"),
+        ({"data": [], "error": "quota is used up"}, None, "quota is used up"),
+        ({"message": "we are closed"}, None, "we are closed"),
+        ({"errors": [{"code": "e1", "detail": "first"}, {"detail": "second"}]}, "e1", "first"),
+        ({"detail": [{"loc": ["prompt"], "msg": "too long"}]}, None, "too long"),
+        ({"error": {"reason": "nameless"}}, None, "nameless"),
+        ({"data": []}, None, '{"data": []}'),
+        ({}, None, "{}"),
+    ],
+)
+def test_a_200_without_an_image_keeps_the_words(answer: Any, body: Any, code: str | None, words: str) -> None:
+    """What stands there instead of an image is said, with its code."""
+    found = no_image(answer(body))
+    assert (found.code, words in str(found)) == (code, True)
+
+
+@pytest.mark.parametrize("name", ["kairval", "openai"])
+def test_providers_keep_the_words_of_a_200(answer: Any, request_with: Any, name: str) -> None:
+    """The built-in ones do."""
+    provider = get(name)(Setup("https://api.example"))
+    with pytest.raises(Unreadable, match="not this one") as caught:
+        provider.decode(answer({"error": {"code": "blocked", "message": "not this one"}}), request_with())
+    assert caught.value.code == "blocked"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"errors": {"prompt": ["too long"]}}, "too long"),
+        ({"reason": "because"}, "because"),
+        ([{"a": "first of a list"}], "first of a list"),
+        ({"error": {"code": 17}}, "17"),
+    ],
+)
+def test_an_error_in_a_form_of_its_own_is_shown(answer: Any, body: Any, message: str) -> None:
+    """Where no usual field has a message, a piece of the body is better than none."""
+    assert message in str(read_error(answer(body, 400)).message)

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from promptlab.errors import InputError
-from promptlab.model import Amount
-from promptlab.providers import Output, RateLimits, Result, connect, find_plan, plans
+from promptlab.http import Answer, Proxies
+from promptlab.model import Amount, Request
+from promptlab.providers import (
+    Capabilities,
+    CreditPrice,
+    Output,
+    Plan,
+    Provider,
+    RateLimits,
+    Result,
+    Setup,
+    Wire,
+    connect,
+    find_plan,
+    get,
+    plans,
+    registry,
+)
 
 KEY = {"KAIRVAL_API_KEY": "kv_secret_1"}
 
@@ -85,7 +101,7 @@ def test_plans(settings: Any) -> None:
     assert pro.usd_per_credit == 0.015
     unnamed = connect("kairval", settings(), KEY)
     assert (unnamed.limits, unnamed.usd_per_credit) == (RateLimits(5, 60, 2, 50, named=False), None)
-    enterprise = find_plan("enterprise")
+    enterprise = find_plan("enterprise", unnamed.plans)
     assert enterprise is not None
     assert enterprise.limits() == RateLimits(None, 60, 20, None, named=True)
 
@@ -97,16 +113,119 @@ def test_plan_overrides(settings: Any) -> None:
         "starter": {"daily": None},
         "mine": {"requests_per_minute": 10, "window_s": 10},
     }
-    found = plans(overrides)
+    declared = get("kairval").plans
+    found = plans(declared, overrides)
     assert found["enterprise"].limits() == RateLimits(600, 60, 50, None, named=True)
     assert found["starter"].daily is None
     assert found["mine"].limits() == RateLimits(10, 10, None, None, named=True)
     with pytest.raises(InputError, match="did you mean 'concurrent'"):
-        plans({"pro": {"concurent": 3}})
+        plans(declared, {"pro": {"concurent": 3}})
     with pytest.raises(InputError, match="positive"):
-        plans({"pro": {"daily": -1}})
+        plans(declared, {"pro": {"daily": -1}})
     with pytest.raises(InputError, match="did you mean 'pro'"):
         connect("kairval", settings(plan="por"), KEY)
+
+
+class Other(Provider):
+    """Somebody else's API, with a table of its own kind."""
+
+    name = "other"
+    capabilities = Capabilities(parameters=(), cost_source="table")
+    default_base_url = "https://other.example"
+
+    def __init__(self, setup: Setup) -> None:
+        pass
+
+    def encode(self, request: Request, **_: Any) -> Wire:
+        raise NotImplementedError
+
+    def decode(self, answer: Answer, request: Request) -> Result:
+        raise NotImplementedError
+
+
+class Sold(Other):
+    """One that sells plans and says what an image costs."""
+
+    plans: ClassVar = {"gold": Plan("gold", 60, 3, package_credits=10, usd_per_credit=0.5)}
+    plan_variable = "OTHER_PLAN"
+    price_table = (CreditPrice(2.0, "price list", "2026-01-01", model="brush"),)
+
+
+def other(monkeypatch: pytest.MonkeyPatch, kind: type[Provider], settings: Any, environ: dict[str, str]) -> Any:
+    monkeypatch.setattr(registry, "_entry_points", lambda: {"other": "entry"})
+    monkeypatch.setattr(registry, "_loaded", lambda entry: kind)
+    return connect("other", settings, environ)
+
+
+def test_a_provider_has_its_own_plans_and_prices_or_none(
+    settings: Any, request_with: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kairval's plan, limits and prices are nobody else's, whatever KAIRVAL_PLAN and promptlab.yaml say."""
+    chosen = settings(plan="pro", plans={"pro": {"concurrent": 50}})
+    plain = other(monkeypatch, Other, chosen, {"KAIRVAL_PLAN": "pro"})
+    assert (plain.plan, plain.plans, plain.limits) == (None, {}, RateLimits(concurrent=8))
+    price = plain.price(request_with())
+    assert (price.credits, price.usd) == (None, None)
+    assert connect("openai", chosen, {"OPENAI_API_KEY": "sk-1"}).plans == {}
+
+
+def test_a_provider_that_declares_plans_and_prices_gets_them(
+    settings: Any, request_with: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own variable, its own setting, or the studio's plan name one; credits become dollars by it."""
+    for chosen, environ in (
+        (settings(), {"OTHER_PLAN": "Gold"}),
+        (settings(plan="gold"), {}),
+        (settings(plan="pro", providers={"other": {"plan": "gold"}}), {"KAIRVAL_PLAN": "pro"}),
+        (settings(plan="pro"), {"KAIRVAL_PLAN": "pro", "OTHER_PLAN": "gold"}),
+    ):
+        found = other(monkeypatch, Sold, chosen, environ)
+        assert found.plan == Sold.plans["gold"]
+        assert found.limits == RateLimits(60, 60, 3, None, named=True)
+        price = found.price(request_with(model="brush", params={"n": 3}))
+        assert (price.credits, price.usd, price.source) == (6.0, 3.0, "price list")
+    with pytest.raises(InputError, match="there is no plan 'silver'"):
+        other(monkeypatch, Sold, settings(plan="silver"), {})
+
+
+@pytest.mark.parametrize(
+    ("plan", "credits", "fits", "packages"),
+    [
+        ("free", 50, True, None),
+        ("free", 51, False, None),
+        ("starter", 999_999, True, 1000),
+        ("starter", 1000, True, 1),
+        ("starter", 1001, True, 2),
+        ("pro", 400_000, True, 80),
+        ("enterprise", 1e9, True, None),
+    ],
+)
+def test_packages(plan: str, credits: float, fits: bool, packages: int | None) -> None:
+    """Free's package is all there is; the others are bought as often as it takes."""
+    found = get("kairval").plans[plan]
+    assert (found.fits(credits), found.packages(credits)) == (fits, packages)
+
+
+def test_proxies_and_certificates_are_the_environments(settings: Any, tmp_path: Any) -> None:
+    """They reach the client; what is wrong with them is said before anything is sent, without a password."""
+    authorities = tmp_path / "ca.pem"
+    authorities.write_text("")
+    environ = {**KEY, "HTTPS_PROXY": "http://u:hunter2@p:1", "NO_PROXY": "x", "SSL_CERT_FILE": str(authorities)}
+    endpoint = connect("kairval", settings(), environ)
+    assert endpoint.proxies == Proxies.read(environ)
+    assert endpoint.authorities == str(authorities)
+    assert "hunter2" not in repr(endpoint)
+    assert connect("kairval", settings(), {**KEY, "SSL_CERT_DIR": str(tmp_path)}).authorities == str(tmp_path)
+    assert connect("simulator", settings(), {"HTTPS_PROXY": "socks5://h"}).proxies == Proxies()
+    for wrong, code in (
+        ({"HTTPS_PROXY": "socks5://u:hunter2@h:1"}, "proxy"),
+        ({"SSL_CERT_FILE": str(tmp_path / "none.pem")}, "certificates"),
+        ({"SSL_CERT_DIR": str(tmp_path / "none")}, "certificates"),
+    ):
+        with pytest.raises(InputError) as caught:
+            connect("kairval", settings(), {**KEY, **wrong})
+        assert caught.value.problems[0].code == code
+        assert "hunter2" not in str(caught.value)
 
 
 def test_limits_are_settings(settings: Any) -> None:

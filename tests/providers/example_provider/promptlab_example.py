@@ -4,7 +4,7 @@ Declare what the API can do, turn a Request into a call, turn an answer into a R
 resume and the log are promptlab's.
 """
 
-from promptlab.http import Answer, Call, Unreadable
+from promptlab.http import Answer, Call
 from promptlab.model import Parameter, Request
 from promptlab.providers import (
     Capabilities,
@@ -14,6 +14,7 @@ from promptlab.providers import (
     Result,
     Setup,
     Wire,
+    no_image,
     read_body,
     read_images,
     read_own_cost,
@@ -50,7 +51,7 @@ class Example(Provider):
         body = read_body(answer)
         images: tuple[Output, ...] = read_images(body, self.base_url)
         if not images:
-            raise Unreadable("the answer holds no image")
+            raise no_image(answer)
         return Result(
             body.get("id"), None, None, images, cost_usd=read_own_cost(body)[1], response=without_pixels(body)
         )
