@@ -8,8 +8,10 @@
     ├── StoppedError        3      the run stopped in order and can be resumed
     │   ├── BudgetReached          a budget or a cap would be passed
     │   ├── QuotaReached           the daily quota is used up; says until when
-    │   └── AccountRefused         no key, a refused key, or no credits left
+    │   ├── AccountRefused         no key, a refused key, or no credits left
+    │   └── TakenOver              another process goes on with this run
     ├── GenerationError     1      one generation went wrong; the others go on
+    ├── ProviderFault       1      a provider's own code raised; the run stops, its answer is kept
     ├── StoreError          1      a file could not be kept or read (a full disk, say)
     ├── LogError            1      the database cannot be used
     └── GitError            1      git refused; "no git here" is not an error
@@ -34,13 +36,15 @@ __all__ = [
     "Problem",
     "Problems",
     "PromptlabError",
+    "ProviderFault",
     "QuotaReached",
     "StopReason",
     "StoppedError",
     "StoreError",
+    "TakenOver",
 ]
 
-StopReason = Literal["budget", "quota", "account"]
+StopReason = Literal["budget", "quota", "account", "taken_over"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,12 @@ class AccountRefused(StoppedError):
     """The key is missing or refused, or the account has no credits left."""
 
 
+class TakenOver(StoppedError):
+    """Another process goes on with this run: this one was suspended for longer than its claims hold."""
+
+    reason: ClassVar[StopReason] = "taken_over"
+
+
 class GenerationError(PromptlabError):
     """One generation went wrong; `code` and `type` as the provider named them, or promptlab's own."""
 
@@ -137,6 +147,12 @@ class GenerationError(PromptlabError):
         super().__init__(message)
         self.code = code
         self.type = type
+
+
+class ProviderFault(PromptlabError):
+    """A provider's own code raised: a bug of the provider, whose next answers would be as unreadable."""
+
+    code: ClassVar[str] = "provider_error"
 
 
 class StoreError(PromptlabError):

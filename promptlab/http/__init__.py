@@ -27,8 +27,12 @@ from promptlab.http.waits import RateInfo, Wait, backoff, parse_wait, rate_heade
 if TYPE_CHECKING:
     from promptlab.http.client import Client
 
+#: A simulator names itself in this header of every answer, so that no log takes it for a provider that bills.
+SIMULATED_HEADER = "x-simulated-by"
+
 __all__ = [
     "DOWNLOADS",
+    "SIMULATED_HEADER",
     "Answer",
     "Call",
     "Client",

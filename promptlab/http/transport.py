@@ -15,7 +15,7 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 import httpcore
@@ -120,12 +120,17 @@ class _Stream(httpcore.AsyncNetworkStream):
             await self._flush()
 
     async def _flush(self) -> None:
-        buffer, self._gathered, self._size = b"".join(self._gathered), [], 0
+        # Large ones piece by piece: what the socket does not take at once is copied, and a source image is shared.
+        buffers = self._gathered if self._size > 2 * _CHUNK else [b"".join(self._gathered)]
+        self._gathered, self._size = [], 0
         timeout = self._write_timeout
         try:
-            self._writer.write(buffer)
-            async with asyncio.timeout(timeout):
-                await self._writer.drain()
+            for buffer in buffers:
+                view = memoryview(buffer)
+                for start in range(0, len(buffer), _CHUNK):
+                    self._writer.write(view[start : start + _CHUNK])
+                    async with asyncio.timeout(timeout):
+                        await self._writer.drain()
         except TimeoutError as error:
             raise httpcore.WriteTimeout(f"the server took nothing for {timeout:g} s") from error
         except OSError as error:
@@ -337,16 +342,23 @@ def request(
     headers: Mapping[str, str],
     *,
     timeouts: Mapping[str, float | None],
-    content: bytes | None = None,
+    content: bytes | Iterator[bytes] | None = None,
     data: Mapping[str, str] | None = None,
     files: list[tuple[str, tuple[str, bytes, str]]] | None = None,
 ) -> httpx.Request:
     """A request for `Lane.send`: nothing is added but what HTTP itself needs."""
     all_headers = {"Host": target.origin.authority, **headers}
     extensions = {"timeout": dict(timeouts)}
+    sent = content if content is None or isinstance(content, bytes) else _in_turn(content)
     return httpx.Request(
-        method, _url(target), headers=all_headers, content=content, data=data, files=files, extensions=extensions
+        method, _url(target), headers=all_headers, content=sent, data=data, files=files, extensions=extensions
     )
+
+
+async def _in_turn(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """A stream for the asynchronous client, which takes no other."""
+    for piece in pieces:
+        yield piece
 
 
 def _translated(error: Exception) -> httpx.TransportError:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from promptlab.log.answers import RawAnswer
 from promptlab.log.cache import Hit
 from promptlab.log.log import Log
 from promptlab.log.money import GROUPS, Spent
 from promptlab.log.runs import Failure, Totals
 from promptlab.log.templates import TemplateUsage, UsedTemplate
 
-__all__ = ["GROUPS", "Failure", "Hit", "Log", "Spent", "TemplateUsage", "Totals", "UsedTemplate"]
+__all__ = ["GROUPS", "Failure", "Hit", "Log", "RawAnswer", "Spent", "TemplateUsage", "Totals", "UsedTemplate"]

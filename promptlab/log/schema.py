@@ -1,4 +1,4 @@
-"""The log's schema as SQL text: the tables, indexes, search and views of migration 001.
+"""The log's schema as SQL text: the tables, indexes, search and views of migration 001, and what came after it.
 
 A migration is append-only: once a log exists with it, its text stays, and a change is a new migration. Names follow
 the promise to people who write SQL (docs/log.md). Three choices keep a row small and a facet quick:
@@ -11,7 +11,7 @@ the promise to people who write SQL (docs/log.md). Three choices keep a row smal
 
 from __future__ import annotations
 
-__all__ = ["SEARCH", "SIMULATED", "STATISTICS", "TABLES", "VIEWS"]
+__all__ = ["ANSWERS", "SEARCH", "SIMULATED", "STATISTICS", "TABLES", "VIEWS"]
 
 TABLES = """
 CREATE TABLE experiments (
@@ -279,7 +279,8 @@ CREATE TRIGGER images_au AFTER UPDATE OF revised_prompt ON images BEGIN
 END;
 """
 
-#: What makes a generation `g` a simulated one; a failed one has no cost_source, hence the provider.
+#: What makes a generation `g` a simulated one, everywhere: the simulator in this process, whose failed ones have no
+#: cost_source, or a server that named itself one in its answers.
 SIMULATED = "(g.provider = 'simulator' OR g.cost_source IS 'simulated')"
 
 # The image that carries the marks: the paid one, for a copy from the cache the one at its place.
@@ -461,3 +462,16 @@ GROUP BY e.day, g.experiment, g.template_id, g.model, r.user, r.project, g.provi
 """
 
 VIEWS = _GALLERY + _VARIANT_SUMMARY + _SPENDING
+
+#: Migration 002: answers as they came, committed before anything reads them and forgotten once their images are kept.
+#: `body` is NULL where a large one is in a file (images/.answers/<generation_id>).
+ANSWERS = """
+CREATE TABLE answers (
+  generation_id TEXT PRIMARY KEY REFERENCES generations(id),
+  status_code INTEGER NOT NULL,
+  headers TEXT NOT NULL,
+  body BLOB,
+  latency_ms INTEGER NOT NULL,
+  at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+"""

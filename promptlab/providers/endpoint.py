@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from promptlab.errors import InputError
+from promptlab.errors import InputError, PromptlabError
 from promptlab.http import is_local, normalise_base, parse_url
 from promptlab.http.messages import IN_PROCESS
 from promptlab.model import Amount, Request
 from promptlab.providers.base import Cost, Price, Provider, RateLimits, Result, Setup
+from promptlab.providers.guard import fault
 from promptlab.providers.plans import Plan, find_plan
 from promptlab.providers.reading import number
 from promptlab.providers.registry import get
@@ -80,8 +81,13 @@ class Endpoint:
         return Client(self.base_url, authorization=authorization, app=self.app, **options)
 
     def price(self, request: Request) -> Price:
-        """What a call will cost by the table."""
-        return self.provider.price(request.operation, request.model, {**request.defaults, **request.params})
+        """What a call will cost by the table; ProviderFault where the provider's code raises."""
+        try:
+            return self.provider.price(request.operation, request.model, {**request.defaults, **request.params})
+        except PromptlabError:
+            raise
+        except Exception as error:
+            raise fault(self.provider.name, "price", error) from error
 
     def cost(self, request: Request, result: Result, images: int | None = None) -> Cost:
         """What a generation cost; `images` is how many came, by default those of the result."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -200,7 +199,7 @@ def _stated(body: Mapping[str, Any]) -> Mapping[str, Any]:
 def _source(request: Request, image: ImageBytes | None) -> str:
     """The guide's `image`: a URL, or plain Base64 without a data: prefix."""
     if image is not None:
-        return base64.b64encode(image.data).decode("ascii")
+        return image.base64
     if request.image is None or not request.image.lower().startswith(("http://", "https://")):
         raise GenerationError("an edit needs its source image: a URL, or the file's bytes", code="image_missing")
     return request.image

@@ -21,6 +21,7 @@ from promptlab.http import Call, Client, SendError
 from promptlab.log import Log
 from promptlab.model import Amount
 from promptlab.run.events import Finished, Listener, Message, RunEvent
+from promptlab.run.recover import is_simulated
 from promptlab.spec import Settings
 
 __all__ = ["Alarm", "alerts_of", "deliver", "passed", "unusual"]
@@ -59,7 +60,7 @@ class Alarm:
     def __call__(self, event: RunEvent) -> None:
         """Pass the event on, and count it."""
         self.listener(event)
-        if self.said or not isinstance(event, Finished):
+        if self.said or not isinstance(event, Finished) or is_simulated(event.generation):
             return
         self.credits += event.generation.credits or 0.0
         self.usd += event.generation.cost_usd or 0.0

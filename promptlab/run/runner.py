@@ -8,18 +8,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from promptlab.errors import InputError, PromptlabError
+from promptlab.errors import InputError, PromptlabError, ProviderFault
 from promptlab.log import Log, Totals
 from promptlab.model import Amount, Generation, Mode, Run, RunStatus, utc_now
-from promptlab.pacing.owner import owner, state_of
+from promptlab.pacing.owner import owner
 from promptlab.providers import Endpoint
 from promptlab.run.begin import begin
-from promptlab.run.events import Listener, Message, Planned, Summary, ignore
+from promptlab.run.claims import holds, is_live, sweep, take
+from promptlab.run.events import Listener, Message, Planned, Summary, ignore, unbroken
 from promptlab.run.names import Names
 from promptlab.run.opening import check_budget
 from promptlab.run.recover import after_interruption, may_resend
 from promptlab.run.rows import request_of
-from promptlab.run.session import CLAIM_S, Session
+from promptlab.run.session import Session
 from promptlab.run.studio import Job, Studio
 from promptlab.run.summary import summarise
 from promptlab.store import Store
@@ -42,6 +43,7 @@ class Options:
     retry_lost: bool = False
     webhook_url: str | None = None
     webhook_port: int | None = None
+    webhook_host: str | None = None  # to listen on; this machine's own address unless it is named
     thumbnails: bool | None = None
     settings: dict[str, object] = field(default_factory=dict)  # kept with the run: the flags as given
 
@@ -51,7 +53,7 @@ def run(job: Job, options: Options | None = None, listener: Listener = ignore) -
 
     Raises InputError before anything is sent. A stop is not raised: the summary says `stopped` and how to go on.
     """
-    options = options or Options()
+    options, listener = options or Options(), unbroken(listener)
     studio, store = job.studio, job.studio.store()
     check_budget(studio, job.endpoint, options.budget, job.plan.requests())
     with studio.log() as log:
@@ -77,7 +79,7 @@ def resume(
 
     `confirm` is told what would be sent before anything is, and may raise.
     """
-    options = options or Options()
+    options, listener = options or Options(), unbroken(listener)
     with studio.log(create=False) as log:
         earlier = log.find_run(run_text)
         if earlier.planned is None:
@@ -97,8 +99,6 @@ def resume(
         fresh = options.fresh or bool(said.get("fresh"))
         work = _Work(studio, endpoint, log, studio.store(), options, listener, alert, fresh)
         work.settle_the_dead(earlier.experiment)
-        if work.is_live(earlier):
-            raise InputError(f"run {earlier.id} is still going; wait for it, or end it first", code="still-running")
         with work.closing():
             work.own(earlier)
             work.mend(earlier)
@@ -113,11 +113,6 @@ def resume(
 
 def _mode(text: object) -> Mode:
     return "async" if text == "async" else "sync" if text == "sync" else "auto"
-
-
-def _run_claim(run_id: str) -> tuple[str, int]:
-    """A run's own claim: who holds it is running it now."""
-    return f"run:{run_id}", 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +146,10 @@ class _Work:
         self.names = Names(self.store, self.studio.folder)
 
     def own(self, run: Run) -> None:
-        """Say that this process runs it."""
+        """Say that this process runs it; InputError while another one does."""
+        if not take(self.log, run.id, _owner(run.id)):
+            raise InputError(f"run {run.id} is still going; wait for it, or end it first", code="still-running")
         self.current = run
-        self.log.claim(*_run_claim(run.id), _owner(run.id), CLAIM_S)
 
     @contextmanager
     def closing(self) -> Iterator[None]:
@@ -165,42 +161,55 @@ class _Work:
                 self._end(run, "interrupted" if run.status == "running" else run.status)
             raise
 
-    def is_live(self, run: Run) -> bool:
-        """Whether a process is running it now."""
-        claim = self.log.claimed_by(*_run_claim(run.id))
-        return claim is not None and state_of(claim.partition("#")[0]) != "dead"
-
     def settle_the_dead(self, experiment: str) -> None:
         """Runs of this experiment that were cut off: collect what can be had, call the rest unknown."""
+        sweep(self.log)
         here = (self.endpoint.provider.name, self.endpoint.base_url)
         for run in self.log.runs(experiment=experiment):
-            if run.status in ("completed", "failed") or (run.provider, run.base_url) != here or self.is_live(run):
+            if run.status in ("completed", "failed") or (run.provider, run.base_url) != here:
                 continue
-            rows = list(self.log.generations(run.id, statuses=("in_flight",)))
-            if run.status != "running" and not rows:
+            if is_live(self.log, run.id) or (run.status != "running" and not self._left_over(run)):
                 continue
-            if (claim := self.log.claimed_by(*_run_claim(run.id))) is not None:
-                self.log.release_claims(claim)
+            if not take(self.log, run.id, _owner(run.id)):
+                continue  # another process was quicker
+            rows = self._left_over(run)
             if rows:
                 text = f"run {run.id} was cut off with {len(rows)} in flight; collecting what can be had"
                 self.listener(Message(text))
-            self._salvage(run, rows)
+            try:
+                self._salvage(run, rows)
+            except ProviderFault as fault:  # kept, and of unknown outcome until the provider is mended
+                self.listener(Message(f"an answer of run {run.id} can't be decoded: {fault}", "warning"))
             self._end(run, "interrupted")
+
+    def _left_over(self, run: Run) -> list[Generation]:
+        return list(self.log.generations(run.id, statuses=("in_flight",)))
 
     def mend(self, run: Run) -> None:
         """Try the URLs of lost images once more, and ask after jobs of unknown outcome: it costs nothing."""
+        answered = self.log.answered(run.id)
         rows = [row for row in self.log.generations(run.id, statuses=("lost", "unknown"))
-                if after_interruption(row) != "keep"]  # fmt: skip
+                if after_interruption(row, answered=row.id in answered) != "keep"]  # fmt: skip
         images = self.log.images_of([row.id for row in rows if row.status == "lost"])
-        self._salvage(
-            run, [row for row in rows if row.status != "lost" or any(i.status == "lost" for i in images[row.id])]
-        )
+        rows = [row for row in rows if row.status != "lost" or any(i.status == "lost" for i in images[row.id])]
+        try:
+            self._salvage(run, rows)
+        except ProviderFault as fault:
+            if not self.options.retry_unknown:
+                raise ProviderFault(
+                    f"{fault}; nothing was sent. Mend the provider, or ask for that picture once more with "
+                    f"`promptlab resume {run.id} --retry-unknown`"
+                ) from fault
+            self.listener(Message(str(fault), "warning"))
 
     def _salvage(self, run: Run, rows: Sequence[Generation]) -> None:
         if rows:
             from promptlab.run.sending import collect_rows
 
-            if collect_rows(self._session(run), rows).interrupted:
+            driver = collect_rows(self._session(run), rows)
+            if driver.stopped is not None:
+                raise driver.stopped
+            if driver.interrupted:
                 raise KeyboardInterrupt
 
     def _session(self, run: Run) -> Session:
@@ -209,7 +218,7 @@ class _Work:
             self.studio, self.endpoint, self.log, self.store, self.names, run, _owner(run.id), self.listener,
             budget=options.budget, fresh=self.fresh, jobs=options.jobs, thumbnails=options.thumbnails,
             resend=_consent(options), webhook_url=options.webhook_url, webhook_port=options.webhook_port,
-            alert=self.alert,
+            webhook_host=options.webhook_host, alert=self.alert,
         )  # fmt: skip
 
     def to_send(self, run_id: str) -> list[Generation]:
@@ -253,7 +262,7 @@ class _Work:
             stopped, interrupted = driver.stopped, driver.interrupted
         ended = self._end(run, _status(self.log.totals(run.id), stopped, interrupted))
         summary = summarise(self.log, ended, self.studio, stopped, time.monotonic() - self.started)
-        if to_send and not self.endpoint.simulated:
+        if to_send and not summary.simulated:
             self._raise_alerts(summary)
         return summary
 
@@ -268,7 +277,12 @@ class _Work:
             self.listener(Message(text, "warning"))
 
     def _end(self, run: Run, status: RunStatus) -> Run:
-        """Close a run's row with the figures of its rows, so that summary and database agree."""
+        """Close a run's row with the figures of its rows, so that summary and database agree.
+
+        Where another process goes on with the run, its row is that process' to write.
+        """
+        if not holds(self.log, run.id, _owner(run.id)):
+            return self.log.run(run.id) or run
         totals = self.log.totals(run.id)
         changes = {
             "status": status, "ended_at": utc_now(), "completed": totals.completed + totals.cached,

@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, contextmanager
 from promptlab.http import DownloadLimits
 from promptlab.model import Generation, Mode
 from promptlab.run.alerts import Alarm
+from promptlab.run.answers import Answers
 from promptlab.run.budget import Budget
 from promptlab.run.collect import Collector
 from promptlab.run.driver import Driver
@@ -31,7 +32,8 @@ __all__ = ["collect_rows", "send_planned"]
 
 JOBS = 8  # workers where neither the plan nor --jobs says how many
 DOWNLOADS = 16
-STOPS = (signal.SIGINT, signal.SIGTERM)
+#: Ctrl-C, a polite kill, and a terminal that closed (an ssh session that broke).
+STOPS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 def send_planned(session: Session, mode: Mode, to_send: int) -> Driver:
@@ -69,7 +71,8 @@ async def _with_driver(
         # What is simulated costs nothing, so no ceiling holds it; a rehearsal with money is a simulator server's.
         budget = Budget([] if endpoint.simulated else caps(log, settings, session.budget, log.totals(run.id)))
         ledger = Ledger(
-            log, run.id, session.owner, fresh=session.fresh, resend=session.resend,
+            log, run.id, session.owner, Answers(log, session.store.folder / ".answers"), _pictures(session),
+            fresh=session.fresh, resend=session.resend,
             has_files=lambda images: not session.store.missing(image.sha256 for image in images if image.sha256),
         )  # fmt: skip
         gate = asyncio.Semaphore(DOWNLOADS)
@@ -77,16 +80,31 @@ async def _with_driver(
         listener = _listener(session)
         line = Line(endpoint, client, pacer, budget, ledger, jobs, collector, listener, random.random, time.time)
         webhook_url = await stack.enter_async_context(
-            receiver(session.webhook_url, session.webhook_port, jobs, session.studio.environ, session.listener)
+            receiver(
+                session.webhook_url,
+                (session.webhook_host, session.webhook_port),
+                jobs,
+                session.studio.environ,
+                listener,
+            )
         )
         driver = Driver(
             line, collector, session.store, session.names, Sources(log, run.id, collector), planned,
             workers=_workers(session, to_send),
             asynchronous=mode == "async" or (mode == "auto" and webhook_url is not None), webhook_url=webhook_url,
         )  # fmt: skip
-        with _signals(driver, stops_seen):
-            await use(driver)
+        keeper = asyncio.create_task(driver.keep_claims())
+        try:
+            with _signals(driver, stops_seen):
+                await use(driver)
+        finally:
+            keeper.cancel()
     return driver
+
+
+def _pictures(session: Session) -> str:
+    """Where a person finds the files, should the log be gone."""
+    return f"{session.store.folder}/ and {session.store.names / session.run.experiment}/"
 
 
 def _listener(session: Session) -> Listener:
@@ -109,6 +127,12 @@ def _workers(session: Session, to_send: int) -> int:
     return max(1, min(most, to_send))
 
 
+def _stops() -> list[signal.Signals]:
+    """The signals that stop a run: a hangup only where nobody (nohup, say) has chosen to ignore it."""
+    hangup = getattr(signal, "SIGHUP", None)
+    return [number for number in STOPS if number != hangup or signal.getsignal(number) is not signal.SIG_IGN]
+
+
 @contextmanager
 def _early_stops() -> Iterator[list[int]]:
     """Ctrl-C before the event loop listens is kept for it; only the main thread of a program can be asked to stop."""
@@ -116,7 +140,7 @@ def _early_stops() -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread():
         yield seen
         return
-    before = {number: signal.signal(number, lambda number, _frame: seen.append(number)) for number in STOPS}
+    before = {number: signal.signal(number, lambda number, _frame: seen.append(number)) for number in _stops()}
     try:
         yield seen
     finally:
@@ -126,10 +150,10 @@ def _early_stops() -> Iterator[list[int]]:
 
 @contextmanager
 def _signals(driver: Driver, seen: list[int]) -> Iterator[None]:
-    """Ctrl-C and a polite kill stop the run in order."""
+    """Ctrl-C, a polite kill and a closed terminal stop the run in order."""
     loop = asyncio.get_running_loop()
     taken = []
-    for number in STOPS:
+    for number in _stops():
         try:
             loop.add_signal_handler(number, driver.interrupt)
         except (NotImplementedError, RuntimeError, ValueError):

@@ -23,7 +23,7 @@ def summarise(log: Log, run: Run, studio: Studio, stopped: PromptlabError | None
         run_id=run.id,
         experiment=run.experiment,
         status=run.status,
-        simulated=run.provider == "simulator",
+        simulated=run.provider == "simulator" or totals.simulated > 0,
         planned=run.planned or totals.generations,
         completed=totals.completed + totals.cached,
         cached=totals.cached,

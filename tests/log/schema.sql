@@ -76,6 +76,15 @@ CREATE TABLE "_sqlite_migrations" (
    "applied_at" TEXT
 );
 
+CREATE TABLE answers (
+  generation_id TEXT PRIMARY KEY REFERENCES generations(id),
+  status_code INTEGER NOT NULL,
+  headers TEXT NOT NULL,
+  body BLOB,
+  latency_ms INTEGER NOT NULL,
+  at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE attempts (
   id TEXT PRIMARY KEY,
   generation_id TEXT NOT NULL REFERENCES generations(id),
