@@ -322,7 +322,7 @@ def _answered(
     line: Line, task: Task, attempt: Attempt, event: Reply, decision: Decision, result: Result, price: Amount, ms: int
 ) -> Answered:
     cost = cost_of(line.endpoint, task.request, result, simulated=task.simulated)
-    with provider_code(line.endpoint.provider.name, "price"):
+    with provider_code(line.endpoint.provider.name, "cost"):
         spent = line.endpoint.spent(task.request, result)
     missing = max(0, task.request.n - len(result.images)) / task.request.n
     # Images that did not come may have been billed all the same: their part of the price is at risk.
