@@ -307,8 +307,9 @@ class Ledger:
             for image, path in zip(hit.images, paths, strict=True)
         ]
         with self.log.transaction():
+            self._check_hold(generation)
             self.log.update(Generation, generation.id, **changes)
-            self.log.insert_many(images)
+            self._put_images(generation.id, images)
         return replace(generation, **changes), images
 
     def release(self, generation: Generation) -> None:
