@@ -30,8 +30,13 @@ def command(experiment: str | None, number: int, as_json: bool, db: Path | None)
     _, log = options.studio_log(db)
     with log:
         runs = log.runs(experiment=experiment, limit=number)
+        of_a_simulator = log.simulated_runs()
         if as_json:
-            rows = [{name: value for name, value in asdict(run).items() if name not in LONG} for run in runs]
+            rows = [
+                {name: value for name, value in asdict(run).items() if name not in LONG}
+                | {"simulated": run.id in of_a_simulator}
+                for run in runs
+            ]
             click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
             return
         if not runs:
@@ -39,7 +44,7 @@ def command(experiment: str | None, number: int, as_json: bool, db: Path | None)
             return
         rows_ = []
         for run in runs:
-            simulated = run.provider == "simulator"
+            simulated = run.id in of_a_simulator
             cost = (
                 "SIMULATED"
                 if simulated

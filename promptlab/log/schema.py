@@ -11,7 +11,7 @@ the promise to people who write SQL (docs/log.md). Three choices keep a row smal
 
 from __future__ import annotations
 
-__all__ = ["ANSWERS", "SEARCH", "SIMULATED", "STATISTICS", "TABLES", "VIEWS"]
+__all__ = ["ANSWERS", "SEARCH", "SIMULATED", "SIMULATED_RUN", "STATISTICS", "TABLES", "VIEWS"]
 
 TABLES = """
 CREATE TABLE experiments (
@@ -283,6 +283,10 @@ END;
 #: cost_source, or a server that named itself one in its answers.
 SIMULATED = "(g.provider = 'simulator' OR g.cost_source IS 'simulated')"
 
+#: The same of a row of `runs`: one that the simulator made, or that has anything of a simulator server in it.
+SIMULATED_RUN = """(runs.provider = 'simulator' OR EXISTS (
+  SELECT 1 FROM generations g WHERE g.run_id = runs.id AND g.cost_source = 'simulated'))"""
+
 # The image that carries the marks: the paid one, for a copy from the cache the one at its place.
 _PAID_IMAGE = """ifnull(
     (SELECT p.id FROM images p WHERE p.generation_id = g.cached_from AND p.position = i.position), i.id)"""
@@ -464,7 +468,8 @@ GROUP BY e.day, g.experiment, g.template_id, g.model, r.user, r.project, g.provi
 VIEWS = _GALLERY + _VARIANT_SUMMARY + _SPENDING
 
 #: Migration 002: answers as they came, committed before anything reads them and forgotten once their images are kept.
-#: `body` is NULL where a large one is in a file (images/.answers/<generation_id>).
+#: `body` is NULL where a large one is in a file (images/.answers/<generation_id>). The index is how a run is known to
+#: be simulated, for pages and lists.
 ANSWERS = """
 CREATE TABLE answers (
   generation_id TEXT PRIMARY KEY REFERENCES generations(id),
@@ -474,4 +479,5 @@ CREATE TABLE answers (
   latency_ms INTEGER NOT NULL,
   at TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX generations_simulated ON generations(run_id) WHERE cost_source = 'simulated';
 """

@@ -26,6 +26,8 @@ CREATE INDEX generations_run_id ON generations(run_id, sequence);
 
 CREATE INDEX generations_seed ON generations(seed) WHERE seed IS NOT NULL;
 
+CREATE INDEX generations_simulated ON generations(run_id) WHERE cost_source = 'simulated';
+
 CREATE INDEX generations_source_image ON generations(source_image) WHERE source_image IS NOT NULL;
 
 CREATE INDEX generations_status ON generations(status);
