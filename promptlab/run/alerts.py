@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from statistics import median
 from urllib.parse import urlsplit, urlunsplit
 
+from promptlab.environ import without_keys
 from promptlab.http import Call, Client, SendError
 from promptlab.log import Log
 from promptlab.model import Amount
@@ -126,7 +127,7 @@ def deliver(messages: Sequence[str], settings: Settings) -> Iterator[str]:
                 timeout=30,
                 check=True,
                 capture_output=True,
-                env=_without_keys(),
+                env=without_keys(os.environ),
             )
         except (OSError, subprocess.SubprocessError) as error:
             yield f"the alert command {words[0]!r} failed: {type(error).__name__}"
@@ -147,10 +148,3 @@ async def _post(url: str, body: Mapping[str, str]) -> str | None:
     except (SendError, ValueError) as error:
         return str(error)
     return None if answer.status < 300 else f"HTTP {answer.status}"
-
-
-def _without_keys() -> dict[str, str]:
-    """The environment without anything that looks like a key: an alert needs none."""
-    return {
-        name: value for name, value in os.environ.items() if not name.upper().endswith(("_KEY", "_SECRET", "_TOKEN"))
-    }
