@@ -472,7 +472,7 @@ VIEWS = _GALLERY + _VARIANT_SUMMARY + _SPENDING
 #: be simulated, for pages and lists.
 ANSWERS = """
 CREATE TABLE answers (
-  generation_id TEXT PRIMARY KEY REFERENCES generations(id),
+  generation_id TEXT PRIMARY KEY REFERENCES generations(id) ON DELETE CASCADE,
   status_code INTEGER NOT NULL,
   headers TEXT NOT NULL,
   body BLOB,

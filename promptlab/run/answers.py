@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from promptlab.errors import LogError
 from promptlab.http import Answer
 from promptlab.log import Log, RawAnswer
 
@@ -31,24 +32,31 @@ class Answers:
     files: set[str] = field(default_factory=set)  # generations whose body is in a file
 
     def keep(self, generation_id: str, answer: Answer, latency_ms: int) -> None:
-        """Commit an answer, replacing an earlier one of this generation. A disk that is full costs only the file."""
+        """Commit an answer, replacing an earlier one of this generation.
+
+        Either place stands in for the other: a disk that takes no file, a log that takes no row (LogError, after that).
+        """
         headers = {name: text for name, text in answer.headers.items() if name not in _LEFT_OUT}
         body = None if len(answer.body) > LARGE and self._write(generation_id, answer.body) else answer.body
-        self.log.keep_answer(RawAnswer(generation_id, answer.status, headers, body, latency_ms))
+        try:
+            self.log.keep_answer(RawAnswer(generation_id, answer.status, headers, body, latency_ms))
+        except LogError:
+            if body is not None:
+                self._write(generation_id, answer.body)
+            raise
 
     def get(self, generation_id: str) -> Answer | None:
         """The answer that was kept, as it came; None where there is none, or its file is gone."""
         row = self.log.answer(generation_id)
-        if row is None:
+        if row is not None and row.body is not None:
+            return Answer(row.status_code, row.headers, row.body, row.latency_ms)
+        try:
+            body = self._path(generation_id).read_bytes()
+        except OSError:
             return None
-        body = row.body
-        if body is None:
-            self.files.add(generation_id)
-            try:
-                body = self._path(generation_id).read_bytes()
-            except OSError:
-                return None
-        return Answer(row.status_code, row.headers, body, row.latency_ms)
+        self.files.add(generation_id)
+        # A file without a row: the log could not be written, but this was a result, else nothing would have been kept.
+        return Answer(200, {}, body) if row is None else Answer(row.status_code, row.headers, body, row.latency_ms)
 
     def forget(self, generation_id: str) -> None:
         """Its images are kept, or it is sent again: the row goes with the commit that says so."""
@@ -62,10 +70,14 @@ class Answers:
                 self._path(generation_id).unlink(missing_ok=True)
 
     def sweep(self) -> None:
-        """Remove yesterday's files without a row: a process was killed between the two."""
+        """Remove yesterday's files that nobody will decode: a process was killed before it could."""
+        if not self.folder.is_dir():
+            return
         with suppress(OSError):
             for path in list(self.folder.iterdir()):
-                if self.log.answer(path.name) is None and time.time() - path.stat().st_mtime > _STALE_S:
+                row = self.log.generation(path.name)
+                is_open = row is not None and row.status in ("in_flight", "unknown")
+                if not is_open and time.time() - path.stat().st_mtime > _STALE_S:
                     path.unlink(missing_ok=True)
 
     def _write(self, generation_id: str, body: bytes) -> bool:

@@ -70,8 +70,10 @@ async def _with_driver(
         jobs = Jobs(endpoint, client, time.time, lambda model: log.latencies(endpoint.provider.name, model))
         # What is simulated costs nothing, so no ceiling holds it; a rehearsal with money is a simulator server's.
         budget = Budget([] if endpoint.simulated else caps(log, settings, session.budget, log.totals(run.id)))
+        answers = Answers(log, session.store.folder / ".answers")
+        answers.sweep()
         ledger = Ledger(
-            log, run.id, session.owner, Answers(log, session.store.folder / ".answers"), _pictures(session),
+            log, run.id, session.owner, answers, _pictures(session),
             fresh=session.fresh, resend=session.resend,
             has_files=lambda images: not session.store.missing(image.sha256 for image in images if image.sha256),
         )  # fmt: skip

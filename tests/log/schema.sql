@@ -79,7 +79,7 @@ CREATE TABLE "_sqlite_migrations" (
 );
 
 CREATE TABLE answers (
-  generation_id TEXT PRIMARY KEY REFERENCES generations(id),
+  generation_id TEXT PRIMARY KEY REFERENCES generations(id) ON DELETE CASCADE,
   status_code INTEGER NOT NULL,
   headers TEXT NOT NULL,
   body BLOB,

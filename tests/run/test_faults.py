@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import base64
+import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from promptlab.errors import ProviderFault
+from promptlab.errors import LogError, ProviderFault
+from promptlab.http import Answer
+from promptlab.log import Log
 from promptlab.providers.kairval import Kairval
+from promptlab.run.answers import Answers
 
 
 def inline(api: Any) -> Callable[[Any], Any]:
@@ -60,6 +65,7 @@ def test_an_answer_that_cannot_be_decoded_stops_the_run_and_is_decoded_by_resume
     assert summary.completed in (1, 2), "a cost is asked for twice"
     faulted = lab.rows("SELECT status, error_code FROM generations WHERE error_code IS NOT NULL")
     assert set(faulted) == {("unknown", "provider_error")}
+    assert summary.next_commands[0] == f"promptlab resume {summary.run_id}"
     lab.holds()
     sent = len(api.calls)
     summary = lab.resume()
@@ -190,3 +196,42 @@ def test_a_fault_of_any_other_kind_sends_nothing_more(lab: Any, api: Any, monkey
     assert len(api.calls) <= 2
     assert lab.resume().completed == 20
     assert api.made == 20
+
+
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_an_answer_is_kept_where_there_is_room(tmp_path: Path, size: int) -> None:
+    """A small one in the log, a large one in a file, and each in the other's place where its own is full."""
+    with Log.open(tmp_path / "promptlab.db") as log:
+        log.execute("PRAGMA foreign_keys = OFF")
+        answers = Answers(log, tmp_path / "images" / ".answers")
+        answer = Answer(200, {"content-type": "application/json", "set-cookie": "s"}, b"x" * size, 7)
+        answers.keep("A", answer, 9)
+        kept = answers.get("A")
+        assert kept == Answer(200, {"content-type": "application/json"}, answer.body, 9)
+        assert (tmp_path / "images" / ".answers" / "A").exists() is (size > 1000)
+        answers.forget("A")
+        answers.drop_file("A")
+        assert answers.get("A") is None
+        assert not list(tmp_path.glob("images/.answers/*"))
+
+        (tmp_path / "file").write_text("in the way of a folder")
+        no_folder = Answers(log, tmp_path / "file")
+        no_folder.keep("B", answer, 9)
+        assert no_folder.get("B") == kept
+
+        log.execute("PRAGMA query_only = ON")
+        with pytest.raises(LogError):
+            answers.keep("C", answer, 9)
+        assert answers.get("C") == Answer(200, {}, answer.body)
+
+
+def test_files_that_nobody_will_decode_are_swept_after_a_day(tmp_path: Path) -> None:
+    """A kill between a commit and the removal of its file leaves one behind; a fresh one may be another process'."""
+    folder = tmp_path / "images" / ".answers"
+    folder.mkdir(parents=True)
+    for name in ("old", "new"):
+        (folder / name).write_bytes(b"{}")
+    os.utime(folder / "old", (0, 0))
+    with Log.open(tmp_path / "promptlab.db") as log:
+        Answers(log, folder).sweep()
+    assert [path.name for path in folder.iterdir()] == ["new"]
