@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
-from promptlab.errors import PromptlabError, ProviderFault
-from promptlab.http import SendError, Unreadable
+from promptlab.errors import ProviderFault
+from promptlab.providers.results import Output, Result
 
-__all__ = ["fault", "provider_code"]
+__all__ = ["checked", "fault", "provider_code"]
 
 _LONGEST = 500
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
@@ -27,11 +29,24 @@ def fault(provider: str, step: str, error: Exception) -> ProviderFault:
 
 
 @contextmanager
-def provider_code(provider: str, step: str) -> Iterator[None]:
-    """Around a call of a provider's method: ProviderFault for any exception that the contract does not name."""
+def provider_code(provider: str, step: str, *named: type[Exception]) -> Iterator[None]:
+    """Around a call of a provider's method: ProviderFault for any exception that the contract does not name for it."""
     try:
         yield
-    except (PromptlabError, SendError, Unreadable):
-        raise
     except Exception as error:
+        if isinstance(error, (ProviderFault, *named)):
+            raise
         raise fault(provider, step, error) from error
+
+
+def checked(result: Result) -> Result:
+    """A decoded result whose parts are what the contract says, so that nothing later stumbles over them; TypeError."""
+    if not isinstance(result, Result):
+        raise TypeError(f"decode gave a {type(result).__name__}, not a Result")
+    for image in result.images:
+        if not isinstance(image, Output):
+            raise TypeError(f"an image of the result is a {type(image).__name__}, not an Output")
+    if result.created is not None:
+        datetime.fromtimestamp(result.created, UTC)
+    json.dumps(result.response)
+    return result

@@ -200,7 +200,7 @@ class Driver:
         request = request_of(generation)
         source = await self._source(request)
         provider = self.line.endpoint.provider
-        with provider_code(provider.name, "encode"):
+        with provider_code(provider.name, "encode", PromptlabError):
             wire = provider.encode(request, image=source, asynchronous=self.asynchronous, webhook_url=self.webhook_url)
             headers = dict(wire.call.headers)
         earlier = self.line.ledger.log.attempts(generation.id) if generation.attempts else []

@@ -27,7 +27,7 @@ from promptlab.http import (
 from promptlab.model import Amount, Attempt, Generation, Request, new_id, utc_now
 from promptlab.pacing import Lease, Pacer
 from promptlab.providers import Cost, Endpoint, ImageBytes, Job, Result
-from promptlab.providers.guard import provider_code
+from promptlab.providers.guard import checked, provider_code
 from promptlab.run.budget import Budget
 from promptlab.run.collect import Collector
 from promptlab.run.events import Listener, Waiting
@@ -302,8 +302,8 @@ def read_answer(endpoint: Endpoint, answer: Answer, request: Request) -> tuple[R
             error = endpoint.provider.error(answer)
             return Reply(answer.status, answer.headers, error.code, error.type, error.message), None
     try:
-        with provider_code(name, "decode"):
-            result = endpoint.provider.decode(answer, request)
+        with provider_code(name, "decode", Unreadable):
+            result = checked(endpoint.provider.decode(answer, request))
             images = None if result.job is not None and not result.images else len(result.images)
     except Unreadable as unreadable:
         return unreadable, None

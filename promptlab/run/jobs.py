@@ -15,7 +15,7 @@ from promptlab.errors import AccountRefused
 from promptlab.http import Answer, Client, Reply, SendError, Unreadable, parse_wait, rate_headers
 from promptlab.model import Request
 from promptlab.providers import Endpoint, Job, Result
-from promptlab.providers.guard import provider_code
+from promptlab.providers.guard import checked, provider_code
 
 __all__ = ["Jobs", "first_poll", "poll_interval"]
 
@@ -122,12 +122,12 @@ class Jobs:
         if not 200 <= answer.status < 300:
             return None
         try:
-            with provider_code(provider.name, "job"):
+            with provider_code(provider.name, "job", Unreadable):
                 state = provider.job(answer)
             if state.status == "done":
                 heard(answer)
-                with provider_code(provider.name, "decode"):
-                    result = provider.decode(answer, request)
+                with provider_code(provider.name, "decode", Unreadable):
+                    result = checked(provider.decode(answer, request))
                     return Reply(200, answer.headers, asked=request.n, images=len(result.images)), result
         except Unreadable as unreadable:
             return unreadable, None

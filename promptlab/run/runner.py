@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from promptlab.errors import InputError, PromptlabError, ProviderFault
+from promptlab.errors import InputError, PromptlabError, ProviderFault, TakenOver
 from promptlab.log import Log, Totals
 from promptlab.model import Amount, Generation, Mode, Run, RunStatus, utc_now
 from promptlab.pacing.owner import owner
@@ -281,7 +281,7 @@ class _Work:
 
         Where another process goes on with the run, its row is that process' to write.
         """
-        if not holds(self.log, run.id, _owner(run.id)):
+        if not holds(self.log, run.id, _owner(run.id)) and not take(self.log, run.id, _owner(run.id)):
             return self.log.run(run.id) or run
         totals = self.log.totals(run.id)
         changes = {
@@ -297,7 +297,8 @@ class _Work:
 
 
 def _status(totals: Totals, stopped: PromptlabError | None, interrupted: bool) -> RunStatus:
-    if stopped is not None:
+    is_whole = isinstance(stopped, TakenOver) and not totals.planned  # the other process was quicker to its end
+    if stopped is not None and not is_whole:
         return "stopped"
     if totals.in_flight or (interrupted and totals.planned):
         return "interrupted"

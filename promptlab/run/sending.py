@@ -129,15 +129,21 @@ def _workers(session: Session, to_send: int) -> int:
     return max(1, min(most, to_send))
 
 
+HANGUP = getattr(signal, "SIGHUP", None)
+
+
 def _stops() -> list[signal.Signals]:
     """The signals that stop a run: a hangup only where nobody (nohup, say) has chosen to ignore it."""
-    hangup = getattr(signal, "SIGHUP", None)
-    return [number for number in STOPS if number != hangup or signal.getsignal(number) is not signal.SIG_IGN]
+    return [number for number in STOPS if number != HANGUP or signal.getsignal(number) is not signal.SIG_IGN]
 
 
 @contextmanager
 def _early_stops() -> Iterator[list[int]]:
-    """Ctrl-C before the event loop listens is kept for it; only the main thread of a program can be asked to stop."""
+    """Ctrl-C before the event loop listens is kept for it; only the main thread of a program can be asked to stop.
+
+    Once a terminal has hung up it stays so: shell and kernel both say it, and the second word must not end the
+    program before the run's row is written.
+    """
     seen: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield seen
@@ -147,24 +153,36 @@ def _early_stops() -> Iterator[list[int]]:
         yield seen
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if number == HANGUP and number in seen else handler)
 
 
 @contextmanager
 def _signals(driver: Driver, seen: list[int]) -> Iterator[None]:
-    """Ctrl-C, a polite kill and a closed terminal stop the run in order."""
+    """Ctrl-C, a polite kill and a closed terminal stop the run in order.
+
+    A hangup comes more than once and asks no more than the first time: only a person who insists leaves at once.
+    """
     loop = asyncio.get_running_loop()
-    taken = []
+
+    def stop(number: int) -> None:
+        seen.append(number)
+        if number != HANGUP or not driver.interrupted:
+            driver.interrupt()
+
+    taken = {}
     for number in _stops():
+        handler = signal.getsignal(number)
         try:
-            loop.add_signal_handler(number, driver.interrupt)
+            loop.add_signal_handler(number, stop, number)
         except (NotImplementedError, RuntimeError, ValueError):
             continue
-        taken.append(number)
-    for _ in seen:
-        driver.interrupt()
+        taken[number] = handler
+    for early in list(seen):
+        if early != HANGUP or not driver.interrupted:
+            driver.interrupt()
     try:
         yield
     finally:
-        for number in taken:
+        for number, handler in taken.items():
             loop.remove_signal_handler(number)
+            signal.signal(number, handler)  # until everything is closed, as before the loop listened

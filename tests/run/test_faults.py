@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from promptlab.errors import LogError, ProviderFault
+from promptlab.errors import InputError, LogError, ProviderFault
 from promptlab.http import Answer
 from promptlab.log import Log
+from promptlab.providers import Output, Result
 from promptlab.providers.kairval import Kairval
 from promptlab.run.answers import Answers
 
@@ -154,6 +156,35 @@ def test_the_raw_answer_is_committed_before_it_is_decoded(lab: Any, api: Any) ->
     summary = lab.resume()
     assert (summary.completed, summary.unknown, len(api.calls)) == (3, 0, 3)
     lab.holds()
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        (None, "not a Result"),
+        (Result("x", "m", None, ("https://x.example/a.png",)), "not an Output"),  # type: ignore[arg-type]
+        (Result("x", "m", 1e40, (Output(data=b"x"),)), "OverflowError|ValueError"),
+        (Result("x", "m", None, (Output(data=b"x"),), response={"at": b"x"}), "not JSON serializable"),
+        (InputError("not here"), "InputError in decode: not here"),
+    ],
+)
+def test_a_result_that_is_none_is_a_fault_too(
+    lab: Any, api: Any, monkeypatch: pytest.MonkeyPatch, given: Any, text: str
+) -> None:
+    """What `decode` gives is held to the contract before anything stumbles over it; the answer stays."""
+
+    def decode(*_: Any) -> Any:
+        if isinstance(given, Exception):
+            raise given
+        return given
+
+    lab.experiment(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(Kairval, "decode", decode)
+        summary = lab.run(jobs=1)
+    assert (summary.status, summary.unknown, len(api.calls)) == ("stopped", 1, 1)
+    assert re.search(text, str(summary.stopped))
+    assert (lab.resume().completed, len(api.calls)) == (2, 2)
 
 
 def test_a_job_s_result_that_cannot_be_decoded_is_decoded_again(

@@ -18,13 +18,15 @@ RUN = ("run", "experiments/exp.yaml", "--yes")
 
 
 def test_a_closed_terminal_stops_the_run_in_order(lab: Any, api: Any) -> None:
-    """SIGHUP, with stderr gone as well: what is in flight ends, the rest stays planned, nothing is unknown."""
+    """SIGHUP, more than once, and stderr gone: what is in flight ends, the rest stays planned, nothing is unknown."""
     api.behave = lambda call: api.act(delay=0.6)
     lab.experiment(40)
     process = lab.start(*RUN)
     lab.wait_for(lambda: len(api.calls) == 8)
     process.stderr.close()
-    process.send_signal(signal.SIGHUP)
+    for _ in range(3):  # the shell says it, then the kernel
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.05)
     assert process.wait(60) == 130
     process.stdout.close()
     assert lab.statuses() == {"completed": 8, "planned": 32}
@@ -142,7 +144,7 @@ def test_a_run_that_wakes_up_after_another_process_resumed_it_says_so(lab: Any, 
     assert "UNIQUE" not in out + err
     assert len(api.calls) == 24, "nobody sent twice"
     assert lab.statuses() == {"completed": 24}, "the four answers that had come were paid for, and are kept"
-    assert lab.rows("SELECT status FROM runs") == ["failed"], "the run's row is the other process' to write"
+    assert lab.rows("SELECT status, completed, failed, credits FROM runs") == [("completed", 24, 0, 1200)]
     lab.holds()
 
 
@@ -188,10 +190,13 @@ def simulated(lab: Any, requests: int = 60) -> None:
     lab.experiment(requests, provider="simulator")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, *(pytest.param(each, marks=pytest.mark.storm) for each in (signal.SIGTERM, signal.SIGHUP))],
+)
 def test_one_signal_stops_a_simulated_run(lab: Any, number: signal.Signals) -> None:
     """At once, in order, without a second one: what was under way costs nothing and is planned again."""
-    simulated(lab, 400)
+    simulated(lab, 150)
     process = lab.start(*RUN)
     lab.wait_for(lambda: lab.statuses().get("completed", 0) >= 3)
     done = lab.statuses()["completed"]
@@ -206,26 +211,26 @@ def test_one_signal_stops_a_simulated_run(lab: Any, number: signal.Signals) -> N
 
 def test_what_a_killed_simulated_run_made_is_made_again(lab: Any) -> None:
     """kill -9: its files ended with it, and `resume` makes them again for nothing; none is lost or unknown."""
-    simulated(lab, 40)
+    simulated(lab, 12)
     process = lab.start(*RUN)
-    lab.wait_for(lambda: lab.statuses().get("completed", 0) >= 3)
+    lab.wait_for(lambda: lab.statuses().get("completed", 0) >= 2)
     process.kill()
     lab.end(process)
     summary = lab.resume()
-    assert (summary.completed, summary.lost, summary.unknown, summary.exit_code) == (40, 0, 0, 0)
+    assert (summary.completed, summary.lost, summary.unknown, summary.exit_code) == (12, 0, 0, 0)
     assert summary.simulated
     assert lab.one("SELECT count(*) FROM attempts WHERE ended_at IS NULL") == 0
 
 
 def test_a_plain_run_after_a_killed_simulated_one_skips_nothing(lab: Any) -> None:
     """Nothing of it was paid, so nothing of it is in the way."""
-    simulated(lab, 40)
+    simulated(lab, 12)
     process = lab.start(*RUN)
-    lab.wait_for(lambda: lab.statuses().get("completed", 0) >= 3)
+    lab.wait_for(lambda: lab.statuses().get("completed", 0) >= 2)
     process.kill()
     lab.end(process)
     summary = lab.run()
-    assert (summary.completed, summary.skipped, summary.exit_code) == (40, 0, 0)
+    assert (summary.completed, summary.skipped, summary.exit_code) == (12, 0, 0)
 
 
 def test_rows_that_an_older_version_called_lost_are_simulated_again(lab: Any) -> None:
@@ -285,9 +290,9 @@ def on_the_simulator(lab: Any, kind: str, chance: random.Random) -> None:
     assert lab.one("SELECT count(*) FROM images") == 60
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["hangup", "interrupt twice"])
 def test_an_instant_of_each_kind(lab: Any, api: Any, kind: str) -> None:
-    """One of the forty, over HTTP, with answers that hold their pixels among the others."""
+    """Two of the forty, over HTTP, with answers that hold their pixels among the others."""
     over_http(lab, api, kind, random.Random(kind))
 
 
