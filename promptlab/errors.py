@@ -9,8 +9,10 @@
     │   ├── BudgetReached          a budget or a cap would be passed
     │   ├── QuotaReached           the daily quota is used up; says until when
     │   ├── AccountRefused         no key, a refused key, or no credits left
-    │   └── Unreachable            request after request did not reach the server
+    │   ├── Unreachable            request after request did not reach the server
+    │   └── TakenOver              another process goes on with this run
     ├── GenerationError     1      one generation went wrong; the others go on
+    ├── ProviderFault       1      a provider's own code raised; the run stops, its answer is kept
     ├── StoreError          1      a file could not be kept or read (a full disk, say)
     ├── LogError            1      the database cannot be used
     └── GitError            1      git refused; "no git here" is not an error
@@ -38,16 +40,18 @@ __all__ = [
     "Problem",
     "Problems",
     "PromptlabError",
+    "ProviderFault",
     "QuotaReached",
     "StopReason",
     "StoppedError",
     "StoreError",
+    "TakenOver",
     "Unreachable",
     "at_most_ten",
     "presentable",
 ]
 
-StopReason = Literal["budget", "quota", "account", "network"]
+StopReason = Literal["budget", "quota", "account", "network", "taken_over"]
 
 
 Severity = Literal["error", "warning"]
@@ -226,6 +230,12 @@ class AccountRefused(StoppedError):
     """The key is missing or refused, or the account has no credits left."""
 
 
+class TakenOver(StoppedError):
+    """Another process goes on with this run: this one was suspended for longer than its claims hold."""
+
+    reason: ClassVar[StopReason] = "taken_over"
+
+
 class Unreachable(StoppedError):
     """Request after request did not reach the server: it is down, its name is unknown, or TLS fails."""
 
@@ -239,6 +249,12 @@ class GenerationError(PromptlabError):
         super().__init__(message)
         self.code = code
         self.type = type
+
+
+class ProviderFault(PromptlabError):
+    """A provider's own code raised: a bug of the provider, whose next answers would be as unreadable."""
+
+    code: ClassVar[str] = "provider_error"
 
 
 class StoreError(PromptlabError):

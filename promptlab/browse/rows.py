@@ -15,6 +15,7 @@ from typing import Any
 
 from promptlab.compare import Grid, axes_of, build_grid, default_axis
 from promptlab.log.runs import Runs
+from promptlab.log.schema import SIMULATED_RUN
 
 __all__ = [
     "ImageDetail",
@@ -33,17 +34,15 @@ _STRIP = 12  # thumbnails of a run on the runs page
 _CHUNK = 500  # ids in one query, below SQLite's limit of 999 variables
 _RUN_COLUMNS = (
     "id, kind, parent_run, experiment, project, user, host, provider, base_url, plan, status, started_at, ended_at, "
-    "git_commit, git_branch, git_dirty, promptlab_version, planned, completed, cached, failed, credits, cost_usd"
+    "git_commit, git_branch, git_dirty, promptlab_version, planned, completed, cached, failed, credits, cost_usd, "
+    f"{SIMULATED_RUN} AS simulated"
 )
 _UNKNOWN = ("unknown", "lost", "in_flight")
 
 
 def is_simulated(row: Mapping[str, Any]) -> bool:
-    """Whether a run or generation never left this machine: simulated pictures say so everywhere."""
-    base_url = row.get("base_url") or ""
-    return (
-        row.get("provider") == "simulator" or base_url.startswith("simulator:") or row.get("cost_source") == "simulated"
-    )
+    """Whether a run or generation was simulated, as log.schema says it in SQL: such pictures say so everywhere."""
+    return bool(row.get("simulated") or row.get("provider") == "simulator" or row.get("cost_source") == "simulated")
 
 
 # --- the runs page ------------------------------------------------------------------------------------------------

@@ -304,6 +304,19 @@ TABLES: Mapping[str, Table] = {
         columns={"owner": "The process", "expires_at": "When the claim lapses (UTC)"},
         hidden=True,
     ),
+    "answers": Table(
+        "Answers",
+        "Answers as they came, kept before anything decodes them and until their images are on disk.",
+        columns={
+            "generation_id": "The generation that was answered",
+            "status_code": "The HTTP status",
+            "headers": "The headers as JSON",
+            "body": "The body; empty where a large one is a file, images/.answers/ and the generation's id",
+            "latency_ms": "Milliseconds from the send to the answer",
+            "at": "When it came (UTC)",
+        },
+        hidden=True,
+    ),
     "_sqlite_migrations": Table(
         "Migrations",
         "The changes that this file's schema has had.",

@@ -27,7 +27,7 @@ or a bare name: `shelf_photos` is `experiments/shelf_photos.yaml` of the studio.
 | 0 | done |
 | 1 | some generations failed; or promptlab, the disk or the log did |
 | 2 | the input is wrong, or a confirmation is missing; nothing was sent |
-| 3 | stopped by budget, quota or a refused key; `promptlab resume` goes on |
+| 3 | stopped by budget, quota, a refused key or another process that goes on with the run; `promptlab resume` goes on |
 | 130 | interrupted; `promptlab resume` goes on |
 
 Results go to stdout; progress, warnings and errors to stderr. An error's first line is complete: file:line:column where

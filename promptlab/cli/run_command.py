@@ -50,10 +50,11 @@ def run_options(command: options.F) -> options.F:
 @options.limit
 @click.option("--webhook-url", metavar="URL", help="Where the provider can reach this machine with callbacks.")
 @click.option("--webhook-port", type=click.IntRange(1, 65535), metavar="N", help="The port that URL leads to.")
+@click.option("--webhook-host", metavar="HOST", help="The address to listen on; this machine's own (127.0.0.1) if not.")
 def command(
     path: Path, provider: str | None, budget: Amount | None, yes: bool, jobs: int | None, no_thumbnails: bool,
     as_json: bool, db: Path | None, fresh: bool, where: tuple[str, ...], limit: int | None,
-    webhook_url: str | None, webhook_port: int | None,
+    webhook_url: str | None, webhook_port: int | None, webhook_host: str | None,
 ) -> None:  # fmt: skip
     """Run an experiment. What the log has already costs nothing; what may have been billed is never sent again unasked.
 
@@ -71,7 +72,7 @@ def command(
     job, found = look_ahead(path, provider=provider, db=db, where=where, limit=limit, fresh=fresh, key_needed=True)
     chosen = Options(
         budget=budget, fresh=fresh, jobs=jobs, webhook_url=webhook_url, webhook_port=webhook_port,
-        thumbnails=False if no_thumbnails else None,
+        webhook_host=webhook_host, thumbnails=False if no_thumbnails else None,
         settings={
             "where": list(where), "limit": limit, "fresh": fresh, "budget": str(budget) if budget else None,
             "jobs": jobs, "mode": job.experiment.mode,

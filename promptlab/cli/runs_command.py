@@ -46,21 +46,21 @@ def command(
             log.hide_run(log.find_run(text).id)
         for text in show:
             log.unhide_run(log.find_run(text).id)
-        hidden = log.hidden_runs()
+        hidden, simulated = log.hidden_runs(), log.simulated_runs()
         runs = log.runs(experiment=experiment, limit=number + len(hidden))
         listed = [run for run in runs if everything or run.id not in hidden][:number]
         if as_json:
-            documents = [_document(run, log.totals(run.id), hidden) for run in listed]
+            documents = [_document(run, log.totals(run.id), hidden, simulated) for run in listed]
             click.echo(json.dumps(documents, indent=1, ensure_ascii=False))
             return
-        click.echo(_table(log, listed, hidden) if listed else _nothing(len(runs)))
+        click.echo(_table(log, listed, hidden, simulated) if listed else _nothing(len(runs)))
 
 
-def _document(run: Run, spent: Totals, hidden: set[str]) -> dict[str, object]:
+def _document(run: Run, spent: Totals, hidden: set[str], simulated: set[str]) -> dict[str, object]:
     """A run as --json has it: its row, without the long texts, and what may have been billed at most."""
     kept = {name: value for name, value in asdict(run).items() if name not in LONG}
     bounds = {"credits_at_most": spent.credits_at_most, "cost_usd_at_most": spent.cost_usd_at_most}
-    return kept | bounds | {"hidden": run.id in hidden}
+    return kept | bounds | {"hidden": run.id in hidden, "simulated": run.id in simulated}
 
 
 def _nothing(hidden: int) -> str:
@@ -69,7 +69,7 @@ def _nothing(hidden: int) -> str:
     return "no runs yet: `promptlab run EXPERIMENT` makes one"
 
 
-def _table(log: Log, runs: list[Run], hidden: set[str]) -> str:
+def _table(log: Log, runs: list[Run], hidden: set[str], simulated: set[str]) -> str:
     names = log.short_ids()
     rows = [
         (
@@ -78,7 +78,7 @@ def _table(log: Log, runs: list[Run], hidden: set[str]) -> str:
             run.status + (" (hidden)" if run.id in hidden else ""),
             f"{run.completed:,} of {run.planned:,}" if run.planned is not None else "–",
             f"{run.failed:,}" if run.failed else "",
-            _cost(run, log.totals(run.id)),
+            "SIMULATED" if run.id in simulated else _cost(log.totals(run.id)),
             run.started_at[:16].replace("T", " "),
         )
         for run in runs
@@ -89,10 +89,8 @@ def _table(log: Log, runs: list[Run], hidden: set[str]) -> str:
     return words.table(picked, [headers[i] for i in shown], right=[at for at, i in enumerate(shown) if i in (3, 4)])
 
 
-def _cost(run: Run, spent: Totals) -> str:
+def _cost(spent: Totals) -> str:
     """What was billed, as two bounds where it is not known exactly."""
-    if run.provider == "simulator":
-        return "SIMULATED"
     if not any((spent.credits, spent.cost_usd, spent.attempts_at_risk)):
         return "–"
     return words.bounds((spent.credits, spent.credits_at_most), (spent.cost_usd, spent.cost_usd_at_most))

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from promptlab.environ import without_keys
 from promptlab.errors import GitError
 
 TIMEOUT_S = 30.0
@@ -35,7 +36,7 @@ def git_program() -> str | None:
 def environment() -> dict[str, str]:
     """The environment that git is called with."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name.startswith(_KEPT)}
-    return kept | {
+    return without_keys(kept) | {
         "LC_ALL": "C",
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_PAGER": "cat",

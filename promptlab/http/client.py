@@ -10,10 +10,11 @@ import json
 import re
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from promptlab.http.address import Origin, Target, is_public, join, literal, normalise_base, parse_url
+from promptlab.http.bodies import Base64Text, json_pieces
 from promptlab.http.download import Intake, encoded_body, hop, of_status, refuse_private, target_of
 from promptlab.http.masking import Mask
 from promptlab.http.messages import IN_PROCESS, Answer, Call, DownloadError, DownloadLimits, Fetched, SendError, Sink
@@ -133,10 +134,14 @@ class Client:
         headers: dict[str, str] = {}
         if self._authorization is not None:
             headers["Authorization"] = self._authorization
-        content = None
+        content: bytes | Iterator[bytes] | None = None
         if call.json is not None:
-            content = json.dumps(call.json, separators=(",", ":"), allow_nan=False).encode()
             headers["Content-Type"] = "application/json"
+            if any(isinstance(value, Base64Text) for value in call.json.values()):
+                size, content = json_pieces(call.json)
+                headers["Content-Length"] = str(size)
+            else:
+                content = json.dumps(call.json, separators=(",", ":"), allow_nan=False).encode()
         headers |= {"Accept": "application/json", "User-Agent": self._agent, **call.headers}
         files = [(part.name, (part.filename, part.content, part.content_type)) for part in call.files or ()]
         return request(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from promptlab.log.answers import RawAnswer
 from promptlab.log.cache import Hit
 from promptlab.log.forget import Forgetting
 from promptlab.log.log import Log
@@ -11,5 +12,6 @@ from promptlab.log.runs import Failure, Totals
 from promptlab.log.templates import TemplateUsage, UsedTemplate
 
 __all__ = [
-    "GROUPS", "Failure", "Forgetting", "Hit", "Log", "Marked", "Spent", "TemplateUsage", "Totals", "UsedTemplate",
+    "GROUPS", "Failure", "Forgetting", "Hit", "Log", "Marked", "RawAnswer", "Spent", "TemplateUsage", "Totals",
+    "UsedTemplate",
 ]  # fmt: skip

@@ -144,6 +144,14 @@ class Transaction:
             raise
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 class Connection:
     """A log's file, used from the one thread that opened it."""
 
@@ -152,6 +160,7 @@ class Connection:
         self.depth = 0
         self._connection = connection
         self._transaction = Transaction(self)
+        self._file = _identity(path)
 
     def close(self) -> None:
         """Close the file; the last one to do so folds the write-ahead log into it."""
@@ -162,6 +171,15 @@ class Connection:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    def is_there(self) -> bool:
+        """Whether the file is still the one that was opened; SQLite would go on writing to one that was deleted."""
+        return self._file is None or _identity(self.path) == self._file
+
+    def check_there(self) -> None:
+        """LogError where the file was deleted or replaced since it was opened."""
+        if not self.is_there():
+            raise LogError(f"the log {self.path} was deleted or replaced while it was in use")
 
     def transaction(self) -> Transaction:
         """One commit for what stands in the `with` block; an exception that leaves it undoes everything."""

@@ -10,8 +10,10 @@ from typing import Any
 
 from promptlab.errors import InputError, LogError
 from promptlab.log import search
+from promptlab.log.answers import Answers
 from promptlab.log.axes import quote, view_name, view_sql
 from promptlab.log.cache import Cache
+from promptlab.log.claims import Claims
 from promptlab.log.connection import prepare
 from promptlab.log.forget import Forget
 from promptlab.log.listing import Listing
@@ -25,7 +27,7 @@ from promptlab.model import InputFile, RunTemplate, TemplateFile, Variant, utc_n
 __all__ = ["Log"]
 
 
-class Log(Cache, Runs, Money, Marks, Templates, Listing, Forget):
+class Log(Cache, Claims, Answers, Runs, Money, Marks, Templates, Listing, Forget):
     """A log's file. One writer an object, from the thread that opened it; readers open their own.
 
     Writes outside `transaction()` commit by themselves. Every failure of the file is a LogError.

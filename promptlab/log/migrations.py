@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from promptlab.log.schema import HIDDEN, MARK_EVENTS, MONEY, SEARCH, STATISTICS, TABLES, VIEWS
+from promptlab.log.schema import ANSWERS, HIDDEN, MARK_EVENTS, MONEY, SEARCH, STATISTICS, TABLES, VIEWS
 
 __all__ = ["MIGRATIONS", "MIGRATION_SET", "applied", "apply"]
 
@@ -17,6 +17,7 @@ MIGRATION_SET = "promptlab"
 #: Name → SQL, in order. Never edit or reorder one that was released: add the next.
 MIGRATIONS: dict[str, str] = {
     "001_the_log": TABLES + SEARCH + VIEWS + STATISTICS,
+    "002_answers": ANSWERS,
     "003_marks": MARK_EVENTS,
     "004_money": MONEY,
     "005_hidden": HIDDEN,

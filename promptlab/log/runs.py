@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from promptlab.errors import InputError
 from promptlab.log.connection import Connection
 from promptlab.log.rows import ATTEMPTS, GENERATIONS, IMAGES, RUNS, read
-from promptlab.log.schema import SIMULATED, bounded
+from promptlab.log.schema import SIMULATED, SIMULATED_RUN, bounded
 from promptlab.model import Attempt, Generation, Image, Run
 
 __all__ = ["Failure", "Runs", "Totals"]
@@ -113,6 +113,10 @@ class Runs(Connection):
         """The runs, newest first."""
         sql = f"SELECT {RUNS.select('r')} FROM runs r WHERE ? IN (experiment, '') {_NEWEST_FIRST} LIMIT ?"
         return list(read(RUNS, self.rows(sql, (experiment or "", -1 if limit is None else limit))))
+
+    def simulated_runs(self) -> set[str]:
+        """The runs of which anything was simulated: their money is none, and they say so everywhere."""
+        return {id_ for (id_,) in self.rows(f"SELECT id FROM runs WHERE {SIMULATED_RUN}")}
 
     def find_run(self, text: str) -> Run:
         """The run a person means: an id, `last`, an experiment's name (its latest run), a unique prefix of an id."""

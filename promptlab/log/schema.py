@@ -1,4 +1,4 @@
-"""The log's schema as SQL text: the tables, indexes, search and views of migration 001.
+"""The log's schema as SQL text: the tables, indexes, search and views of migration 001, and what came after it.
 
 A migration is append-only: once a log exists with it, its text stays, and a change is a new migration. Names follow
 the promise to people who write SQL (docs/log.md). Three choices keep a row small and a facet quick:
@@ -11,7 +11,10 @@ the promise to people who write SQL (docs/log.md). Three choices keep a row smal
 
 from __future__ import annotations
 
-__all__ = ["HIDDEN", "MARK_EVENTS", "MONEY", "SEARCH", "SIMULATED", "STATISTICS", "TABLES", "VIEWS", "bounded"]
+__all__ = [
+    "ANSWERS", "HIDDEN", "MARK_EVENTS", "MONEY", "SEARCH", "SIMULATED", "SIMULATED_RUN", "STATISTICS", "TABLES",
+    "VIEWS", "bounded",
+]  # fmt: skip
 
 TABLES = """
 CREATE TABLE experiments (
@@ -279,8 +282,13 @@ CREATE TRIGGER images_au AFTER UPDATE OF revised_prompt ON images BEGIN
 END;
 """
 
-#: What makes a generation `g` a simulated one; a failed one has no cost_source, hence the provider.
+#: What makes a generation `g` a simulated one, everywhere: the simulator in this process, whose failed ones have no
+#: cost_source, or a server that named itself one in its answers.
 SIMULATED = "(g.provider = 'simulator' OR g.cost_source IS 'simulated')"
+
+#: The same of a row of `runs`: one that the simulator made, or that has anything of a simulator server in it.
+SIMULATED_RUN = """(runs.provider = 'simulator' OR EXISTS (
+  SELECT 1 FROM generations g WHERE g.run_id = runs.id AND g.cost_source = 'simulated'))"""
 
 # The image that carries the marks: the paid one, for a copy from the cache the one at its place.
 _PAID_IMAGE = """ifnull(
@@ -461,6 +469,21 @@ GROUP BY e.day, g.experiment, g.template_id, g.model, r.user, r.project, g.provi
 """
 
 VIEWS = _GALLERY + _VARIANT_SUMMARY + _SPENDING
+
+#: Migration 002: answers as they came, committed before anything reads them and forgotten once their images are kept.
+#: `body` is NULL where a large one is in a file (images/.answers/<generation_id>). The index is how a run is known to
+#: be simulated, for pages and lists.
+ANSWERS = """
+CREATE TABLE answers (
+  generation_id TEXT PRIMARY KEY REFERENCES generations(id) ON DELETE CASCADE,
+  status_code INTEGER NOT NULL,
+  headers TEXT NOT NULL,
+  body BLOB,
+  latency_ms INTEGER NOT NULL,
+  at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX generations_simulated ON generations(run_id) WHERE cost_source = 'simulated';
+"""
 
 # Migration 003: `marks` stays the current state, this is how it came to be. `batch` is one command; `before` is the row
 # of `marks` that stood there (JSON; NULL for none), which is what undoing a command puts back.

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
-from promptlab.errors import QuotaReached
+from promptlab.errors import QuotaReached, StoreError
 from promptlab.pacing.ledger import Ledger
 from promptlab.pacing.limits import Figures, Limits
 from promptlab.pacing.window import Delay, Headers, Lease, Quota, effective, taught, with_hold, with_quota
@@ -182,16 +182,23 @@ class Pacer:
         except TimeoutError:
             return
 
-    def _keep(self) -> None:
+    def _keep(self, seconds: float | None = None) -> None:
         if self._keeper is None and self._loop is not None:
-            self._keeper = self._loop.call_later(self._lease_s / 3, self._renew_all)
+            self._keeper = self._loop.call_later(seconds or self._lease_s / 3, self._renew_all)
 
     def _renew_all(self) -> None:
-        """Renew what is held, and come back while anything is. A timer, since a task would outlive its loop."""
+        """Renew what is held, and come back while anything is. A timer, since a task would outlive its loop.
+
+        A file that is locked or can't be written just now is tried again soon: a lease holds for three renewals.
+        """
         self._keeper = None
         if self._held:
-            self._ledger.renew(self._held, self._clock())
-            self._keep()
+            try:
+                self._ledger.renew(self._held, self._clock())
+            except StoreError:
+                self._keep(self._lease_s / 12)
+            else:
+                self._keep()
 
 
 def _quota_message(until: float | None) -> str:

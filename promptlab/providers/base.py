@@ -6,11 +6,14 @@ price, refuse or warn before anything is sent; what a provider drops or emulates
 
 from __future__ import annotations
 
+import base64
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
 from promptlab.http import Answer, Call, Unreadable
+from promptlab.http.bodies import Base64Text
 from promptlab.model import CostSource, Operation, Parameter, Request
 from promptlab.providers.plans import Plan, RateLimits
 from promptlab.providers.prices import CreditPrice, Price, find_price
@@ -72,12 +75,17 @@ class Setup:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ImageBytes:
-    """An edit's source image, read once."""
+    """An edit's source image, read once and shared by all edits of it; so is its Base64."""
 
     data: bytes = field(repr=False)
     format: ImageFormat
+
+    @functools.cached_property
+    def base64(self) -> Base64Text:
+        """The bytes as plain Base64, which the client sends piece by piece."""
+        return Base64Text(base64.b64encode(self.data), "ascii")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from promptlab.errors import InputError
+from promptlab.errors import InputError, PromptlabError
 from promptlab.http import Proxies, is_local, normalise_base, parse_url
 from promptlab.http.messages import IN_PROCESS
 from promptlab.model import Amount, Request
 from promptlab.providers.base import Cost, Price, Provider, RateLimits, Result, Setup
+from promptlab.providers.guard import fault
 from promptlab.providers.plans import Plan, find_plan, plans
 from promptlab.providers.reading import number
 from promptlab.providers.registry import get
@@ -88,8 +89,16 @@ class Endpoint:
         return Client(self.base_url, authorization=authorization, app=self.app, **options)
 
     def price(self, request: Request) -> Price:
-        """What a call will cost by the table; in dollars too where the plan says what a credit costs."""
-        price = self.provider.price(request.operation, request.model, {**request.defaults, **request.params})
+        """What a call will cost by the table; in dollars too where the plan says what a credit costs.
+
+        ProviderFault where the provider's code raises.
+        """
+        try:
+            price = self.provider.price(request.operation, request.model, {**request.defaults, **request.params})
+        except PromptlabError:
+            raise
+        except Exception as error:
+            raise fault(self.provider.name, "price", error) from error
         rate = self.usd_per_credit
         if price.usd is not None or price.credits is None or rate is None:
             return price

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -27,8 +26,8 @@ from promptlab.providers.draws import draw_header
 from promptlab.providers.plans import Plan
 from promptlab.providers.prices import CreditPrice, credit_prices, find_price
 from promptlab.providers.reading import (
+    epoch,
     no_image,
-    number,
     read_body,
     read_images,
     read_own_cost,
@@ -142,7 +141,7 @@ class Kairval(Provider):
         return Result(
             id=text(inner.get("id") or body.get("id"), 300),
             model=text(inner.get("model") or body.get("model"), 200),
-            created=number(inner.get("created", body.get("created"))),
+            created=epoch(inner.get("created", body.get("created"))),
             images=images,
             job=job,
             usage=read_usage(inner) or read_usage(body),
@@ -219,7 +218,7 @@ def _stated(body: Mapping[str, Any]) -> Mapping[str, Any]:
 def _source(request: Request, image: ImageBytes | None) -> str:
     """The guide's `image`: a URL, or plain Base64 without a data: prefix."""
     if image is not None:
-        return base64.b64encode(image.data).decode("ascii")
+        return image.base64
     if request.image is None or not request.image.lower().startswith(("http://", "https://")):
         raise GenerationError("an edit needs its source image: a URL, or the file's bytes", code="image_missing")
     return request.image

@@ -17,6 +17,7 @@ from promptlab.model import Operation, Parameter, Request
 from promptlab.providers.base import Capabilities, Cost, ImageBytes, Price, Provider, Result, Setup, Wire
 from promptlab.providers.prices import TokenPrice, token_prices
 from promptlab.providers.reading import (
+    epoch,
     no_image,
     number,
     read_body,
@@ -156,7 +157,7 @@ class OpenAI(Provider):
         return Result(
             id=text(inner.get("id") or body.get("id"), 300),
             model=text(inner.get("model") or body.get("model"), 200),
-            created=number(inner.get("created", body.get("created"))),
+            created=epoch(inner.get("created", body.get("created"))),
             images=images,
             usage=read_usage(inner) or read_usage(body),
             credits=credits,

@@ -16,6 +16,7 @@ from promptlab.http import Answer, DownloadError, Unreadable, decode_data_url, j
 from promptlab.providers.results import ApiError, Output
 
 __all__ = [
+    "epoch",
     "no_image",
     "number",
     "read_body",
@@ -223,3 +224,9 @@ def number(value: Any) -> float | None:
     except (ValueError, OverflowError):
         return None
     return found if math.isfinite(found) and found >= 0 else None
+
+
+def epoch(value: Any) -> float | None:
+    """A time in epoch seconds that a calendar has (to the year 9999), or None: nobody's picture is lost over a date."""
+    found = number(value)
+    return found if found is not None and found < 253_402_300_800 else None

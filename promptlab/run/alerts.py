@@ -17,10 +17,12 @@ from datetime import UTC, datetime, timedelta
 from statistics import median
 from urllib.parse import urlsplit, urlunsplit
 
+from promptlab.environ import without_keys
 from promptlab.http import Call, Client, SendError
 from promptlab.log import Log
 from promptlab.model import Amount
 from promptlab.run.events import Finished, Listener, Message, RunEvent
+from promptlab.run.recover import is_simulated
 from promptlab.spec import Settings
 
 __all__ = ["Alarm", "alerts_of", "deliver", "passed", "unusual"]
@@ -59,7 +61,7 @@ class Alarm:
     def __call__(self, event: RunEvent) -> None:
         """Pass the event on, and count it."""
         self.listener(event)
-        if self.said or not isinstance(event, Finished):
+        if self.said or not isinstance(event, Finished) or is_simulated(event.generation):
             return
         self.credits += event.generation.credits or 0.0
         self.usd += event.generation.cost_usd or 0.0
@@ -125,7 +127,7 @@ def deliver(messages: Sequence[str], settings: Settings) -> Iterator[str]:
                 timeout=30,
                 check=True,
                 capture_output=True,
-                env=_without_keys(),
+                env=without_keys(os.environ),
             )
         except (OSError, subprocess.SubprocessError) as error:
             yield f"the alert command {words[0]!r} failed: {type(error).__name__}"
@@ -146,10 +148,3 @@ async def _post(url: str, body: Mapping[str, str]) -> str | None:
     except (SendError, ValueError) as error:
         return str(error)
     return None if answer.status < 300 else f"HTTP {answer.status}"
-
-
-def _without_keys() -> dict[str, str]:
-    """The environment without anything that looks like a key: an alert needs none."""
-    return {
-        name: value for name, value in os.environ.items() if not name.upper().endswith(("_KEY", "_SECRET", "_TOKEN"))
-    }

@@ -22,6 +22,7 @@ from promptlab.http import decode_data_url
 from promptlab.log import Log
 from promptlab.model import Generation, Image, InputFile, Request, Run, Variant, new_id, utc_now
 from promptlab.run.hits import Files, Found, look_up
+from promptlab.run.masking import settings_text
 from promptlab.run.names import Names
 from promptlab.run.rows import copy_changes, planned_row
 from promptlab.run.studio import Job
@@ -138,9 +139,9 @@ def _user() -> str | None:
 
 
 def _settings_file(job: Job) -> list[InputFile]:
-    text = job.studio.settings.text
-    if text is None:
+    if job.studio.settings.text is None:
         return []
+    text = settings_text(job.studio.settings.text)
     return [InputFile("promptlab.yaml", "settings", hashlib.sha256(text.encode()).hexdigest(), text)]
 
 

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from promptlab.errors import StoreError
 from promptlab.http import Client, DownloadError, DownloadLimits, Retries, decide
-from promptlab.model import Image, new_id
 from promptlab.providers import Output
 from promptlab.store import BadImage, Decoder, PartFile, Store, inspect
 
@@ -37,6 +35,7 @@ class Kept:
     height: int
     format: str
     perceptual_hash: str | None
+    note: str | None = None  # what is not as it was asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,6 @@ class Missed:
     code: str
     message: str
     again: bool = False
-    kept: Kept | None = None  # the file is here, but is not what was asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,31 +70,6 @@ class Collector:
             return Missed("no_image", "the response names no image here")
         return await self._fetch(output.url, wanted)
 
-    async def keep_inline(self, generation_id: str, outputs: Sequence[Output]) -> list[Image]:
-        """Put pixels that came inside an answer on disk, before the answer is logged without them.
-
-        Rows of what could be kept; what is no image, or a disk that is full, is `collect`'s to say.
-        """
-        found = []
-        for position, output in enumerate(outputs):
-            if output.data is None:
-                continue
-            try:
-                with self.store.part() as part:
-                    part.write(output.data)
-                    seen = inspect(output.data)
-                    stored = await asyncio.to_thread(part.keep, seen.format)
-            except StoreError:
-                continue
-            found.append(
-                Image(
-                    id=new_id(), generation_id=generation_id, position=position, status="stored",
-                    revised_prompt=output.revised_prompt, sha256=stored.sha256, bytes=stored.bytes,
-                    width=seen.width, height=seen.height, format=seen.format,
-                )
-            )  # fmt: skip
-        return found
-
     async def _fetch(self, url: str, wanted: str | None) -> Kept | Missed:
         waited, bad, number = 0.0, 0, 0
         while True:
@@ -114,7 +87,7 @@ class Collector:
                 else:
                     kept = await self._keep(part, wanted)
                     bad += 1
-                    if isinstance(kept, Kept) or kept.kept is not None or bad == TRIES_BAD:
+                    if isinstance(kept, Kept) or bad == TRIES_BAD:
                         return kept
                     pause = 0.2
             waited += pause
@@ -140,12 +113,11 @@ class Collector:
         return self.judged(kept, wanted)
 
     @staticmethod
-    def judged(kept: Kept, wanted: str | None) -> Kept | Missed:
-        """The image, or what is wrong with it although it is one."""
+    def judged(kept: Kept, wanted: str | None) -> Kept:
+        """The image, with a note where it is whole, but of another format than was asked for."""
         if wanted is None or kept.format == wanted:
             return kept
-        message = f"asked for {wanted}, got {kept.format}; the file is kept as it came"
-        return Missed("image_wrong_format", message, kept=kept)
+        return replace(kept, note=f"asked for {wanted}, got {kept.format}: kept as it came")
 
     def _thumbnail(self, sha256: str) -> Path | None:
         """Where the thumbnail goes. A server that answers faster than they are made leaves them to `browse`."""

@@ -30,8 +30,8 @@ class Ahead:
     cost_usd: float | None
 
 
-#: Is told what would be sent where that has to be confirmed, and says whether to go ahead.
-Confirm = Callable[[Ahead], bool]
+#: Is told what would be sent where that has to be confirmed: False, or an exception, declines.
+Confirm = Callable[[Ahead], bool | None]
 
 
 def confirmed(ahead: Ahead, settings: Settings, options: Options, confirm: Confirm | None) -> None:
@@ -50,7 +50,7 @@ def confirmed(ahead: Ahead, settings: Settings, options: Options, confirm: Confi
             f"{Amount(usd=above)}, `confirm_above_usd` in promptlab.yaml)",
             code="not-confirmed",
         )
-    if not confirm(ahead):
+    if confirm(ahead) is False:
         raise ConfirmationNeeded("not confirmed; nothing was sent, and nothing was written", code="not-confirmed")
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
-from promptlab.errors import GenerationError, PromptlabError
+from promptlab.errors import GenerationError, LogError, PromptlabError, ProviderFault
 from promptlab.http import Decision
 from promptlab.model import Generation, Image, Request, new_id
-from promptlab.providers import ImageBytes, ImageFormat, Output
+from promptlab.providers import ImageBytes, Output
+from promptlab.providers.guard import provider_code
 from promptlab.run.collect import Collector, Kept, Missed
 from promptlab.run.events import Finished, Message
 from promptlab.run.exchange import Answered, Line, Task, exchange
@@ -27,9 +27,11 @@ from promptlab.store import Store
 
 __all__ = ["Driver"]
 
-RENEW_S = 20.0
+RENEW_S = 20.0  # between renewals of a run's claims,
+RENEW_AGAIN_S = 5.0  # and after one that the log refused
 PENDING = 256  # results waiting for their files; more would only hold memory
 BUSY_S = 0.25
+WHY_AGAIN = "interrupted; what was simulated is made again"
 
 
 @dataclass(slots=True)
@@ -46,6 +48,7 @@ class Driver:
     asynchronous: bool = False
     webhook_url: str | None = None
     stopped: PromptlabError | None = None
+    broken: bool = False  # a fault of ours was raised somewhere: nothing more is sent
     interrupted: bool = False
     in_flight: int = 0
     salvaging: asyncio.Future[Any] | None = None  # what a dead process left is being collected
@@ -55,15 +58,13 @@ class Driver:
 
     async def run(self) -> None:
         """Work until there is nothing left. An error that is no one generation's own ends the run in order."""
-        keeper = asyncio.create_task(self._keep_claims())
+        self._workers = [asyncio.create_task(self._work()) for _ in range(self.workers)]
         try:
-            self._workers = [asyncio.create_task(self._work()) for _ in range(self.workers)]
-            try:
-                await self._gather(self._workers)
-            finally:  # also past a fault: what still collects would wait for a decoder that is closed
-                await self._gather(list(self._collecting))
-        finally:
-            keeper.cancel()
+            await self._gather(self._workers)
+        finally:  # also past a fault: what still collects would wait for a decoder that is closed
+            await self._gather(list(self._collecting))
+        if self.line.in_process and self.interrupted:
+            self._plan_again()
 
     async def _gather(self, tasks: list[asyncio.Task[None]]) -> None:
         results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -79,7 +80,8 @@ class Driver:
             self.interrupted = True
             self.salvaging.cancel()
             return
-        if self.interrupted:
+        if self.interrupted or self.line.in_process:  # what is simulated in this process is planned again
+            self.interrupted = True
             for task in [*self._workers, *self._collecting]:
                 task.cancel()
             return
@@ -88,6 +90,12 @@ class Driver:
             count = self.in_flight + len(self._collecting)
             self.line.listener(Message(f"stopping: waiting for {count} in flight (Ctrl-C again leaves them unknown)"))
         self._release_idle()
+
+    def stop(self, error: PromptlabError) -> None:
+        """Send nothing more; what is in flight ends, what is being collected for a dead process waits for its next."""
+        self._stop(error)
+        if self.salvaging is not None:
+            self.salvaging.cancel()
 
     def _stop(self, error: PromptlabError) -> None:
         if self.stopped is None:
@@ -98,15 +106,38 @@ class Driver:
         for task in list(self.line.idle):
             task.cancel()
 
-    async def _keep_claims(self) -> None:
+    async def keep_claims(self) -> None:
+        """Renew this run's claims for as long as this task lives, whatever the log says now and then.
+
+        A run whose claims are another's by now stops, and so does one whose log is gone.
+        """
+        pause = RENEW_S
         while True:
-            await asyncio.sleep(RENEW_S)
-            self.line.ledger.renew()
+            await asyncio.sleep(pause)
+            try:
+                self.line.ledger.renew()
+            except LogError as error:
+                if not self.line.ledger.log.is_there():
+                    self.stop(error)
+                    return
+                self.line.listener(Message(f"the run's claims could not be renewed; trying again: {error}", "warning"))
+                pause = RENEW_AGAIN_S
+            except PromptlabError as error:
+                self.stop(error)
+                return
+            else:
+                pause = RENEW_S
+
+    def _plan_again(self) -> None:
+        ledger = self.line.ledger
+        for row in list(ledger.log.generations(ledger.run_id, statuses=("in_flight",))):
+            attempts = ledger.log.attempts(row.id)
+            ledger.again(row, attempts[-1] if attempts else None, WHY_AGAIN)
 
     # --- one worker ---
 
     async def _work(self) -> None:
-        while self.stopped is None and not self.interrupted:
+        while self.stopped is None and not self.interrupted and not self.broken:
             generation = next(self.planned, None)
             if generation is None:
                 return
@@ -114,6 +145,13 @@ class Driver:
                 await self._one(generation)
             except PromptlabError as error:  # no one generation's own: money, the key, the disk, the log
                 self._stop(error)
+            except Exception:  # a fault of ours, which `run` raises once what is in flight has ended
+                self._break()
+                raise
+
+    def _break(self) -> None:
+        self.broken = True
+        self._release_idle()
 
     async def _one(self, generation: Generation) -> None:
         task: Task | None = None
@@ -123,8 +161,11 @@ class Driver:
                 try:
                     task = task or await self._task(generation)
                 except GenerationError as error:
-                    self._failed(generation, error)
+                    self._failed(generation, error.code, str(error), error.type)
                     return
+                except ProviderFault as fault:  # nothing was sent for it; the next ones would go no better
+                    self._failed(generation, fault.code, str(fault))
+                    raise
                 outcome = await self._exchange(task)
                 if outcome is None or isinstance(outcome, Answered):
                     return
@@ -161,29 +202,30 @@ class Driver:
     async def _task(self, generation: Generation) -> Task:
         """The call of a planned row; the idempotency key of its earlier attempts, where there are any."""
         request = request_of(generation)
-        wire = self.line.endpoint.provider.encode(
-            request, image=await self._source(request), asynchronous=self.asynchronous, webhook_url=self.webhook_url
-        )
+        source = await self._source(request)
+        provider = self.line.endpoint.provider
+        with provider_code(provider.name, "encode", PromptlabError):
+            wire = provider.encode(request, image=source, asynchronous=self.asynchronous, webhook_url=self.webhook_url)
+            headers = dict(wire.call.headers)
         earlier = self.line.ledger.log.attempts(generation.id) if generation.attempts else []
         key = earlier[-1].idempotency_key if earlier else new_id()
-        call = replace(wire.call, headers={**wire.call.headers, "Idempotency-Key": key})
-        return Task(generation, request, call, key, wire.dropped, wire.emulated, number=len(earlier))
+        call = replace(wire.call, headers={**headers, "Idempotency-Key": key})
+        return Task(
+            generation, request, call, key, self.line.price(request), source, wire.dropped, wire.emulated,
+            number=len(earlier),
+        )  # fmt: skip
 
     async def _source(self, request: Request) -> ImageBytes | None:
         """The bytes of an edit's source image; None for a URL that the API fetches by itself."""
         sha256 = request.image_sha256
         if sha256 is None and request.image is not None and not self.line.endpoint.provider.capabilities.image_urls:
             sha256 = await self.sources.get(request.image)
-        if sha256 is None:
-            return None
-        path = self.store.path(sha256)
-        if path is None:
-            raise GenerationError(f"the source image {sha256[:12]}… is no longer in the store", code="no_source")
-        return ImageBytes(path.read_bytes(), _format(path))
+        return None if sha256 is None else self.sources.bytes_of(sha256)
 
-    def _failed(self, generation: Generation, error: GenerationError) -> None:
-        decision = Decision("fatal", code=error.code, type=error.type, message=str(error))
-        self.line.listener(Finished(self.line.ledger.ended_badly(generation, decision)))
+    def _failed(self, generation: Generation, code: str | None, message: str, type: str | None = None) -> None:
+        decision = Decision("fatal", code=code, type=type, message=message)
+        row = self.line.ledger.ended_badly(generation, decision, simulated=self.line.endpoint.simulated)
+        self.line.listener(Finished(row))
 
     def _tell(self, generation_id: str) -> None:
         row = self.line.ledger.log.generation(generation_id)
@@ -211,6 +253,7 @@ class Driver:
             if isinstance(error, PromptlabError):
                 self._stop(error)
             else:
+                self._break()
                 self._collecting.add(task)  # a fault of ours: `run` raises it
 
     async def collect(self, request: Request, answered: Answered, *, again: bool = False) -> None:
@@ -239,12 +282,14 @@ class Driver:
             more = f" ({len(missed)} of {len(found)} images)" if len(found) > 1 else ""
             row = ledger.lost(generation, images, missed[0].code, f"{missed[0].message}{more}")
         else:
-            row = ledger.completed(generation, images, answered.note)
+            odd = next((one.note for one in found if isinstance(one, Kept) and one.note), None)
+            note = "; ".join(part for part in (answered.note, odd) if part) or None
+            row = ledger.completed(generation, images, note, "short" if answered.note else "image_wrong_format")
         self.line.listener(Finished(row, tuple(images)))
 
-    def _known(self, generation: Generation, wanted: str | None) -> dict[int, Kept | Missed]:
+    def _known(self, generation: Generation, wanted: str | None) -> dict[int, Kept]:
         """The images of a generation that are here already; their URLs may be dead by now."""
-        found: dict[int, Kept | Missed] = {}
+        found = {}
         for image in self.line.ledger.log.images_of([generation.id])[generation.id]:
             if image.status == "stored" and image.sha256 and self.store.path(image.sha256):
                 kept = Kept(
@@ -257,7 +302,7 @@ class Driver:
     def _image(
         self, generation: Generation, position: int, url: str | None, revised: str | None, found: Kept | Missed
     ) -> Image:
-        kept = found if isinstance(found, Kept) else found.kept
+        kept = found if isinstance(found, Kept) else None
         facts: dict[str, Any] = {} if kept is None else {
             "sha256": kept.sha256, "bytes": kept.bytes, "width": kept.width, "height": kept.height,
             "format": kept.format, "perceptual_hash": kept.perceptual_hash,
@@ -272,8 +317,3 @@ class Driver:
             url=None if url is None or url.startswith("data:") else url,
             **facts,
         )
-
-
-def _format(path: Path) -> ImageFormat:
-    suffix = path.suffix.lstrip(".")
-    return "png" if suffix == "png" else "webp" if suffix == "webp" else "jpg"

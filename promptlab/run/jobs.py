@@ -15,6 +15,7 @@ from promptlab.errors import AccountRefused
 from promptlab.http import Answer, Client, Reply, SendError, Unreadable, parse_wait, rate_headers
 from promptlab.model import Request
 from promptlab.providers import Endpoint, Job, Result
+from promptlab.providers.guard import checked, provider_code
 
 __all__ = ["Jobs", "first_poll", "poll_interval"]
 
@@ -67,12 +68,14 @@ class Jobs:
             event.set()
 
     async def follow(
-        self, request: Request, job: Job, submitted: Answer | None = None
-    ) -> tuple[Reply | SendError | Unreadable, Result | None]:
+        self, request: Request, job: Job, submitted: Answer | None = None,
+        heard: Callable[[Answer], object] = lambda answer: None,
+    ) -> tuple[Reply | SendError | Unreadable, Result | None]:  # fmt: skip
         """Poll until the job is terminal or its time is up; the policy's event, and the result if there is one.
 
-        `submitted` is the answer that accepted it; without one it is an earlier process' job, and asked after at once.
-        AccountRefused where the key may not ask: the job stays what it is.
+        `submitted` is the answer that accepted it; without one it is an earlier process' job, and polled at once.
+        `heard` is told the answer that brings the result before it is decoded. AccountRefused where the key may not
+        poll: the job stays what it is. ProviderFault where the provider's code raises.
         """
         deadline = min(job.expires_at or self.clock() + DEADLINE_S, self.clock() + LONGEST_S)
         if (ended := _ended(job, submitted)) is not None:
@@ -89,13 +92,15 @@ class Jobs:
                 await self._pause(wake, pause)
                 number += 1
                 try:
-                    answer = await self.client.send(self.endpoint.provider.poll(job))
+                    with provider_code(self.endpoint.provider.name, "poll"):
+                        call = self.endpoint.provider.poll(job)
+                    answer = await self.client.send(call)
                 except SendError as error:
                     if self.clock() > deadline:
                         return SendError(f"job {job.id}: {error.message}", sent=True), None
                     pause = min(30.0, pause * 2 + 1)
                     continue
-                found = self._read(answer, request, job)
+                found = self._read(answer, request, job, heard)
                 if found is not None:
                     return found
                 if self.clock() > deadline:
@@ -119,30 +124,30 @@ class Jobs:
         except TimeoutError:
             return
 
-    def _read(self, answer: Answer, request: Request, job: Job) -> tuple[Reply | Unreadable, Result | None] | None:
+    def _read(
+        self, answer: Answer, request: Request, job: Job, heard: Callable[[Answer], object]
+    ) -> tuple[Reply | Unreadable, Result | None] | None:
         """What a poll says, or None to go on: 429, 5xx and states nobody knows are not the end of a job."""
         provider = self.endpoint.provider
-        if answer.status in (404, 410):
-            error = provider.error(answer)
-            gone = f"job {job.id} is gone (HTTP {answer.status}): {error.message or 'no reason given'}"
-            return Unreadable(gone, code=error.code), None
-        if answer.status in (401, 403):
-            # The job stays in flight in the log: with a key that is accepted, `resume` asks after it again.
-            message = provider.error(answer).message
-            raise AccountRefused(
-                f"job {job.id} may not be asked after ({answer.status}): {message or 'no reason given'}"
-            )
-        if _is_refused(answer.status):
-            error = provider.error(answer)
+        if answer.status in (401, 403) or _is_refused(answer.status):
+            with provider_code(provider.name, "error"):
+                error = provider.error(answer)
             said = error.message or answer.headers.get("location", "").split("?", 1)[0][:200] or "no reason given"
-            return Unreadable(f"job {job.id} cannot be polled (HTTP {answer.status}): {said}", code=error.code), None
+            if answer.status in (401, 403):
+                # The job stays in flight in the log: with a key that is accepted, `resume` polls it again.
+                raise AccountRefused(f"job {job.id} may not be polled ({answer.status}): {said}")
+            how = "is gone" if answer.status in (404, 410) else "cannot be polled"
+            return Unreadable(f"job {job.id} {how} (HTTP {answer.status}): {said}", code=error.code), None
         if not 200 <= answer.status < 300:
             return None
         try:
-            state = provider.job(answer)
+            with provider_code(provider.name, "job", Unreadable):
+                state = provider.job(answer)
             if state.status == "done":
-                result = provider.decode(answer, request)
-                return Reply(200, answer.headers, asked=request.n, images=len(result.images)), result
+                heard(answer)
+                with provider_code(provider.name, "decode", Unreadable):
+                    result = checked(provider.decode(answer, request))
+                    return Reply(200, answer.headers, asked=request.n, images=len(result.images)), result
         except Unreadable as unreadable:
             return unreadable, None
         ended = _ended(state, answer)

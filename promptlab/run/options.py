@@ -30,6 +30,7 @@ class Options:
     retry_lost: bool = False
     webhook_url: str | None = None
     webhook_port: int | None = None
+    webhook_host: str | None = None  # to listen on; this machine's own address unless it is named
     thumbnails: bool | None = None
     settings: Mapping[str, object] = field(default_factory=dict)  # kept with the run: the flags as given
     yes: bool = False
@@ -44,8 +45,9 @@ class Options:
             raise _wrong("thumbnails", self.thumbnails, "True, False or None")
         self._check_number("jobs", 1, None)
         self._check_number("webhook_port", 1, 65535)
-        if self.webhook_url is not None and not isinstance(self.webhook_url, str):
-            raise _wrong("webhook_url", self.webhook_url, "a URL as text")
+        for name, what in (("webhook_url", "a URL as text"), ("webhook_host", "an address as text")):
+            if getattr(self, name) is not None and not isinstance(getattr(self, name), str):
+                raise _wrong(name, getattr(self, name), what)
         if not isinstance(self.settings, Mapping):
             raise _wrong("settings", self.settings, "a mapping of names to values")
 

@@ -11,30 +11,47 @@ from typing import Literal
 
 from promptlab.model import Generation
 
-__all__ = ["Action", "after_interruption", "may_resend"]
+__all__ = ["Action", "after_interruption", "is_simulated", "may_resend"]
 
-Action = Literal["fetch", "poll", "unknown", "keep"]
+Action = Literal["decode", "fetch", "poll", "again", "unknown", "keep"]
+OPEN = ("in_flight", "lost", "unknown")
 
 
-def after_interruption(generation: Generation) -> Action:
+def is_simulated(generation: Generation) -> bool:
+    """Whether it was simulated, as `log.schema.SIMULATED` says it in SQL: nothing of it was or will be billed."""
+    return generation.provider == "simulator" or generation.cost_source == "simulated"
+
+
+def after_interruption(generation: Generation, *, answered: bool = False, in_process: bool = False) -> Action:
     """How to settle a generation that has no end, or a bad one that may be mended for nothing.
 
-    A stored result's files are fetched; a job is asked after; what was in flight without either is unknown.
+    An answer that was kept (`answered`) is decoded, again if need be; a stored result's files are fetched; a job is
+    polled; what was in flight without any of these is unknown. What was simulated is planned again, since it costs
+    nothing: at once where the simulator is in the process (`in_process`), whose files end with it.
     """
-    if generation.status not in ("in_flight", "lost", "unknown"):
+    if generation.status not in OPEN:
         return "keep"
+    if in_process:
+        return "again"
+    if answered:
+        return "decode"
     if generation.response is not None and generation.latency_ms is not None:  # a result, not a job's acceptance
         return "keep" if generation.status == "unknown" else "fetch"
     if generation.job_id is not None:
         return "poll"
-    return "unknown" if generation.status == "in_flight" else "keep"
+    if generation.status != "in_flight":
+        return "keep"
+    return "again" if is_simulated(generation) else "unknown"
 
 
 def may_resend(generation: Generation, last_outcome: str | None, *, unknown: bool = False, lost: bool = False) -> bool:
     """Whether `resume` sends this generation (again); `unknown` and `lost` are the person's explicit consent.
 
-    `last_outcome` is the class of its last attempt: a fatal one (a refused prompt, say) would only fail again.
+    What is simulated costs nothing and needs none. `last_outcome` is the class of its last attempt: a fatal one (a
+    refused prompt, say) would only fail again.
     """
+    if is_simulated(generation) and generation.status in ("unknown", "lost", "skipped"):
+        return True
     match generation.status:
         case "planned":
             return True

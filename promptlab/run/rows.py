@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from promptlab.model import Generation, Request, Variant, new_id, utc_now
+from promptlab.run.recover import is_simulated
 
 __all__ = ["COLUMNS", "copy_changes", "planned_row", "request_of"]
 
@@ -95,9 +96,11 @@ def _json(value: Mapping[str, Any]) -> str | None:
 def copy_changes(paid: Generation) -> dict[str, Any]:
     """The columns of a cached copy that differ from a planned row."""
     return {
-        "status": "completed", "cached_from": paid.id, "credits": 0.0, "cost_usd": 0.0, "cost_source": "cache",
+        "status": "completed", "cached_from": paid.id, "credits": 0.0, "cost_usd": 0.0,
+        # A copy of what a simulator server made is as simulated as that; the simulator's own name says it by itself.
+        "cost_source": "simulated" if is_simulated(paid) and paid.provider != "simulator" else "cache",
         "response_model": paid.response_model, "provider_id": paid.provider_id,
         "provider_created_at": paid.provider_created_at, "ended_at": utc_now(), "file_name": None,
-        "error_code": None, "error_type": None, "error_message": None,
+        "error_code": paid.error_code, "error_type": None, "error_message": paid.error_message,
         "dropped": paid.dropped, "emulated": paid.emulated,
     }  # fmt: skip

@@ -8,14 +8,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from promptlab.errors import InputError, PromptlabError
+from promptlab.errors import InputError, PromptlabError, ProviderFault, TakenOver
 from promptlab.log import Log, Totals
 from promptlab.model import Amount, Generation, Mode, Run, RunStatus, utc_now
-from promptlab.pacing.owner import owner, state_of
+from promptlab.pacing.owner import owner
 from promptlab.providers import Endpoint
 from promptlab.run.begin import Begun, begin
+from promptlab.run.claims import holds, is_live, sweep, take
 from promptlab.run.consent import Ahead, Confirm, check_ceilings, confirmed, unknown_price
-from promptlab.run.events import Listener, Message, Planned, Summary, ignore
+from promptlab.run.events import Listener, Message, Planned, Summary, ignore, unbroken
 from promptlab.run.hits import Files, look_up
 from promptlab.run.names import Names
 from promptlab.run.options import Options
@@ -23,7 +24,7 @@ from promptlab.run.previewing import Preview, preview
 from promptlab.run.ready import check_ready, shortage
 from promptlab.run.recover import after_interruption, may_resend
 from promptlab.run.rows import request_of
-from promptlab.run.session import CLAIM_S, Session
+from promptlab.run.session import Session
 from promptlab.run.studio import Job, Studio
 from promptlab.run.summary import summarise
 from promptlab.store import Store
@@ -46,7 +47,7 @@ def run(
     nobody knows how much, unless `options.yes` or `confirm`, which is told the estimate, says to go ahead. `found` is
     this job's preview where there is one already. A stop is not raised: the summary says `stopped` and how to go on.
     """
-    options = options or Options()
+    options, listener = options or Options(), unbroken(listener)
     studio, store = job.studio, job.studio.store()
     ahead = _looked_ahead(job, options, found, confirm)
     with studio.log() as log:
@@ -97,7 +98,7 @@ def resume(
     Confirmed like `run`, before anything is sent or written: a resume that is declined, or has nothing to do, leaves
     the log as it is.
     """
-    options = options or Options()
+    options, listener = options or Options(), unbroken(listener)
     with studio.log(create=False) as log:
         earlier = _resumable(log, run_text)
         endpoint = _same_endpoint(studio, earlier)
@@ -105,7 +106,7 @@ def resume(
         alert = Amount.parse(said["alert_cost"]) if said.get("alert_cost") else None
         fresh = options.fresh or bool(said.get("fresh"))
         work = _Work(studio, endpoint, log, studio.store(), options, listener, alert, fresh)
-        if work.is_live(earlier):
+        if is_live(log, earlier.id):
             raise InputError(f"run {earlier.id} is still going; wait for it, or end it first", code="still-running")
         may_be_sent = work.may_be_sent(earlier)
         if not may_be_sent and not work.unsettled(earlier):
@@ -158,11 +159,6 @@ def _mode(text: object) -> Mode:
     return "async" if text == "async" else "sync" if text == "sync" else "auto"
 
 
-def _run_claim(run_id: str) -> tuple[str, int]:
-    """A run's own claim: who holds it is running it now."""
-    return f"run:{run_id}", 0
-
-
 @dataclass(slots=True)
 class _Work:
     """What run and resume share: one studio, endpoint, log and store, and the person's options."""
@@ -183,9 +179,10 @@ class _Work:
         self.names = Names(self.store, self.studio.folder)
 
     def own(self, run: Run) -> None:
-        """Say that this process runs it."""
+        """Say that this process runs it; InputError while another one does."""
+        if not take(self.log, run.id, _owner(run.id)):
+            raise InputError(f"run {run.id} is still going; wait for it, or end it first", code="still-running")
         self.current = run
-        self.log.claim(*_run_claim(run.id), _owner(run.id), CLAIM_S)
 
     @contextmanager
     def closing(self) -> Iterator[None]:
@@ -197,27 +194,29 @@ class _Work:
                 self._end(run, "interrupted" if run.status == "running" else run.status)
             raise
 
-    def is_live(self, run: Run) -> bool:
-        """Whether a process is running it now."""
-        claim = self.log.claimed_by(*_run_claim(run.id))
-        return claim is not None and state_of(claim.partition("#")[0]) != "dead"
-
     def settle_the_dead(self, experiment: str) -> None:
         """Runs of this experiment that were cut off: collect what can be had, call the rest unknown."""
+        sweep(self.log)
         here = (self.endpoint.provider.name, self.endpoint.base_url)
         for run in self.log.runs(experiment=experiment):
-            if run.status in ("completed", "failed") or (run.provider, run.base_url) != here or self.is_live(run):
+            if run.status in ("completed", "failed") or (run.provider, run.base_url) != here:
                 continue
-            rows = list(self.log.generations(run.id, statuses=("in_flight",)))
-            if run.status != "running" and not rows:
+            if is_live(self.log, run.id) or (run.status != "running" and not self._left_over(run)):
                 continue
-            if (claim := self.log.claimed_by(*_run_claim(run.id))) is not None:
-                self.log.release_claims(claim)
+            if not take(self.log, run.id, _owner(run.id)):
+                continue  # another process was quicker
+            rows = self._left_over(run)
             if rows:
                 text = f"run {run.id} was cut off with {len(rows)} in flight; collecting what can be had"
                 self.listener(Message(text))
-            self._salvage(run, rows)
+            try:
+                self._salvage(run, rows)
+            except ProviderFault as fault:  # kept, and of unknown outcome until the provider is mended
+                self.listener(Message(f"an answer of run {run.id} can't be decoded: {fault}", "warning"))
             self._end(run, "interrupted")
+
+    def _left_over(self, run: Run) -> list[Generation]:
+        return list(self.log.generations(run.id, statuses=("in_flight",)))
 
     def mend(self, run: Run) -> bool:
         """Try the URLs of lost images once more, and poll jobs of unknown outcome: it costs nothing.
@@ -225,12 +224,21 @@ class _Work:
         Whether anything changed by that.
         """
         before = self.log.totals(run.id)
-        self._salvage(run, self._mendable(run))
+        try:
+            self._salvage(run, self._mendable(run))
+        except ProviderFault as fault:
+            if not self.options.retry_unknown:
+                raise ProviderFault(
+                    f"{fault}; nothing was sent. Mend the provider, or ask for that picture once more with "
+                    f"`promptlab resume {run.id} --retry-unknown`"
+                ) from fault
+            self.listener(Message(str(fault), "warning"))
         return self.log.totals(run.id) != before
 
     def _mendable(self, run: Run) -> list[Generation]:
+        answered = self.log.answered(run.id)
         rows = [row for row in self.log.generations(run.id, statuses=("lost", "unknown"))
-                if after_interruption(row) != "keep"]  # fmt: skip
+                if after_interruption(row, answered=row.id in answered) != "keep"]  # fmt: skip
         images = self.log.images_of([row.id for row in rows if row.status == "lost"])
         return [row for row in rows if row.status != "lost" or any(i.status == "lost" for i in images[row.id])]
 
@@ -238,7 +246,10 @@ class _Work:
         if rows:
             from promptlab.run.sending import collect_rows
 
-            if collect_rows(self._session(run), rows).interrupted:
+            driver = collect_rows(self._session(run), rows)
+            if driver.stopped is not None:
+                raise driver.stopped
+            if driver.interrupted:
                 raise KeyboardInterrupt
 
     def _session(self, run: Run) -> Session:
@@ -247,7 +258,7 @@ class _Work:
             self.studio, self.endpoint, self.log, self.store, self.names, run, _owner(run.id), self.listener,
             budget=options.ceiling, fresh=self.fresh, jobs=options.jobs, thumbnails=options.thumbnails,
             resend=_consent(options), webhook_url=options.webhook_url, webhook_port=options.webhook_port,
-            alert=self.alert,
+            webhook_host=options.webhook_host, alert=self.alert,
         )  # fmt: skip
 
     def to_send(self, run_id: str) -> list[Generation]:
@@ -270,17 +281,19 @@ class _Work:
 
     def may_be_sent(self, run: Run) -> list[Generation]:
         """The most that a resume may send, before anything is settled: collecting can only make it less."""
-        found = self.to_send(run.id)
-        for row in self.log.generations(run.id, statuses=("in_flight",)):
-            settled = "unknown" if after_interruption(row) == "unknown" else "lost"
-            if settled in _consent(self.options):
+        found, answered, consent = self.to_send(run.id), self.log.answered(run.id), _consent(self.options)
+        in_process = self.endpoint.simulated and self.endpoint.make_app is not None
+        for row in self._left_over(run):
+            action = after_interruption(row, answered=row.id in answered, in_process=in_process)
+            # What is still to be decoded may turn out to be either.
+            ends = {"unknown": {"unknown"}, "decode": {"unknown", "lost"}}.get(action, {"lost"})
+            if action == "again" or ends & consent:
                 found.append(row)
         return found
 
     def unsettled(self, run: Run) -> bool:
         """Whether there is an end to write without sending anything: a killed run, results to fetch."""
-        in_flight = next(self.log.generations(run.id, statuses=("in_flight",)), None)
-        return run.status == "running" or in_flight is not None or bool(self._mendable(run))
+        return run.status == "running" or bool(self._left_over(run) or self._mendable(run))
 
     def ahead(self, rows: Sequence[Generation]) -> Ahead:
         """What sending these would cost at worst: equal ones once, and none that the log answers."""
@@ -336,7 +349,7 @@ class _Work:
             stopped, interrupted = driver.stopped, driver.interrupted
         ended = self._end(run, _status(self.log.totals(run.id), stopped, interrupted))
         summary = summarise(self.log, ended, self.studio, stopped, time.monotonic() - self.started)
-        if to_send and not self.endpoint.simulated:
+        if to_send and not summary.simulated:
             self._raise_alerts(summary)
         return summary
 
@@ -351,7 +364,12 @@ class _Work:
             self.listener(Message(text, "warning"))
 
     def _end(self, run: Run, status: RunStatus) -> Run:
-        """Close a run's row with the figures of its rows, so that summary and database agree."""
+        """Close a run's row with the figures of its rows, so that summary and database agree.
+
+        Where another process goes on with the run, its row is that process' to write.
+        """
+        if not holds(self.log, run.id, _owner(run.id)) and not take(self.log, run.id, _owner(run.id)):
+            return self.log.run(run.id) or run
         totals = self.log.totals(run.id)
         changes = {
             "status": status, "ended_at": utc_now(), "completed": totals.completed + totals.cached,
@@ -366,7 +384,8 @@ class _Work:
 
 
 def _status(totals: Totals, stopped: PromptlabError | None, interrupted: bool) -> RunStatus:
-    if stopped is not None:
+    is_whole = isinstance(stopped, TakenOver) and not totals.planned  # the other process was quicker to its end
+    if stopped is not None and not is_whole:
         return "stopped"
     if totals.in_flight or (interrupted and totals.planned):
         return "interrupted"

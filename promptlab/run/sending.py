@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, contextmanager
 from promptlab.http import DownloadLimits
 from promptlab.model import Generation, Mode
 from promptlab.run.alerts import Alarm
+from promptlab.run.answers import Answers
 from promptlab.run.budget import Budget
 from promptlab.run.collect import Collector
 from promptlab.run.driver import Driver
@@ -33,7 +34,8 @@ __all__ = ["collect_rows", "send_planned"]
 
 JOBS = 8  # workers where neither the plan nor --jobs says how many
 DOWNLOADS = 16
-STOPS = (signal.SIGINT, signal.SIGTERM)
+#: Ctrl-C, a polite kill, and a terminal that closed (an ssh session that broke).
+STOPS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 def send_planned(session: Session, mode: Mode, to_send: int) -> Driver:
@@ -70,8 +72,10 @@ async def _with_driver(
         jobs = Jobs(endpoint, client, time.time, lambda model: log.latencies(endpoint.provider.name, model))
         # What is simulated costs nothing, so no ceiling holds it; a rehearsal with money is a simulator server's.
         budget = Budget([] if endpoint.simulated else caps(log, settings, session.budget, log.totals(run.id)))
+        answers = Answers(log, session.store.folder / ".answers")
+        answers.sweep()
         ledger = Ledger(
-            log, run.id, session.owner, fresh=session.fresh, resend=session.resend,
+            log, run.id, session.owner, answers, _pictures(session), fresh=session.fresh, resend=session.resend,
             has_files=Files(log, session.store, session.studio.folder, restore=True),
         )  # fmt: skip
         gate = asyncio.Semaphore(DOWNLOADS)
@@ -79,16 +83,31 @@ async def _with_driver(
         listener = _listener(session)
         line = Line(endpoint, client, pacer, budget, ledger, jobs, collector, listener, random.random, time.time)
         webhook_url = await stack.enter_async_context(
-            receiver(session.webhook_url, session.webhook_port, jobs, session.studio.environ, session.listener)
+            receiver(
+                session.webhook_url,
+                (session.webhook_host, session.webhook_port),
+                jobs,
+                session.studio.environ,
+                listener,
+            )
         )
         driver = Driver(
             line, collector, session.store, session.names, Sources(log, run.id, collector), planned,
             workers=_workers(session, to_send),
             asynchronous=mode == "async" or (mode == "auto" and webhook_url is not None), webhook_url=webhook_url,
         )  # fmt: skip
-        with _signals(driver, stops_seen), listening(driver.interrupt):
-            await use(driver)
+        keeper = asyncio.create_task(driver.keep_claims())
+        try:
+            with _signals(driver, stops_seen), listening(driver.interrupt):
+                await use(driver)
+        finally:
+            keeper.cancel()
     return driver
+
+
+def _pictures(session: Session) -> str:
+    """Where a person finds the files, should the log be gone."""
+    return f"{session.store.folder}/ and {session.store.names / session.run.experiment}/"
 
 
 def _listener(session: Session) -> Listener:
@@ -111,36 +130,60 @@ def _workers(session: Session, to_send: int) -> int:
     return max(1, min(most, to_send))
 
 
+HANGUP = getattr(signal, "SIGHUP", None)
+
+
+def _stops() -> list[signal.Signals]:
+    """The signals that stop a run: a hangup only where nobody (nohup, say) has chosen to ignore it."""
+    return [number for number in STOPS if number != HANGUP or signal.getsignal(number) is not signal.SIG_IGN]
+
+
 @contextmanager
 def _early_stops() -> Iterator[list[int]]:
-    """Ctrl-C before the event loop listens is kept for it; only the main thread of a program can be asked to stop."""
+    """Ctrl-C before the event loop listens is kept for it; only the main thread of a program can be asked to stop.
+
+    Once a terminal has hung up it stays so: shell and kernel both say it, and the second word must not end the
+    program before the run's row is written.
+    """
     seen: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield seen
         return
-    before = {number: signal.signal(number, lambda number, _frame: seen.append(number)) for number in STOPS}
+    before = {number: signal.signal(number, lambda number, _frame: seen.append(number)) for number in _stops()}
     try:
         yield seen
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if number == HANGUP and number in seen else handler)
 
 
 @contextmanager
 def _signals(driver: Driver, seen: list[int]) -> Iterator[None]:
-    """Ctrl-C and a polite kill stop the run in order."""
+    """Ctrl-C, a polite kill and a closed terminal stop the run in order.
+
+    A hangup comes more than once and asks no more than the first time: only a person who insists leaves at once.
+    """
     loop = asyncio.get_running_loop()
-    taken = []
-    for number in STOPS:
+
+    def stop(number: int) -> None:
+        seen.append(number)
+        if number != HANGUP or not driver.interrupted:
+            driver.interrupt()
+
+    taken = {}
+    for number in _stops():
+        handler = signal.getsignal(number)
         try:
-            loop.add_signal_handler(number, driver.interrupt)
+            loop.add_signal_handler(number, stop, number)
         except (NotImplementedError, RuntimeError, ValueError):
             continue
-        taken.append(number)
-    for _ in seen:
-        driver.interrupt()
+        taken[number] = handler
+    for early in list(seen):
+        if early != HANGUP or not driver.interrupted:
+            driver.interrupt()
     try:
         yield
     finally:
-        for number in taken:
+        for number, handler in taken.items():
             loop.remove_signal_handler(number)
+            signal.signal(number, handler)  # until everything is closed, as before the loop listened

@@ -40,4 +40,5 @@ class Session:
     resend: frozenset[str] = frozenset()
     webhook_url: str | None = None
     webhook_port: int | None = None
+    webhook_host: str | None = None
     alert: Amount | None = None

@@ -1,14 +1,16 @@
-"""Source images that are a URL, for a provider that wants their bytes: fetched once a run, under the guard."""
+"""Source images of edits: held once however many edits want them; what is behind a URL is fetched once, guarded."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from pathlib import Path
+from weakref import WeakValueDictionary
 
 from promptlab.errors import GenerationError
 from promptlab.log import Log
 from promptlab.model import InputFile
-from promptlab.providers import Output
+from promptlab.providers import ImageBytes, ImageFormat, Output
 from promptlab.run.begin import LARGEST_SOURCE
 from promptlab.run.collect import Collector, Kept, Missed
 
@@ -26,6 +28,17 @@ class Sources:
     run_id: str
     collector: Collector
     found: dict[str, asyncio.Task[str]] = field(default_factory=dict)
+    held: WeakValueDictionary[str, ImageBytes] = field(default_factory=WeakValueDictionary)
+
+    def bytes_of(self, sha256: str) -> ImageBytes:
+        """The bytes of an image of the store, one copy for all edits of it that are on their way."""
+        held = self.held.get(sha256)
+        if held is None:
+            path = self.collector.store.path(sha256)
+            if path is None:
+                raise GenerationError(f"the source image {sha256[:12]}… is no longer in the store", code="no_source")
+            held = self.held[sha256] = ImageBytes(path.read_bytes(), _format(path))
+        return held
 
     async def get(self, url: str) -> str:
         """The sha256 of the image, which is then in the store; GenerationError where it can't be had."""
@@ -49,3 +62,8 @@ class Sources:
             raise GenerationError(message, code="source_too_large")
         self.log.add_inputs(self.run_id, [InputFile(url, "image", kept.sha256, None)])
         return kept.sha256
+
+
+def _format(path: Path) -> ImageFormat:
+    suffix = path.suffix.lstrip(".")
+    return "png" if suffix == "png" else "webp" if suffix == "webp" else "jpg"

@@ -34,7 +34,7 @@ def summarise(log: Log, run: Run, studio: Studio, stopped: PromptlabError | None
         run_id=run.id,
         experiment=run.experiment,
         status=run.status,
-        simulated=run.provider == "simulator",
+        simulated=run.provider == "simulator" or totals.simulated > 0,
         planned=run.planned or totals.generations,
         completed=totals.completed + totals.cached,
         cached=totals.cached,
@@ -103,8 +103,17 @@ def next_commands(log: Log, run: Run, totals: Totals) -> tuple[str, ...]:
     """The exact commands that would finish the run, each with its worst price where sending again may pay twice."""
     commands = []
     short = run.id
-    if totals.planned or totals.in_flight or (totals.failed and _any_sendable(log, run.id)):
+    free = totals.simulated and totals.unknown + totals.lost + totals.skipped  # needs no consent
+    if (
+        totals.planned
+        or totals.in_flight
+        or free
+        or _can_decode(log, run.id)
+        or (totals.failed and _any_sendable(log, run.id))
+    ):
         commands.append(f"promptlab resume {short}")
+    if totals.simulated == totals.generations:
+        return tuple(commands)
     blocked = list(log.generations(run.id, statuses=("skipped",))) if totals.skipped else []
     unknown = totals.unknown + sum(row.error_code == "unknown_before" for row in blocked)
     lost = totals.lost + sum(row.error_code == "lost_before" for row in blocked)
@@ -112,6 +121,13 @@ def next_commands(log: Log, run: Run, totals: Totals) -> tuple[str, ...]:
         if count:
             commands.append(f"promptlab resume {short} {flag}   # {count} again, {_worst(run, totals, count)}")
     return tuple(commands)
+
+
+def _can_decode(log: Log, run_id: str) -> bool:
+    """Whether an answer is kept over which the provider's code raised: once mended, it is decoded for nothing."""
+    return any(
+        failure.status == "unknown" and failure.error_code == "provider_error" for failure in log.failures(run_id)
+    )
 
 
 def _any_sendable(log: Log, run_id: str) -> bool:

@@ -22,13 +22,18 @@ __all__ = ["receiver"]
 SECRET = "PROMPTLAB_WEBHOOK_SECRET"  # noqa: S105  the variable's name
 LARGEST = 1 << 20
 PATIENCE_S = 10.0
+LOOPBACK = "127.0.0.1"
 
 
 @asynccontextmanager
 async def receiver(
-    url: str | None, port: int | None, jobs: Jobs, environ: Mapping[str, str], listener: Listener
+    url: str | None, place: tuple[str | None, int | None], jobs: Jobs, environ: Mapping[str, str], listener: Listener
 ) -> AsyncIterator[str | None]:
-    """Serve callbacks while the block runs; yields the URL that jobs are told, None where there is no webhook."""
+    """Serve callbacks while the block runs; yields the URL that jobs are told, None where there is no webhook.
+
+    `place` is the address and port to listen on: this machine's own unless another is named, as a proxy or tunnel
+    wants it.
+    """
     if url is None:
         yield None
         return
@@ -36,6 +41,7 @@ async def receiver(
     if not secret:
         raise InputError(f"--webhook-url needs the signing secret in {SECRET}", code="webhook-secret")
     seen = ReplayGuard()
+    host, port = place[0] or LOOPBACK, place[1]
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -49,10 +55,11 @@ async def receiver(
             writer.close()
 
     try:
-        server = await asyncio.start_server(handle, None, port or 0)
+        server = await asyncio.start_server(handle, host, port or 0)
     except OSError as error:
-        raise InputError(f"the webhook's port {port} can't be opened: {error.strerror}", code="webhook-port") from error
-    listener(Message(f"webhook receiver on port {server.sockets[0].getsockname()[1]}"))
+        message = f"the webhook's port {port} can't be opened on {host}: {error.strerror or error}"
+        raise InputError(message, code="webhook-port") from error
+    listener(Message(f"webhook receiver on {host} port {server.sockets[0].getsockname()[1]}"))
     async with server:
         yield url
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import sys
 from collections import deque
 from pathlib import Path
 from types import TracebackType
 
+from promptlab.environ import without_keys
 from promptlab.errors import StoreError
 from promptlab.store.faults import BadImage
 from promptlab.store.files import PartFile, Stored
@@ -18,7 +18,6 @@ from promptlab.store.pictures import THUMBNAIL_PX, Decoded
 
 __all__ = ["Decoder"]
 
-_SECRET = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|CREDENTIAL", re.IGNORECASE)
 _PATIENCE = 2  # once may have been somebody else, such as a kernel out of memory
 
 
@@ -142,7 +141,7 @@ def _text(path: Path | None) -> str | None:
 
 async def _start() -> asyncio.subprocess.Process:
     """The worker finds the modules that we find. It reads untrusted bytes, so it gets no keys to lose."""
-    environ = {name: value for name, value in os.environ.items() if not _SECRET.search(name)}
+    environ = without_keys(os.environ)
     environ["PYTHONPATH"] = os.pathsep.join(folder for folder in sys.path if folder)
     try:
         process = await asyncio.create_subprocess_exec(

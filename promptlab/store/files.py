@@ -162,7 +162,7 @@ class Store:
     def _existing(self, sha256: str) -> Path:
         path = self.path(sha256)
         if path is None:
-            raise StoreError(f"the image {sha256} is not in {self.folder}; promptlab store check lists what is missing")
+            raise StoreError(f"the image {sha256} is not in {self.folder}: its file was moved or removed")
         return path
 
 

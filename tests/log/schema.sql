@@ -26,6 +26,8 @@ CREATE INDEX generations_run_id ON generations(run_id, sequence);
 
 CREATE INDEX generations_seed ON generations(seed) WHERE seed IS NOT NULL;
 
+CREATE INDEX generations_simulated ON generations(run_id) WHERE cost_source = 'simulated';
+
 CREATE INDEX generations_source_image ON generations(source_image) WHERE source_image IS NOT NULL;
 
 CREATE INDEX generations_status ON generations(status);
@@ -83,6 +85,15 @@ CREATE TABLE "_sqlite_migrations" (
    "name" TEXT,
    "applied_at" TEXT
 );
+
+CREATE TABLE answers (
+  generation_id TEXT PRIMARY KEY REFERENCES generations(id) ON DELETE CASCADE,
+  status_code INTEGER NOT NULL,
+  headers TEXT NOT NULL,
+  body BLOB,
+  latency_ms INTEGER NOT NULL,
+  at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE attempts (
   id TEXT PRIMARY KEY,

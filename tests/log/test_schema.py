@@ -7,11 +7,12 @@ import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from promptlab.errors import LogError
-from promptlab.log import Log, migrations
+from promptlab.log import Log, RawAnswer, migrations
 from promptlab.model import Attempt, Generation, Image, Run
 
 GOLDEN = Path(__file__).parent / "schema.sql"
@@ -72,6 +73,26 @@ def test_older_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert log.value("SELECT count(*) FROM votes") == 0
         assert log.value("SELECT name FROM experiments") == "kept"
         assert list(log.rows("SELECT name FROM _sqlite_migrations ORDER BY id")) == [(name,) for name in newer]
+
+
+def test_a_log_of_the_first_version_gets_its_answers(
+    tmp_path: Path, rows: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log that has only migration 001 keeps its rows, and can keep raw answers; they go with their generation."""
+    path = tmp_path / "old.db"
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "MIGRATIONS", dict(list(migrations.MIGRATIONS.items())[:1]))
+        with Log.open(path) as log:
+            old = type(rows)(log)
+            run = old.run()
+            generation = old.generation(run)
+    with Log.open(path) as log:
+        kept = RawAnswer(generation.id, 200, {"content-type": "application/json"}, b"{}", 5)
+        log.keep_answer(kept)
+        assert log.answer(generation.id) == kept
+        assert log.answered(run.id) == {generation.id}
+        log.execute("DELETE FROM generations WHERE id = ?", (generation.id,))
+        assert log.answer(generation.id) is None
 
 
 def test_failed_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

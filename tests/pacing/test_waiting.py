@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from promptlab.errors import QuotaReached
+from promptlab.errors import QuotaReached, StoreError
 from promptlab.pacing import Delay, Lease, Limits
 
 
@@ -82,6 +82,27 @@ def test_held_leases_renew_themselves(pacer):
 
     asyncio.run(asyncio.wait_for(main(), 5))
     asyncio.run(asyncio.wait_for(main(), 5))  # and in another loop
+
+
+def test_a_renewal_that_the_disk_refuses_is_tried_again(pacer):
+    """One failure, such as a file that is locked, doesn't end the renewing of what is in flight."""
+    one, tries = pacer(Limits(concurrent=1), clock=time.time, lease_s=0.06), []
+
+    def renew(numbers, now):
+        tries.append(now)
+        if len(tries) == 1:
+            raise StoreError("the file is locked")
+
+    one._ledger.renew = renew
+
+    async def main():
+        lease = await one.acquire()
+        async with asyncio.timeout(10):
+            while len(tries) < 3:
+                await asyncio.sleep(0.01)
+        one.release(lease)
+
+    asyncio.run(main())
 
 
 HOLDER = """

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from promptlab.run.jobs import first_poll, poll_interval
+from promptlab.run.webhook import receiver
 from promptlab.signing import sign
 
 SECRET = "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
@@ -208,3 +209,25 @@ def test_polls_widen_where_they_are_seen_to_use_up_the_rate(
 ) -> None:
     """What is left until the reset is spread over it."""
     assert poll_interval(number, remaining, reset) == seconds
+
+
+@pytest.mark.parametrize(("host", "bound"), [(None, "127.0.0.1"), ("127.0.0.2", "127.0.0.2")])
+def test_the_webhook_listens_on_this_machine_unless_it_is_told(host: str | None, bound: str) -> None:
+    """Nobody else on the network reaches it, unless an address is named."""
+    said: list[str] = []
+    environ = {"PROMPTLAB_WEBHOOK_SECRET": SECRET}
+
+    def listen(event: Any) -> None:
+        said.append(event.text)
+
+    async def listening() -> None:
+        nobody: Any = None
+        async with receiver("https://me.example/hook", (host, 0), nobody, environ, listen):
+            port = int(said[0].rpartition(" ")[2])
+            _, writer = await asyncio.open_connection(bound, port)
+            writer.close()
+            with pytest.raises(OSError, match="Connect call failed"):
+                await asyncio.open_connection("127.0.0.3", port)
+
+    asyncio.run(listening())
+    assert said[0].startswith(f"webhook receiver on {bound} port ")

@@ -7,6 +7,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 
 def test_a_file_is_sent_as_plain_base64_and_its_bytes_are_kept(lab: Any, api: Any) -> None:
     """The guide's form, with strength swept as an axis; the source is in the store and named in the rows."""
@@ -156,3 +158,68 @@ def test_a_chain_takes_the_latest_run_and_a_repeated_one_changes_nothing(lab: An
     assert (lab.run("chained").cached, len(api.calls)) == (2, 4)
     lab.run(fresh=True)
     assert (lab.run("chained").cached, len(api.calls)) == (0, 8)
+
+
+def test_edits_of_one_image_share_its_bytes_and_their_text(lab: Any, api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty edits hold the source once, read once; nothing of it stays when they have ended."""
+    import gc
+    import weakref
+
+    from promptlab.http import Client
+    from promptlab.providers import ImageBytes
+    from promptlab.run.sources import Sources
+
+    sent: list[int] = []
+    held: list[weakref.ref[ImageBytes]] = []
+    send, bytes_of = Client.send, Sources.bytes_of
+
+    async def watched(self: Client, call: Any) -> Any:
+        sent.append(id(call.json["image"]))
+        return await send(self, call)
+
+    def read(self: Sources, sha256: str) -> ImageBytes:
+        found = bytes_of(self, sha256)
+        held.append(weakref.ref(found))
+        return found
+
+    monkeypatch.setattr(Client, "send", watched)
+    monkeypatch.setattr(Sources, "bytes_of", read)
+    api.behave = lambda call: api.act(delay=0.1)
+    (lab.folder / "experiments" / "source.png").write_bytes(api.png(5, 300, 300))
+    lab.experiment(8, image="source.png", prompt='"edit {{ i }}"')
+    assert lab.run().completed == 8
+    assert len(set(sent)) == 1
+    assert len({call.body["image"] for call in api.calls}) == 1
+    assert len({id(reference) for reference in held}) == 1, "one object, so one reference"
+    gc.collect()
+    assert held[0]() is None
+
+
+PEAK = """
+import resource
+from promptlab.cli.main import main
+try:
+    main(["run", "experiments/exp.yaml", "--yes"])
+except SystemExit:
+    print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.storm
+def test_twenty_edits_of_a_large_image_fit_into_little_memory(lab: Any, api: Any) -> None:
+    """Of one 20 MB source at concurrency 8: far below what eight copies of its request would take."""
+    import os
+    import struct
+    import subprocess
+    import sys
+    import zlib
+
+    small, noise = api.png(5), os.urandom(20_000_000)
+    chunk = struct.pack(">I", len(noise)) + b"noIs" + noise + struct.pack(">I", zlib.crc32(b"noIs" + noise))
+    (lab.folder / "experiments" / "source.png").write_bytes(small[:33] + chunk + small[33:])
+    lab.experiment(20, image="source.png", prompt='"edit {{ i }}"')
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK], cwd=lab.folder, env=lab.environ, capture_output=True, text=True, check=True
+    )
+    assert lab.statuses() == {"completed": 20}
+    assert int(done.stdout.split("peak")[1]) < 400

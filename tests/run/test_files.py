@@ -83,16 +83,32 @@ def test_a_file_that_breaks_off_once_is_fetched_again(lab: Any, api: Any, how: s
     lab.holds()
 
 
-def test_another_format_than_asked_for_is_kept_and_said(lab: Any, api: Any) -> None:
-    """The file is what was paid for; the generation is lost with the reason, and its file stays to be looked at."""
+def test_another_format_than_asked_for_is_kept_as_what_it_is(lab: Any, api: Any) -> None:
+    """Asked webp, got png: completed with a note, named .png, and a later run takes it from the log."""
     lab.experiment(2, params="{output_format: webp}")
     summary = lab.run()
-    assert (summary.lost, summary.exit_code) == (2, 1)
-    assert set(lab.rows("SELECT error_code FROM generations")) == {"image_wrong_format"}
+    assert (summary.completed, summary.lost, summary.exit_code) == (2, 0, 0)
+    note = ("completed", "image_wrong_format", "asked for webp, got png: kept as it came")
+    assert set(lab.rows("SELECT status, error_code, error_message FROM generations")) == {note}
     assert lab.rows("SELECT status, format FROM images") == [("stored", "png")] * 2
-    calls = sum(api.downloads.values())
-    assert lab.resume().lost == 2
-    assert (len(api.calls), sum(api.downloads.values())) == (2, calls), "there is nothing to fetch again"
+    paths = lab.rows("SELECT path FROM images")
+    assert all(path.endswith(".png") and (lab.folder / path).is_file() for path in paths)
+    assert not summary.next_commands
+    again = lab.run()
+    assert (again.cached, len(api.calls)) == (2, 2)
+    lab.holds()
+
+
+def test_a_log_that_calls_another_format_lost_is_mended_for_nothing(lab: Any, api: Any) -> None:
+    """Rows of before, whose file is here and whose generation is `lost`: `resume` completes them without a request."""
+    lab.experiment(1, params="{output_format: webp}")
+    lab.run()
+    with lab.studio().log() as log:
+        log.execute("UPDATE generations SET status = 'lost'")
+        log.execute("UPDATE images SET status = 'lost'")
+        log.execute("UPDATE runs SET status = 'failed'")
+    summary = lab.resume()
+    assert (summary.completed, summary.lost, len(api.calls)) == (1, 0, 1)
 
 
 def test_slow_downloads_hold_no_generation_s_place(lab: Any, api: Any) -> None:
