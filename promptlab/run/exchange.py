@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from promptlab.errors import AccountRefused, BudgetReached, QuotaReached, Unreachable
 from promptlab.http import Answer, Call, Client, Decision, Reach, Reply, SendError, Unreadable, decide, rate_headers
@@ -193,10 +194,11 @@ async def _send(
     """One POST, and for an asynchronous job its polling: what happened, the result if there is one, milliseconds."""
     started = line.clock()
     job: Job | None = None
+    left = None
     if line.pacer is not None and lease is not None:
-        line.pacer.arrived(lease)  # the log may have been busy since the lease: it counts from now
+        left = partial(line.pacer.arrived, lease)  # the log, or a new connection, may have taken time since the lease
     try:
-        answer = await line.client.send(task.call)
+        answer = await line.client.send(task.call, left=left)
         _learn(line, answer, lease)
         event, result = read_answer(line.endpoint, answer, task.request)
         if result is None or result.job is None or result.images:
