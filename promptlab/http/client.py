@@ -10,7 +10,7 @@ import json
 import re
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from promptlab.http.address import Origin, Target, is_public, join, literal, normalise_base, parse_url
@@ -103,13 +103,18 @@ class Client:
 
     # --- calls of the API ---------------------------------------------------------------------------------------
 
-    async def send(self, call: Call) -> Answer:
-        """One call, one answer, whatever its status; SendError if there is no complete answer. Sends at most once."""
+    async def send(self, call: Call, *, left: Callable[[], object] | None = None) -> Answer:
+        """One call, one answer, whatever its status; SendError if there is no complete answer. Sends at most once.
+
+        `left` is called when the request has left this machine, which a new connection may delay.
+        """
         import httpx
 
         started = time.perf_counter()
         read = self._read if call.timeout_s is None else call.timeout_s
         request = self._request(call, read)
+        if left is not None:
+            request.extensions["left"] = left
         lane = await self._lane(self._origin, guarded=False)
         try:
             total = self._total if call.timeout_s is None else min(self._total, 3 * call.timeout_s)

@@ -70,6 +70,8 @@ class _Connection(httpx.AsyncBaseTransport):
         # A server that closed early may have answered: what it said is read, or the reader says what broke.
         with contextlib.suppress(httpx.WriteError):
             await self._send(stream, request, times["write"])
+            if (left := request.extensions.get("left")) is not None:
+                left()
         return await self._receive(stream, times["read"])
 
     async def _send(self, stream: ByteStream, request: httpx.Request, seconds: float) -> None:

@@ -8,10 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
-from promptlab.errors import AccountRefused, BudgetReached, ProviderFault, QuotaReached, StoppedError, Unreachable
+from promptlab.errors import (
+    AccountRefused,
+    BudgetReached,
+    ProviderFault,
+    QuotaReached,
+    StoppedError,
+    StoreError,
+    Unreachable,
+)
 from promptlab.http import (
     SIMULATED_HEADER,
     Answer,
@@ -255,8 +263,12 @@ async def _send(
     """One POST, and for an asynchronous job its polling: what happened, the result if there is one, milliseconds."""
     started = line.clock()
     job: Job | None = None
-    if line.pacer is not None and lease is not None:
-        line.pacer.arrived(lease)  # the log may have been busy since the lease: it counts from now
+
+    def left() -> None:
+        """The request is on its way only now: the log, or a new connection, may have taken time since the lease."""
+        if line.pacer is not None and lease is not None:
+            with suppress(StoreError):  # its answer matters more than its exact place; the next acquire says it too
+                line.pacer.arrived(lease)
 
     def heard(answer: Answer) -> int:
         """Note an answer, and commit it before it is decoded; milliseconds since the send."""
@@ -267,7 +279,7 @@ async def _send(
         return ms
 
     try:
-        answer = await line.client.send(task.call)
+        answer = await line.client.send(task.call, left=left)
         ms = heard(answer)
         _learn(line, answer, lease)
         event, result = _read(line, task, answer)

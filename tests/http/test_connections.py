@@ -105,6 +105,27 @@ def test_clean_connections_are_kept(kit: Any) -> None:
     asyncio.run(run())
 
 
+def test_it_is_told_when_a_request_has_left(kit: Any) -> None:
+    """The pacer counts from then on: not before the connection stands, and not only once the answer is there."""
+    told: list[int] = []
+
+    async def slow(seen: Any, writer: asyncio.StreamWriter) -> None:
+        while not told:
+            await asyncio.sleep(0.001)
+        writer.write(kit.answer())
+
+    async def run() -> None:
+        async with kit.serve(slow) as server, Client(server.url) as client:
+            await client.send(post("p"), left=lambda: told.append(server.connections))
+            with pytest.raises(SendError):
+                await Client("http://127.0.0.1:9", network=kit.Elsewhere({}, 9)).send(
+                    post("p"), left=lambda: told.append(-1)
+                )
+
+    asyncio.run(run())
+    assert len(told) == 1
+
+
 def test_a_close_right_after_an_answer_costs_nothing(kit: Any) -> None:
     """A server that answers and closes, without a word about it, gets the next request on a new connection."""
 
