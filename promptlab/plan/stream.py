@@ -152,14 +152,17 @@ class Stream:
             head += f'"image":{encode_basestring_ascii(picture.identity)},'
         return (head + shape.head + encode_basestring_ascii(prompt) + self._middle).encode()
 
-    def hashes(self, rendered: Rendered) -> Iterator[bytes]:
-        """The request hashes of one variant, as bytes: its seeds, and for each its draws."""
+    def hashes(self, rendered: Rendered) -> Iterable[bytes]:
+        """The request hashes of one variant, as bytes: those of its turns, by seed, and for each seed by draw."""
+        turn, prompt, shape, picture = rendered
+        if turn[4] == 1:
+            seed = self._seeds[0][2] if shape.seed is None else _seed_text(shape.seed)
+            return (sha256(self.prefix(prompt, shape, picture) + seed).digest(),)
+        return islice(self._every_hash(rendered), turn[4])
+
+    def _every_hash(self, rendered: Rendered) -> Iterator[bytes]:
         _, prompt, shape, picture = rendered
-        seeds = self._seeds if shape.seed is None else self.seeds_of(shape)
-        draws = self._experiment.draws
-        if draws == 1 and len(seeds) == 1:
-            yield sha256(self.prefix(prompt, shape, picture) + seeds[0][2]).digest()
-            return
+        seeds, draws = self.seeds_of(shape), self._experiment.draws
         starts = [sha256(self.prefix(prompt, shape, picture, draw)) for draw in range(min(draws, STARTS))]
         for _, _, text in seeds:
             for draw in range(draws):
@@ -175,7 +178,7 @@ class Stream:
         """Every request in the sending order, or variant by variant."""
         if by_variant or self.parts.block == 1:
             for rendered in self.rendered():
-                yield from islice(self._requests_of(rendered), rendered[0][4])
+                yield from self._requests_of(rendered)
             return
         for block in self.parts.blocks():
             waiting = [(self._requests_of(rendered), rendered[0][4]) for rendered in self.rendered(turns=block)]
@@ -194,9 +197,11 @@ class Stream:
         variant = Variant(variant_id, space.axes_of(cell))
         named = namer.of_variant(cell, variant_id)
         used = space.used(cell)
-        digests = self.hashes(rendered)
+        left = iter(self.hashes(rendered))
         for seed_index, seed, _ in self._seeds if shape.seed is None else self.seeds_of(shape):
             for draw in range(draws):
+                if (digest := next(left, None)) is None:
+                    return  # `--limit` leaves no more
                 yield Request(  # by position: by keyword costs a tenth more
                     sequence,
                     self._experiment.name,
@@ -215,7 +220,7 @@ class Stream:
                     draw,
                     None if picture is None else picture.image,
                     None if picture is None else picture.sha256,
-                    next(digests).hex(),
+                    digest.hex(),
                     used,
                     namer.name(named, cell, variant_id, seed, draw),
                 )

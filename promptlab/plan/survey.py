@@ -191,7 +191,8 @@ class Surveyor:
         if self._pairs.open:
             self._pairs.see(cell)
         add, fresh = self._seen.add, 0
-        for digest in islice(self._stream.hashes(rendered), turns):
+        hashes = self._stream.hashes(rendered)
+        for digest in hashes if turns == rendered[0][4] else islice(hashes, turns):
             if add(int.from_bytes(digest[:8], "big")):
                 fresh += 1
             elif len(self._repeated) < NAMED:
@@ -283,10 +284,10 @@ class Surveyor:
         last = max(self._repeated.values())
         names: dict[bytes, dict[str, None]] = {digest: {} for digest in self._repeated}
         for rendered in self._stream.rendered(lambda *_: None):
-            place, cell, *_, turns = rendered[0]
+            place, cell, *_ = rendered[0]
             if place > last:
                 break
-            for digest in islice(self._stream.hashes(rendered), turns):
+            for digest in self._stream.hashes(rendered):
                 if digest in names:
                     names[digest].setdefault(self._named(cell))
         found = tuple(Duplicate(digest.hex(), tuple(shared)) for digest, shared in names.items())
