@@ -17,7 +17,9 @@ from promptlab.simulator.pictures.draw import Source, draw
 from promptlab.simulator.pictures.encode import small
 from promptlab.simulator.pictures.finish import FLAW_RATE, flaws_of
 from promptlab.simulator.pictures.glyphs import GLYPHS
-from promptlab.simulator.pictures.palette import FIXED
+from promptlab.simulator.pictures.paint import Lamp, draw_sprite
+from promptlab.simulator.pictures.palette import FIXED, thing_colours
+from promptlab.simulator.pictures.rng import Dice
 from promptlab.simulator.pictures.vocabulary import THINGS
 from promptlab.simulator.pictures.words import read
 
@@ -257,3 +259,12 @@ def test_styles_differ(style: str) -> None:
     """Every style looks unlike no style."""
     prompt = "teapot and a lamp in a room"
     assert distance(compose(recipe(prompt)), compose(recipe(f"{prompt}, {style}"))) > (0.5 if style == "photo" else 4)
+
+
+@pytest.mark.parametrize("height", [40.0, 899.5, 1341.0864, 2300.7])
+@pytest.mark.parametrize("name", ["mug", "sofa", "tree"])
+def test_sprites_of_any_height(height: float, name: str) -> None:
+    """A thing is as tall as it is asked to be; beyond the largest it is drawn smaller and blown up."""
+    lamp = Lamp(0.7, -0.6, (255, 244, 226), (84, 76, 104))
+    colours = thing_colours(name, GLYPHS[name].colours, (), Dice("test"))
+    assert draw_sprite(GLYPHS[name], height, colours, lamp).image.height == pytest.approx(height, rel=0.02, abs=20)

@@ -161,14 +161,11 @@ def draw_sprite(
 ) -> Sprite:
     """Draw a glyph so that its box is `height` pixels high; `finish` replaces that of all shaded parts."""
     x0, y0, x1, y1 = glyph.bounds()
-    longer = height * max(1.0, (x1 - x0) / (y1 - y0))
-    if longer > _LARGEST:
-        small = draw_sprite(glyph, height * _LARGEST / longer, colours, lamp, flip, finish)
-        return scaled(small, longer / _LARGEST)
+    drawn = min(height, _LARGEST / max(1.0, (x1 - x0) / (y1 - y0)))
     if finish is not None:
         parts = (replace(part, finish=finish) if part.finish in ("soft", "gloss") else part for part in glyph.parts)
         glyph = replace(glyph, parts=tuple(parts))
-    scale = height / (y1 - y0)
+    scale = drawn / (y1 - y0)
     size = (math.ceil((x1 - x0) * scale) + 6, math.ceil((y1 - y0) * scale) + 6)
     if flip:  # drawn mirrored, lit from the mirrored side, so that light still falls from where it should
         lamp = Lamp(-lamp.x, lamp.y, lamp.key, lamp.shade, lamp.contrast, lamp.rim)
@@ -179,7 +176,8 @@ def draw_sprite(
     if flip:
         mirror = Image.Transpose.FLIP_LEFT_RIGHT
         image, alpha, foot_x = image.transpose(mirror), alpha.transpose(mirror), size[0] - foot_x
-    return Sprite(image, alpha, (foot_x, round((min(y1, 100) - y0) * scale) + 2))
+    sprite = Sprite(image, alpha, (foot_x, round((min(y1, 100) - y0) * scale) + 2))
+    return scaled(sprite, height / drawn)
 
 
 def gradient(size: tuple[int, int], stops: tuple[RGB, ...]) -> Image.Image:
