@@ -87,7 +87,7 @@ class _Look:
         found: dict[str, object] = {"file": str(self.path), "ok": all(p.severity != "error" for p in self.problems)}
         if self.preview is not None:
             found |= asdict(self.preview)
-            for name in ("warnings", "over_limits"):
+            for name in ("warnings", "over_limits", "fresh"):
                 del found[name]
             if not self.preview.steps:
                 del found["steps"]

@@ -68,6 +68,7 @@ first two keys and `problems`):
 | `seconds`, `seconds_each` | the forecast, and what one request is thought to take |
 | `complete` | false above 1,500,000 requests, where cost is scaled up and equal ones are not looked for |
 | `choices` | where no plan is named: `{plan, cost_usd, packages, seconds}` for each that is sold |
+| `gone` | images of earlier runs whose files are no longer on disk, so that they would be made again |
 | `packages` | how many of the named plan's packages the credits are; null where it sells none |
 | `problems` | errors and warnings |
 | `steps` | with `--explain`: `{name, count, unit, note, exact}`, in the order of the language |

@@ -344,7 +344,9 @@ def _answered(
     paid = Amount(usd=cost.usd, credits=cost.credits)
     _settle(line, attempt, price, paid, risk)
     _leave_out(line, task)
-    why = None if task.simulated else dearer(paid, price)
+    # A figure of our own table is no news: more images than were asked for count in full, and stop nothing.
+    told = cost.source in ("response", "usage") and not task.simulated
+    why = dearer(paid, price) if told else None
     stop = None if why is None else BudgetReached(f"{why}; {_MEND}")
     return Answered(generation, result, decision.message if decision.outcome == "short" else None, stop)
 

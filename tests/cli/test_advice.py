@@ -15,7 +15,23 @@ from promptlab.cli.main import cli
 ROOT = Path(__file__).parent.parent.parent / "promptlab"
 #: What follows the name where it is a noun in a sentence, or the prefix of a hashed text (`promptlab seed`).
 SENTENCES = frozenset(
-    ("assumes", "experiment", "from", "itself", "log", "logged", "logs", "makes", "raises", "seed", "that")
+    (
+        *(
+            "asks",
+            "assumes",
+            "does",
+            "experiment",
+            "from",
+            "itself",
+            "loads",
+            "log",
+            "logged",
+            "logs",
+            "makes",
+            "raises",
+        ),
+        *("seed", "that"),
+    )
 )
 ADVICE = re.compile(r"\bpromptlab ([a-z][a-z-]*)([^`\n#]*)")
 

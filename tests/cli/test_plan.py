@@ -53,8 +53,7 @@ def test_explain_says_why_a_variant_is_out(experiment: CLI, cli: CLI) -> None:
 KEYS = {
     "file", "ok", "experiment", "provider", "simulated", "plan", "variants", "requests", "images", "equal", "cached",
     "blocked", "to_send", "images_to_make", "credits", "cost_usd", "seconds", "seconds_each", "complete", "choices",
-    "packages",
-    "problems",
+    "packages", "gone", "problems",
 }  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def fetch(url: str) -> tuple[int, str]:
 
 def test_simulator_and_a_paid_run(studio: Path, cli: CLI, experiment: CLI, monkeypatch: pytest.MonkeyPatch) -> None:
     """The simulator says its address; a run against it needs a confirmation, fails where the fault plan says, and
-    what the provider refused is not sent again; `usage` has its price, no file has the key.
+    what the provider refused is not sent again; its price counts nowhere, no file has the key.
     """
     (studio / "faults.yaml").write_text("seed: 1\nfaults: [{kind: moderation, nth: 2}]\n")
     path = experiment("prompt: a {{ s }}\naxes: {s: [cup, jug, pot]}\nseeds: [1]\nprovider: kairval\n")
@@ -62,8 +62,9 @@ def test_simulator_and_a_paid_run(studio: Path, cli: CLI, experiment: CLI, monke
         resumed = cli("resume", "--yes")
         assert (resumed.code, "2 of 3 done" in resumed.out) == (1, True)  # what was refused is never sent again
         spent = json.loads(cli("usage", "--json").out)["total"]
-        assert (spent["credits"], spent["cost_usd"]) == (100.0, 1.5)
-        assert "~$1.50" in cli("usage", "--by", "experiment").out
+        assert (spent["credits"], spent["cost_usd"]) == (0.0, 0.0)  # the server says that it is a simulator
+        assert "~$1.50" in cli("show", "last").out
+        assert "SIMULATED" in cli("runs").out
         assert "kv_test" not in result.out + result.err + "".join(
             file.read_text("latin-1") for file in studio.rglob("*") if file.is_file()
         )

@@ -180,7 +180,7 @@ def test_the_guide_example_over_http(studio: Path) -> None:
         environ = {"KAIRVAL_API_KEY": "kv_example", "KAIRVAL_BASE_URL": url, "PROMPTLAB_STATE": str(studio / "state")}
         path = studio / "experiments" / "guide_example.yaml"
         job = promptlab.prepare(path, provider="kairval", environ=environ)
-        summary = promptlab.run_experiment(job, Options(thumbnails=False))
+        summary = promptlab.run_experiment(job, Options(thumbnails=False, yes=True))
     assert summary.completed == 1
     assert json.loads(b"".join(bodies)) == GUIDE
 
@@ -192,7 +192,7 @@ def test_the_key_is_written_nowhere(studio: Path) -> None:
     with promptlab.running(app) as url:
         environ = {"KAIRVAL_API_KEY": key, "KAIRVAL_BASE_URL": url, "PROMPTLAB_STATE": str(studio / "state")}
         job = promptlab.prepare(studio / "experiments" / "product_hero.yaml", provider="kairval", environ=environ)
-        promptlab.run_experiment(job, Options(thumbnails=False))
+        promptlab.run_experiment(job, Options(thumbnails=False, yes=True))
     files = [file for file in studio.rglob("*") if file.is_file()]
     assert any(file.name == "promptlab.db" for file in files)
     assert not [file for file in files if key.encode() in file.read_bytes()]

@@ -126,10 +126,10 @@ def test_a_fault_before_the_send_sends_nothing_for_that_one(
     job = lab.job()
     with monkeypatch.context() as patch:
         ended = "SELECT count(*) FROM attempts WHERE outcome = 'ok'"
-        calls = broken(patch, method, lambda *_: lab.one(ended) == 5)
+        calls = broken(patch, method, lambda *_: (lab.folder / "promptlab.db").exists() and lab.one(ended) == 5)
         from promptlab.run import run
 
-        summary = run(job, lab.options(jobs=1))
+        summary = run(job, lab.options(jobs=1, yes=True))
     assert (summary.status, summary.failed, summary.attempts_at_risk) == ("stopped", 1, 0)
     assert f"in {method}" in str(summary.stopped)
     sent = len(api.calls)

@@ -249,7 +249,8 @@ def test_every_fault_ends_right_and_with_its_own_words(
     (lab.folder / "names.csv").write_text("n\n" + "".join(f'"{name}"\n' for name in order))
     axes = json.dumps({"fault": {"from": "../names.csv", "id": "n"}})
     lab.experiment(prompt='"{{ fault.n }}"', axes=axes)
-    lab.run(jobs=jobs)
+    summary = lab.run(jobs=jobs)
+    assert summary.stopped is None, summary.stopped
 
     sql = "SELECT prompt, status, ifnull(error_message, ''), attempts, id FROM generations"
     rows = lab.rows(sql)

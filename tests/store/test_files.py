@@ -68,7 +68,7 @@ def test_verify(store, kept):
     assert store.verify(stored.sha256) == "ok"
     assert store.remove(stored.sha256) == stored.bytes
     assert store.verify(stored.sha256) == "missing"
-    with pytest.raises(StoreError, match="store check"):
+    with pytest.raises(StoreError, match="moved or removed"):
         store.read(stored.sha256)
 
 
