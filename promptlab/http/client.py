@@ -10,7 +10,8 @@ import json
 import re
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from promptlab.http.address import Origin, Target, is_public, join, literal, normalise_base, parse_url
@@ -23,7 +24,7 @@ from promptlab.http.proxies import Proxies
 if TYPE_CHECKING:
     import httpx
 
-    from promptlab.http.transport import Guard, Lane, Network
+    from promptlab.http.transport import Guard, Network
 
 __all__ = ["Client"]
 
@@ -31,20 +32,16 @@ _WRITE_S = 120.0
 #: From the first byte of a request to the last of its answer: a server that drips a byte now and then ends here.
 #: Images take minutes (the guide's longest, two); a gateway may send white space to keep proxies awake meanwhile.
 _ANSWER_S = 900.0
-#: Connections that idle, over all origins; what is beyond it is closed, the longest idle first.
-_MOST_IDLE = 64
-_SWEEP_S = 2.0
 _DRAIN = "the answer is larger than {:,} bytes"
 
 
 class Client:
     """HTTP to one API, as an async context manager; one a run, shared by its workers.
 
-    Each call in flight has a connection of its own (a lane), taken from a free list: one pool for twenty connections
-    costs three times the CPU. `app` is an ASGI application that answers in this process instead of a network.
-    `read_timeout` is for silence, `total_timeout` for the whole of an answer. `authorities` is a file or folder of
-    certificates to trust instead of the built-in ones. `network` and `context` (TLS) are for tests. Raises ValueError
-    for a bad base URL or Authorization.
+    Each request has a connection of its own (`transport` says why). `app` is an ASGI application that answers in this
+    process instead of a network. `read_timeout` is for silence, `total_timeout` for the whole of an answer.
+    `authorities` is a file or folder of certificates to trust instead of the built-in ones. `network` and `context`
+    (TLS) are for tests. Raises ValueError for a bad base URL or Authorization.
     """
 
     def __init__(
@@ -80,8 +77,6 @@ class Client:
         self._authorities = authorities
         self._network = network
         self._context = context
-        self._free: dict[tuple[Origin, bool], list[Lane]] = {}
-        self._sweeper: asyncio.TimerHandle | None = None
         self._trusted: str | None = None
         self._trust_known = False
 
@@ -92,13 +87,6 @@ class Client:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            self._sweeper = None
-        for lanes in self._free.values():
-            for lane in lanes:
-                lane.close()
-        self._free.clear()
         await asyncio.sleep(0)  # lets the event loop finish closing the sockets
 
     # --- calls of the API ---------------------------------------------------------------------------------------
@@ -115,19 +103,12 @@ class Client:
         request = self._request(call, read)
         if left is not None:
             request.extensions["left"] = left
-        lane = await self._lane(self._origin, guarded=False)
+        total = self._total if call.timeout_s is None else min(self._total, 3 * call.timeout_s)
         try:
-            total = self._total if call.timeout_s is None else min(self._total, 3 * call.timeout_s)
-            async with asyncio.timeout(total):
-                response = await lane.send(request)
+            async with asyncio.timeout(total), self._response(request, self._origin, guarded=False) as response:
                 body = await self._body(response)
         except (httpx.HTTPError, OSError, TimeoutError) as error:
-            lane.close()
             raise self._send_error(error) from None  # the cause may quote a header
-        except BaseException:
-            lane.close()
-            raise
-        self._give_back(lane, self._origin, guarded=False)
         elapsed = int((time.perf_counter() - started) * 1000)
         # What is read here ends in the log, should a server repeat the key in it.
         headers = {name: self._mask.text(value) for name, value in _headers(response).items()}
@@ -179,7 +160,6 @@ class Client:
             if size > self._max_body:
                 raise SendError(_DRAIN.format(self._max_body), sent=True)
             chunks.append(chunk)
-        await response.aclose()
         try:
             return encoded_body(response.headers.get("content-encoding", ""), chunks, self._max_body)
         except DownloadError as error:
@@ -224,34 +204,25 @@ class Client:
         guarded = target.origin.host != trusted
         if guarded and self._app is not None:
             raise DownloadError("refused", "the simulator in this process names a foreign host", retryable=False)
-        lane = await self._lane(target.origin, guarded=guarded)
+        request = self._download_request(target, limits)
         try:
-            response = await lane.send(self._download_request(target, limits))
-            headers = _headers(response)
-            following = hop(target, response.status_code, headers, trusted)
-            if following is not None:
-                lane.close()
-                return following
-            error = of_status(response.status_code, headers, target.origin, time.time())
-            if error is not None:
-                raise error
-            intake = Intake(headers, sink, limits)
-            async for chunk in response.aiter_raw():
-                intake.take(chunk)
-            await response.aclose()
-            size = intake.finish()
+            async with self._response(request, target.origin, guarded=guarded) as response:
+                headers = _headers(response)
+                following = hop(target, response.status_code, headers, trusted)
+                if following is not None:
+                    return following
+                error = of_status(response.status_code, headers, target.origin, time.time())
+                if error is not None:
+                    raise error
+                intake = Intake(headers, sink, limits)
+                async for chunk in response.aiter_raw():
+                    intake.take(chunk)
+                return intake.finish(), headers.get("content-type")
         except Refused as refused:
-            lane.close()
             raise DownloadError("refused", str(refused), retryable=False) from None
         except (httpx.HTTPError, ConnectionError) as error:
-            lane.close()
             failed = _download_error(error, target.origin)
             raise DownloadError(failed.kind, self._mask.text(failed.message), retryable=True) from None
-        except BaseException:
-            lane.close()
-            raise
-        self._give_back(lane, target.origin, guarded=guarded)
-        return size, headers.get("content-type")
 
     def _download_request(self, target: Target, limits: DownloadLimits) -> httpx.Request:
         from promptlab.http.transport import request
@@ -280,57 +251,33 @@ class Client:
             return False
         return bool(addresses) and not any(is_public(address) for address in addresses)
 
-    # --- lanes --------------------------------------------------------------------------------------------------
+    # --- connections --------------------------------------------------------------------------------------------
 
-    async def _lane(self, origin: Origin, *, guarded: bool) -> Lane:
-        """A free connection, the last used of those that have rested, or a new one."""
-        from promptlab.http.transport import Lane, Route, connection, in_process
+    @asynccontextmanager
+    async def _response(
+        self, request: httpx.Request, origin: Origin, *, guarded: bool
+    ) -> AsyncIterator[httpx.Response]:
+        """Send, on a connection that is closed at the end; the response has its body unread."""
+        response = await self._transport(origin, guarded=guarded).handle_async_request(request)
+        try:
+            yield response
+        finally:
+            await response.aclose()
 
-        lanes = self._free.get((origin, guarded), [])
-        for lane in reversed(lanes.copy()):
-            if lane.is_rested():
-                lanes.remove(lane)
-                if lane.is_free():
-                    return lane
-                lane.close()
+    def _transport(self, origin: Origin, *, guarded: bool) -> httpx.AsyncBaseTransport:
+        """A transport for one request."""
+        from promptlab.http.transport import Route, connection, in_process
+
         if self._app is not None:
-            return Lane(in_process(self._app))
+            return in_process(self._app)
         assert self._network is not None, "the client is used as `async with Client(...)`"
         guard = _guard() if guarded else None
-        return Lane(connection(Route(origin, self._network, guard, self._proxies.of(origin), self._trust)))
+        return connection(Route(origin, self._network, guard, self._proxies.of(origin), self._trust))
 
     def _trust(self) -> ssl.SSLContext:
         from promptlab.http.transport import tls_context
 
         return self._context or tls_context(self._authorities)
-
-    def _give_back(self, lane: Lane, origin: Origin, *, guarded: bool) -> None:
-        lane.rest()
-        if not lane.is_free():  # the server closes it, or said something that nobody asked for
-            lane.close()
-            return
-        lanes = self._free.setdefault((origin, guarded), [])
-        lanes.append(lane)
-        if sum(map(len, self._free.values())) > _MOST_IDLE:
-            longest = next(lanes for lanes in self._free.values() if lanes)
-            longest.pop(0).close()
-        if self._sweeper is None:
-            self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_S, self._sweep)
-
-    def _sweep(self) -> None:
-        """Close what has idled for too long, or what the server closed; and come back while anything idles."""
-        self._sweeper = None
-        for key, lanes in list(self._free.items()):
-            self._free[key] = kept = []
-            for lane in lanes:
-                if lane.is_free():
-                    kept.append(lane)
-                else:
-                    lane.close()
-            if not kept:
-                del self._free[key]
-        if self._free:
-            self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_S, self._sweep)
 
 
 def _guard() -> Guard:

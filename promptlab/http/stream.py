@@ -1,7 +1,7 @@
-"""The bytes of one connection: an asyncio protocol that never loses what has come, and knows what nobody has read.
+"""The bytes of one connection: an asyncio protocol that never loses what has come.
 
 asyncio's own StreamReader throws its buffer away when the connection breaks, so that a server which answers 413 and
-closes while a large body is still being sent would never be heard; and it can't tell whether something is left over.
+closes while a large body is still being sent would never be heard.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import select
-import socket
 import ssl
 from typing import cast
 
@@ -129,16 +127,6 @@ class ByteStream(asyncio.Protocol):
             raise httpx.ConnectError("TLS: the connection was closed during the handshake")
         self._transport = secure
 
-    def is_quiet(self) -> bool:
-        """Whether an idle connection is open with nothing in it: in our buffer, or in the system's.
-
-        A byte that nobody asked for would be taken for the beginning of the next answer.
-        """
-        if self._buffer or self._ended or self._transport is None or self._transport.is_closing():
-            return False
-        sock: socket.socket | None = self._transport.get_extra_info("socket")
-        return sock is not None and not _is_readable(sock.fileno())
-
     def abort(self) -> None:
         """Drop the connection at once: an orderly TLS goodbye can take 30 s, and every answer has its length."""
         self._ended = True
@@ -148,17 +136,6 @@ class ByteStream(asyncio.Protocol):
     async def _change(self) -> None:
         self._changed.clear()
         await self._changed.wait()
-
-
-def _is_readable(descriptor: int) -> bool:
-    """Whether a socket has something to read right now: bytes, or a close, that the event loop has not seen yet."""
-    if descriptor < 0:
-        return True
-    if not hasattr(select, "poll"):
-        return bool(select.select([descriptor], [], [], 0)[0])
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))
 
 
 def reason(error: BaseException) -> str:

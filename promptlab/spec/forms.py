@@ -338,7 +338,7 @@ _NOT_HERE = {
 
 #: What is often written for something else.
 _MEANT = {
-    "seed": "write `seeds: [42]` for the seed 42, or `seeds: 4` for four different ones",
+    "seed": "did you mean 'seeds'? Write `seeds: [42]` for the seed 42, or `seeds: 4` for four different ones",
     "draw": "write `draws: 3` to make every request three times",
     "variables": "write `vars:`",
     "negative": "write `negative_prompt:`",

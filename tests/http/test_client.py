@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from promptlab.http import Answer, Call, Client, Part, SendError, transport
+from promptlab.http import Answer, Call, Client, Part, SendError
 
 POST = Call("POST", "/v1/images/generate", json={"model": "m", "prompt": "thé"}, headers={"Idempotency-Key": "k1"})
-REST = transport.REST_S * 1.5
 KEY = "Bearer kv_secret_0123456789"
 
 
@@ -70,54 +69,6 @@ def test_every_status_is_an_answer(kit: Any, status: int) -> None:
         async with kit.serve(kit.answer(status, b"x", Location="/elsewhere")) as server:
             assert (await send(server.url)).status == status
             assert len(server.seen) == 1
-
-    asyncio.run(run())
-
-
-def test_one_connection_a_call_in_flight_and_kept(kit: Any) -> None:
-    """Calls after each other share a connection; calls at once have one each."""
-
-    async def slow(seen: Any, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(0.05)
-        writer.write(kit.answer())
-
-    async def run() -> None:
-        async with kit.serve(slow) as server, Client(server.url) as client:
-            for _ in range(3):
-                await client.send(POST)
-                await asyncio.sleep(REST)
-            assert server.connections == 1
-            await asyncio.gather(*(client.send(POST) for _ in range(5)))
-            assert server.connections == 5
-
-    asyncio.run(run())
-
-
-def test_a_connection_the_server_closed_is_not_used_again(kit: Any) -> None:
-    """A close seen while idle costs a new connection, not an unknown outcome."""
-
-    async def once(seen: Any, writer: asyncio.StreamWriter) -> None:
-        writer.write(kit.answer())
-        await writer.drain()
-        writer.close()
-
-    async def run() -> None:
-        async with kit.serve(once) as server, Client(server.url) as client:
-            for _ in range(3):
-                assert (await client.send(POST)).status == 200
-            assert server.connections == 3
-
-    asyncio.run(run())
-
-
-def test_a_short_keep_alive_is_believed(kit: Any) -> None:
-    """A server that keeps idle connections for a second only gets a new one each time."""
-
-    async def run() -> None:
-        async with kit.serve(kit.answer(Keep_Alive="timeout=1, max=5")) as server, Client(server.url) as client:
-            await client.send(POST)
-            await client.send(POST)
-            assert server.connections == 2
 
     asyncio.run(run())
 

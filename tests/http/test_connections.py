@@ -1,4 +1,4 @@
-"""Kept connections: what is left over on one never answers the next request, and none is kept for long."""
+"""Connections: one for each request, so that nothing left over on one answers the next; and waits end."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from promptlab.http import Answer, Call, Client, DownloadLimits, SendError, transport
-from promptlab.http.stream import ByteStream
+from promptlab.http import Answer, Call, Client, DownloadLimits, SendError
 
 LATE = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -67,25 +66,8 @@ def test_what_is_left_over_answers_nothing(kit: Any, left: str, when: str, secur
     asyncio.run(run())
 
 
-def test_bytes_that_the_event_loop_has_not_read_are_seen() -> None:
-    """A byte in the system's buffer is enough to drop a connection: it is looked at just before a send."""
-
-    async def run() -> None:
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        _, stream = await asyncio.get_running_loop().create_connection(ByteStream, sock=ours)
-        assert stream.is_quiet()
-        theirs.send(b"H")
-        assert not stream.is_quiet()  # the loop has not run since
-        stream.abort()
-        theirs.close()
-        await asyncio.sleep(0)
-
-    asyncio.run(run())
-
-
-def test_clean_connections_are_kept(kit: Any) -> None:
-    """The check costs nobody their connection: answers with a length, in chunks, and without content keep it."""
+def test_a_connection_carries_one_exchange(kit: Any) -> None:
+    """Whatever the answer, its connection is closed with it, and the server sees the close."""
     answers = [
         kit.answer(200, b"{}"),
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
@@ -99,8 +81,31 @@ def test_clean_connections_are_kept(kit: Any) -> None:
             async with kit.serve(answer) as server, Client(server.url) as client:
                 for _ in range(3):
                     await client.send(post("p"))
-                    await asyncio.sleep(transport.REST_S * 1.5)
-                assert server.connections == 1
+                assert server.connections == 3
+
+    asyncio.run(run())
+
+
+def test_a_second_answer_that_comes_late_answers_nothing(kit: Any) -> None:
+    """It arrives while the next request waits for its own answer: only a connection of its own keeps the two apart."""
+
+    async def run() -> None:
+        second = asyncio.Event()
+
+        async def late(seen: Any, writer: asyncio.StreamWriter) -> None:
+            prompt = json.loads(seen.body)["prompt"]
+            if prompt == "second":
+                second.set()
+                await asyncio.sleep(0.05)
+            writer.write(says(kit, prompt))
+            await writer.drain()
+            if prompt == "first":
+                await second.wait()
+                writer.write(says(kit, "not the second"))
+
+        async with kit.serve(late) as server, Client(server.url) as client:
+            for prompt in ("first", "second"):
+                assert json.loads((await client.send(post(prompt))).body) == {"prompt": prompt}
 
     asyncio.run(run())
 
@@ -139,52 +144,6 @@ def test_a_close_right_after_an_answer_costs_nothing(kit: Any) -> None:
         async with kit.serve(leaves) as server, Client(server.url) as client:
             for _ in range(10):
                 assert (await client.send(post("p"))).status == 200
-
-    asyncio.run(run())
-
-
-def test_idle_connections_have_an_age(kit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that idles is closed by itself, although nothing more is sent."""
-    monkeypatch.setattr(transport, "KEEPALIVE_S", 0.02)
-    monkeypatch.setattr("promptlab.http.client._SWEEP_S", 0.02)
-
-    async def run() -> None:
-        async with kit.serve(kit.answer()) as server, Client(server.url) as client:
-            await client.send(post("p"))
-            assert client._free
-            while client._free:
-                await asyncio.sleep(0.01)
-
-    asyncio.run(run())
-
-
-def test_a_busy_connection_has_an_age_too(kit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No connection is used for ever, since names move."""
-    monkeypatch.setattr(transport, "LIFE_S", 0.0)
-
-    async def run() -> None:
-        async with kit.serve(kit.answer()) as server, Client(server.url) as client:
-            for _ in range(3):
-                await client.send(post("p"))
-                await asyncio.sleep(transport.REST_S * 1.5)
-            assert server.connections == 3
-
-    asyncio.run(run())
-
-
-def test_idle_connections_have_a_cap(kit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a burst only so many stay open."""
-    monkeypatch.setattr("promptlab.http.client._MOST_IDLE", 3)
-
-    async def slow(seen: Any, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(0.02)
-        writer.write(kit.answer())
-
-    async def run() -> None:
-        async with kit.serve(slow) as server, Client(server.url) as client:
-            await asyncio.gather(*(client.send(post("p")) for _ in range(10)))
-            assert server.connections == 10
-            assert sum(map(len, client._free.values())) == 3
 
     asyncio.run(run())
 

@@ -256,17 +256,22 @@ replies = st.builds(
 events = replies | st.builds(SendError, st.just("x"), sent=st.booleans()) | st.builds(Unreadable, st.just("x"))
 
 
-@given(events, st.integers(1, 40), st.booleans(), st.floats(0, 1), st.floats(0, 1e5))
+@given(events, st.integers(0, 40), st.integers(1, 10), st.booleans(), st.floats(0, 1), st.floats(0, 1e5))
 def test_nothing_that_may_be_billed_is_sent_again_blindly(
-    event: Event, attempt: int, honours: bool, chance: float, waited: float
+    event: Event, rejections: int, serious: int, honours: bool, chance: float, waited: float
 ) -> None:
     """For any event: a retry has a sane wait, a stop never retries, unknown never retries unless keys are honoured."""
-    decision = decide(event, attempt, NOW, honours, random=lambda: chance, waited_s=waited)
+    decision = decide(
+        event, rejections + serious, NOW, honours, random=lambda: chance, rejections=rejections, waited_s=waited
+    )
     if decision.retry:
         assert decision.wait is not None
         assert 0 <= decision.wait.seconds <= Retries().waiting_s
         assert decision.outcome in ("not_sent", "rejected", "failed") or (decision.outcome == "unknown" and honours)
-        assert attempt < Retries().rejections
+        of_its_kind = (rejections + 1, Retries().rejections)
+        if decision.outcome != "rejected":
+            of_its_kind = (serious, Retries().attempts)
+        assert of_its_kind[0] < of_its_kind[1]
     if decision.outcome in ("unknown", "failed"):
         assert decision.may_be_billed
     if decision.stop:

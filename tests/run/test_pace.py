@@ -158,7 +158,7 @@ WAITS: list[tuple[Callable[[], dict[str, str]], str]] = [
 def test_a_429_holds_every_worker_back_as_long_as_it_says(
     lab: Any, api: Any, headers: Callable[[], dict[str, str]], message: str
 ) -> None:
-    """In whatever form it is said: nobody sends before, and it is not waited much longer."""
+    """In whatever form it is said: nobody sets out before, and it is not waited much longer."""
     refused: list[float] = []
 
     def behave(call: Any) -> Any:
@@ -171,6 +171,7 @@ def test_a_429_holds_every_worker_back_as_long_as_it_says(
     lab.experiment(30)
     summary = lab.run(jobs=4)
     assert (summary.completed, len(api.calls)) == (30, 31)
-    after = [call.at - refused[0] for call in api.calls if call.at > refused[0] + 0.15]
+    # The other three workers may have set out already: their connections stand, or their bytes are on the way.
+    after = sorted(call.at - refused[0] for call in api.calls if call.at > refused[0])[3:]
     assert min(after) >= 0.5
     assert summary.seconds < 8
