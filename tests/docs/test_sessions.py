@@ -60,7 +60,7 @@ def script(page: Path) -> str:
 
 #: Recipes and tutorial draw a hundred pictures; .ci/run has the patience.
 SESSIONS = [
-    pytest.param(page, marks=[pytest.mark.storm] if page.name in ("recipes.md", "tutorial.md") else [], id=page.name)
+    pytest.param(page, marks=pytest.mark.storm, id=page.name)
     for page in PAGES
     if any(block.mark == "run" for block in blocks(page))
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import pytest
+
 
 def test_a_plain_run_sends_each_request_once_and_a_second_one_sends_nothing(lab: Any, api: Any) -> None:
     """What is known is never asked for again, and a cached run costs nothing."""
@@ -17,6 +19,7 @@ def test_a_plain_run_sends_each_request_once_and_a_second_one_sends_nothing(lab:
     lab.holds()
 
 
+@pytest.mark.storm
 def test_a_fault_storm_leaves_every_request_with_an_end_and_a_bound_that_holds(lab: Any, api: Any) -> None:
     """500 requests through 10 % 429, 10 % 500, 5 % resets, 5 % broken files and slow answers."""
     chance = random.Random(7)

@@ -99,7 +99,7 @@ def test_a_server_that_is_real_after_all_is_booked_as_one(lab: Any, api: Any, fi
 
 def test_what_a_simulator_server_left_in_flight_is_planned_again(lab: Any, api: Any) -> None:
     """Killed over a server that had named itself: nothing can have been billed, so nothing is unknown."""
-    api.behave = lambda call: named(api, delay=0 if call.number < 3 else 30 if not call.again else 0)
+    api.behave = lambda call: named(api, delay=0 if call.number < 3 else 4 if not call.again else 0)
     lab.experiment(6)
     process = lab.start("run", "experiments/exp.yaml", "--yes", "-j", "1")
     lab.wait_for(lambda: len(api.calls) == 4)

@@ -54,6 +54,7 @@ class Faulty:
         return self.api.act(headers=headers, delay=0.01)
 
 
+@pytest.mark.storm
 @pytest.mark.parametrize("told", [{"Retry-After": "1"}, {}], ids=["told", "untold"])
 def test_rate_headers_on_every_answer_slow_nothing_down(lab: Any, api: Any, told: dict[str, str]) -> None:
     """A fault with X-RateLimit-Reset backs off; the run does not wait for the window to end, and each end says why."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -60,26 +59,23 @@ def hue_of(image: Image.Image) -> tuple[float, float, float]:
 
 
 def test_pairs_differ() -> None:
-    """Of a hundred pairs as people compare them, house negatives on, none is equal and few hardly differ."""
-    prompts = {prompt for pair in PAIRS for prompt in pair}
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(picture, prompts))
+    """Of pairs as people compare them, house negatives on, none is equal and few hardly differ (here every third)."""
     same, close = [], []
-    for one, other in PAIRS:
+    for one, other in PAIRS[::3]:
         if picture(one).tobytes() == picture(other).tobytes():
             same.append((one, other))
         if tone(picture(one), picture(other)) < 4 and changed(picture(one), picture(other)) < 0.04:
             close.append((one, other))
     picture.cache_clear()
     assert same == []
-    assert len(close) <= 3, close
+    assert len(close) <= 1, close
     assert len(PAIRS) >= 100
 
 
 @pytest.mark.storm
-@pytest.mark.parametrize("seed", [1, 7, 1234567])
-def test_pairs_differ_with_other_seeds(seed: int) -> None:
-    """The same with other seeds."""
+@pytest.mark.parametrize("seed", [11, 1, 7, 1234567])
+def test_all_pairs_differ_with_any_seed(seed: int) -> None:
+    """All hundred of them, with several seeds."""
     close = []
     for one, other in PAIRS:
         first, second = picture(one, seed), picture(other, seed)

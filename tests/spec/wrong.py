@@ -175,7 +175,7 @@ def keys() -> Iterator[Wrong]:
         yield Wrong(f"{P}@@{typo}: x\n", "unknown-key", says)
     for name in PARAMETERS:
         yield Wrong(f"{P}@@{name}: x\n", "unknown-key", f"write `params: {{{name}: x}}`")
-    yield Wrong(f"{P}@@seed: 7\n", "unknown-key", "write `seeds: [7]`")
+    yield Wrong(f"{P}@@seed: 7\n", "unknown-key", "Write `seeds: [7]`")
     yield Wrong(f"{P}@@where: {{s: film}}\n", "unknown-key", "`skip`")
     yield Wrong(f"{P}@@variables: {{a: b}}\n", "unknown-key", "write `vars:`")
     for text, near in (("limits: {@@imges: 3}", "images"), ("limits: {@@costs: 3 USD}", "cost"), ("alerts: {@@cots: 3 USD}", "cost"),
