@@ -14,6 +14,7 @@ from promptlab.cli import words
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from promptlab.model import Generation
     from promptlab.run import Planned, RunEvent, Waiting
 
 __all__ = ["Reporter", "reporter"]
@@ -28,6 +29,8 @@ class Reporter:
     def __init__(self) -> None:
         self.total = self.done = self.bad = self.answered = 0
         self.credits = 0.0
+        self.seeds = 0
+        self.now_at = ""  # the repeat that is being sent: seeds are outermost
         self.started = time.monotonic()
         self.said = self.started
 
@@ -45,7 +48,7 @@ class Reporter:
 
         match event:
             case Planned():
-                self.total, self.done = event.total, event.cached
+                self.total, self.done, self.seeds = event.total, event.cached, event.seeds
                 self.started = self.said = time.monotonic()  # asking and reading the log are no part of the pace
                 self.planned(event)
             case Finished(generation, _):
@@ -55,12 +58,20 @@ class Reporter:
                 if generation.status not in ("completed", "planned"):
                     self.bad += 1
                     reason = generation.error_message or generation.error_code or ""
-                    self.say(f"{generation.status}: {_short(generation.prompt)}: {reason}")
+                    which = ", ".join(filter(None, (_short(generation.prompt), self.seed(generation))))
+                    self.say(f"{generation.status}: {which}: {reason}")
+                self.now_at = self.seed(generation)
                 self.step()
             case Waiting():
                 self.waiting(event)
             case Message(text, _):
                 self.say(text)
+
+    def seed(self, generation: Generation) -> str:
+        """`seed 1 of 4`: which of the repeats it is; nothing where there is one."""
+        if self.seeds < 2 or generation.seed_index is None:
+            return ""
+        return f"seed {generation.seed_index + 1} of {self.seeds:,}"
 
     def planned(self, event: Planned) -> None:
         """The plan is known."""
@@ -83,9 +94,9 @@ class Reporter:
         """`120 of 400 done, 2 failed, 6,000 credits, about 7 min left`."""
         bad = f", {self.bad:,} failed" if self.bad else ""
         left = self.left(now)
-        return f"{self.done:,} of {self.total:,} done{bad}, {words.credits(self.credits)}" + (
-            f", {left}" if left else ""
-        )
+        seed = f", {self.now_at}" if self.now_at else ""
+        done = f"{self.done:,} of {self.total:,} done{bad}{seed}, {words.credits(self.credits)}"
+        return f"{done}, {left}" if left else done
 
     def left(self, now: float) -> str:
         """`about 7 min left`, at the pace of this run's own answers so far; nothing before there are a few."""
@@ -137,7 +148,7 @@ class _Bar(Reporter):
     def step(self) -> None:
         if self.task is not None:
             bad = f"{self.bad:,} failed" if self.bad else ""
-            parts = filter(None, (words.credits(self.credits), bad, self.left(time.monotonic())))
+            parts = filter(None, (self.now_at, words.credits(self.credits), bad, self.left(time.monotonic())))
             self.bar.update(self.task, completed=self.done, note=", ".join(parts))
 
     def say(self, text: str) -> None:

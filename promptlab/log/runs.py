@@ -193,6 +193,11 @@ class Runs(Connection):
         """What failed, is unknown or was lost, the most frequent first."""
         return [Failure(*row) for row in self.rows(_FAILURES, (run_id,))]
 
+    def count_seeds(self, run_id: str) -> int:
+        """How many seeds each variant of the run has; 0 where none is sent."""
+        sql = "SELECT ifnull(max(seed_index) + 1, 0) FROM generations WHERE run_id = ?"
+        return int(self.value(sql, (run_id,)))
+
     def totals(self, run_id: str) -> Totals:
         """The run's counts and costs, from its rows: right at any moment, also after a kill."""
         row = self.execute(_TOTALS, (run_id,)).fetchone()

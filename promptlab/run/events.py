@@ -20,6 +20,7 @@ class Planned:
     total: int
     cached: int
     seconds: float | None = None  # how long the plan's limits make the rest take
+    seeds: int = 0  # how many each variant has; 0: none is sent
 
 
 @dataclass(frozen=True, slots=True)

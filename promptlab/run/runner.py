@@ -62,7 +62,7 @@ def run(
             work.say_files(begun)
             if begun.note is not None:
                 listener(Message(begun.note, "warning"))
-            listener(Planned(begun.run.id, begun.planned, begun.cached))
+            listener(Planned(begun.run.id, begun.planned, begun.cached, seeds=log.count_seeds(begun.run.id)))
             return work.drive(begun.run, job.experiment.mode, begun.planned - begun.cached)
 
 
@@ -128,7 +128,7 @@ def resume(
                 return work.unchanged(earlier)
             work.plan_again(earlier, again)
             total = log.totals(earlier.id).generations
-            listener(Planned(earlier.id, total, total - len(again)))
+            listener(Planned(earlier.id, total, total - len(again), seeds=log.count_seeds(earlier.id)))
             return work.drive(earlier, _mode(said.get("mode")), len(again))
 
 

@@ -140,6 +140,18 @@ def test_forecasts_come_from_the_first_answers_or_not_at_all() -> None:
     assert listener.line(start + 100) == "1,010 of 1,010 done, 500 credits"
 
 
+def test_the_repeat_that_is_being_sent_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """Seeds are outermost: the line says which one, and a failure which of the variant's repeats it was."""
+    listener = Reporter()
+    listener(Planned("R", 8, 0, seeds=4))
+    done = SimpleNamespace(status="completed", credits=50.0, seed_index=0)
+    failed = SimpleNamespace(status="failed", credits=None, seed_index=1, prompt="a cup", error_message="refused")
+    listener(Finished(done))  # type: ignore[arg-type]
+    assert listener.line(listener.started) == "1 of 8 done, seed 1 of 4, 50 credits"
+    listener(Finished(failed))  # type: ignore[arg-type]
+    assert "failed: a cup, seed 2 of 4: refused" in capsys.readouterr().err
+
+
 # --- names ---
 
 
