@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import sys
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -203,15 +200,7 @@ def describe(found: Preview) -> str:
     if found.blocked:
         lines.append(f"  {words.count(found.blocked, 'request')} of unknown outcome or lost: not sent again unasked")
     lines.append(f"  to send: {words.count(found.to_send, 'call')}, {words.count(found.images_to_make, 'image')}")
-    return "\n".join(_folded(line) for line in lines + _money(found))
-
-
-def _folded(line: str) -> str:
-    """A line broken between words where the terminal ends."""
-    if not sys.stdout.isatty():
-        return line
-    most = shutil.get_terminal_size().columns
-    return textwrap.fill(line, most, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    return words.folded("\n".join(lines + _money(found)), "    ")
 
 
 def _money(found: Preview) -> list[str]:
@@ -257,7 +246,7 @@ def _why(why: Explanation) -> str:
     for reason in why.reasons:
         place = f"  ({reason.place.path}:{reason.place.line})" if reason.place else ""
         lines.append(f"    {'✓' if reason.kept else '✗'} {reason.step}: {reason.text}{place}")
-    return "\n".join(map(_folded, lines))
+    return words.folded("\n".join(lines), "    ")
 
 
 def _changes(found: RevisionChanges, revision: str) -> str:
@@ -269,4 +258,4 @@ def _changes(found: RevisionChanges, revision: str) -> str:
             lines.append(f"    {sign} … {len(names) - 20:,} more")
     cost = words.money(found.credits, found.cost_usd) if found.to_send else "nothing"
     lines.append(f"  to bring the log up to date: {words.count(found.to_send, 'call')}, {cost}")
-    return "\n".join(map(_folded, lines))
+    return words.folded("\n".join(lines), "    ")

@@ -151,7 +151,7 @@ def tell(summary: Summary) -> str:
     lines += [f"  go on: {text}" for text in summary.next_commands]
     if summary.images:
         lines.append(f"  images: {summary.results}/   look: promptlab browse")
-    return "\n".join(lines)
+    return words.folded("\n".join(lines), "    ")
 
 
 def _cost(summary: Summary) -> str:
