@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from promptlab.errors import InputError
 from promptlab.model import Amount
 
-__all__ = ["Options", "amount_of"]
+__all__ = ["Options", "amount_of", "wrong_option"]
 
 FLAGS = ("fresh", "yes", "retry_unknown", "retry_lost")
 
@@ -40,16 +40,16 @@ class Options:
             object.__setattr__(self, "budget", amount_of(self.budget))
         for name in FLAGS:
             if not isinstance(getattr(self, name), bool):
-                raise _wrong(name, getattr(self, name), "True or False")
+                raise wrong_option(name, getattr(self, name), "True or False")
         if self.thumbnails is not None and not isinstance(self.thumbnails, bool):
-            raise _wrong("thumbnails", self.thumbnails, "True, False or None")
+            raise wrong_option("thumbnails", self.thumbnails, "True, False or None")
         self._check_number("jobs", 1, None)
         self._check_number("webhook_port", 1, 65535)
         for name, what in (("webhook_url", "a URL as text"), ("webhook_host", "an address as text")):
             if getattr(self, name) is not None and not isinstance(getattr(self, name), str):
-                raise _wrong(name, getattr(self, name), what)
+                raise wrong_option(name, getattr(self, name), what)
         if not isinstance(self.settings, Mapping):
-            raise _wrong("settings", self.settings, "a mapping of names to values")
+            raise wrong_option("settings", self.settings, "a mapping of names to values")
 
     def _check_number(self, name: str, least: int, most: int | None) -> None:
         value = getattr(self, name)
@@ -58,7 +58,7 @@ class Options:
         above = most is not None and isinstance(value, int) and value > most
         if isinstance(value, bool) or not isinstance(value, int) or value < least or above:
             bounds = f"a whole number from {least}" + (f" to {most}" if most else " up")
-            raise _wrong(name, value, bounds)
+            raise wrong_option(name, value, bounds)
 
     @property
     def ceiling(self) -> Amount | None:
@@ -74,15 +74,16 @@ def amount_of(value: object) -> Amount:
         except ValueError as error:
             raise InputError(f"budget: {error}", code="bad-option") from None
     if not isinstance(value, Amount):
-        raise _wrong("budget", value, "an amount with its unit, such as '20usd' or '400cr'")
+        raise wrong_option("budget", value, "an amount with its unit, such as '20usd' or '400cr'")
     figures = [figure for figure in (value.usd, value.credits) if figure is not None]
     if len(figures) != 1:
-        raise _wrong("budget", value, "either dollars or credits")
+        raise wrong_option("budget", value, "either dollars or credits")
     figure = figures[0]
     if isinstance(figure, bool) or not isinstance(figure, (int, float)) or not math.isfinite(figure) or figure < 0:
-        raise _wrong("budget", figure, "a number that is not negative")
+        raise wrong_option("budget", figure, "a number that is not negative")
     return value
 
 
-def _wrong(name: str, value: object, wanted: str) -> InputError:
+def wrong_option(name: str, value: object, wanted: str) -> InputError:
+    """The sentence for an option of the wrong kind."""
     return InputError(f"{name}: {value!r} is not {wanted}", code="bad-option")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from promptlab.errors import InputError, Problem
 from promptlab.model import Experiment, Parameter
+from promptlab.run.options import wrong_option
 from promptlab.spec import Settings, find_studio, load_settings
 from promptlab.spec.files import Reader, read_bytes
 
@@ -95,8 +96,19 @@ class Job:
     plan: Plan
 
 
+def _checked(path: Path | str, where: Where, limit: int | None) -> Path:
+    """The experiment's path; InputError for what is of a wrong type, before it is a traceback somewhere else."""
+    if not isinstance(path, Path | str):
+        raise wrong_option("path", path, "a path")
+    if not isinstance(where, str | Mapping | Sequence) or not all(isinstance(each, str | Mapping) for each in where):
+        raise wrong_option("where", where, "a text such as 'look=neon', a mapping of axis to ids, or a list of them")
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
+        raise wrong_option("limit", limit, "a whole number from 0 up")
+    return Path(path)
+
+
 def prepare(
-    path: Path,
+    path: Path | str,
     *,
     studio: Studio | None = None,
     provider: str | None = None,
@@ -119,6 +131,7 @@ def prepare(
     from promptlab.run.chain import chain_of
     from promptlab.spec import load_experiment
 
+    path = _checked(path, where, limit)
     studio = studio or Studio.open(path, db=db, environ=environ)
 
     def planned(experiment: Experiment, *, key_needed: bool) -> tuple[Endpoint, Plan]:

@@ -9,7 +9,7 @@ import pytest
 
 from promptlab.errors import ConfirmationNeeded, InputError
 from promptlab.model import Amount
-from promptlab.run import Ahead, Options, preview, resume, run
+from promptlab.run import Ahead, Options, prepare, preview, resume, run
 
 
 @pytest.mark.parametrize(
@@ -221,3 +221,15 @@ def test_the_command_line_s_question_is_the_library_s(lab: Any, api: Any) -> Non
     document = json.loads(out)
     assert (code, document["problems"][0]["code"]) == (2, "not-confirmed")
     assert not api.calls
+
+
+@pytest.mark.parametrize(
+    "given", [{"path": 3}, {"where": 3}, {"where": [3]}, {"limit": "4"}, {"limit": -1}, {"limit": True}], ids=str
+)
+def test_a_wrong_type_for_prepare_is_a_sentence(lab: Any, given: dict[str, Any]) -> None:
+    """A path, `where` or `limit` of another type is an InputError that says what is wanted."""
+    lab.experiment(2)
+    known: dict[str, Any] = {"path": str(lab.folder / "experiments" / "exp.yaml"), "environ": lab.environ}
+    assert prepare(**known).plan.count().requests == 2  # a path as text will do
+    with pytest.raises(InputError, match="bad-option"):
+        prepare(**known | given)
