@@ -44,7 +44,7 @@ class Ledger:
         self._key = 0
 
     def open(self, now: float) -> None:
-        """Find or make the key's row, and forget keys that nobody has opened for a week."""
+        """Find or make the key's row, and forget keys that were not opened for a week."""
         with self._transaction():
             for old in self._db.execute("SELECT id FROM keys WHERE opened < ?", (now - _FORGET_S,)).fetchall():
                 self._db.execute("DELETE FROM sends WHERE key = ?", old)

@@ -255,7 +255,7 @@ def said(matcher: Matcher | Mapping[str, Iterable[str]]) -> str:
 
 
 def loaded(report: Report, error: InputError, place: Place | None) -> None:
-    """Keep the problems another room raised; those without a place get the one that asked for it."""
+    """Keep the problems another package raised; those without a place get the one that asked for it."""
     for problem in error.problems:
         if problem.path is None:
             report.add(problem.code, problem.message, place)

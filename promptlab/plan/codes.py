@@ -45,6 +45,6 @@ CODES: Mapping[str, str] = MappingProxyType(
         # source images
         "missing-image": "A source image that is not there.",
         "bad-image": "A source image that can't be used: empty, too large, or no image address.",
-        "no-chain": "An edit of an earlier experiment's images, of which there are none.",
+        "no-chain": "An edit of an earlier experiment's images, but there are none.",
     }
 )

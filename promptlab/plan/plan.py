@@ -1,7 +1,7 @@
 """A plan: an experiment with its templates and a provider, ready to stream. Making one is cheap; nothing is sent.
 
 The order of the steps is SPEC.md's, always the same: axes → when → skip → design → override → seeds and draws → equal
-requests → --where → --limit. What the log and the money say comes after, in the rooms above.
+requests → --where → --limit. What the log and the money say comes after, in the layers above.
 """
 
 from __future__ import annotations

@@ -294,7 +294,7 @@ def _used(axis: Axis, value: Value) -> Any:
 def _after_their_conditions(axes: Sequence[Axis]) -> tuple[Axis, ...]:
     """The axes in an order where each follows those its `when` names, as near to the given order as can be.
 
-    A cycle is left as it stands (`checks` reports it before any cell is asked for).
+    A cycle is left as it is (`checks` reports it before any cell is asked for).
     """
     ordered: list[Axis] = []
     waiting = list(axes)

@@ -1,4 +1,4 @@
-"""The stable codes of problems that this room finds; docs/errors.md has a paragraph for each.
+"""The stable codes of problems that this package finds; docs/errors.md has a paragraph for each.
 
 A front matter also uses the codes of spec/ where the fault is the same: unknown-key, duplicate-key, wrong-type,
 bad-value, yaml-syntax, unquoted-template, template-in-data.

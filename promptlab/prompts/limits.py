@@ -69,7 +69,7 @@ def check_length(length: int) -> None:
 def size(value: object) -> tuple[int, int]:
     """(characters and items, items visited) of a value, as far as printing or comparing it would walk.
 
-    Shared parts count as often as they are reachable: forty times `[x, x]` is small in memory and endless to compare.
+    Shared parts count as often as they are reachable: forty times `[x, x]` is small in memory and slow to compare.
     """
     total = items = 0
     level, depth = [value], 0

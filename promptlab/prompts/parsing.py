@@ -34,7 +34,7 @@ from promptlab.prompts.values import did_you_mean, form
 _REFERENCES = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
 _REMARKS = frozenset({"raw_begin", "raw_end", "comment_begin", "comment", "comment_end"})
 _SILENT = _REMARKS | {"data", "whitespace"}
-_KEYWORDS = frozenset(["in", "is", "and", "or", "not", "if", "else", "elif"])  # a bracket after one is no call
+_KEYWORDS = frozenset(["in", "is", "and", "or", "not", "if", "else", "elif"])  # a bracket after one is not a call
 _OPEN, _CLOSE = frozenset("([{"), frozenset(")]}")
 
 
@@ -220,7 +220,7 @@ class Inspector:
         self.problems.append(self.source.problem(code, message, node.lineno, column))
 
     def inspect(self, tree: nodes.Node) -> None:
-        """Walk the tree with a stack of its own: depth is one of the things checked."""
+        """Walk the tree with an explicit stack: depth is one of the things checked."""
         todo: list[tuple[nodes.Node, int, int]] = [(tree, 0, 0)]
         while todo:
             node, depth, loops = todo.pop()
@@ -280,7 +280,7 @@ class Inspector:
             self.fault("template-limit", f"a text of {len(value):,} characters; a prompt can have {MAX_TEXT:,}", node)
 
     def name_forms(self, node: nodes.Node) -> None:
-        """Names in NFKC, as Python has them: two that differ only in that are one variable, and that is told."""
+        """Names in NFKC, as Python has them: two that differ only in that are one variable, with a warning."""
         for attribute in _NAMED.get(type(node), ()):
             name = getattr(node, attribute)
             if (read := form(name)) == name:
@@ -301,7 +301,7 @@ class Inspector:
         names = [name for name in known if name.isidentifier()] if len(self.problems) < MAX_EXPLAINED else []
         message = f"unknown {what} {node.name!r}{did_you_mean(node.name, names)}"
         column = column_of(node.lineno)
-        if what == "test" and column is not None:  # the node stands at its `is`
+        if what == "test" and column is not None:  # the node is at its `is`
             line = self.source.lines[node.lineno - 1]
             column = max(line.find(node.name, column), column - 1) + 1
         self.fault(f"unknown-{what}", message, node, column)

@@ -40,7 +40,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A sentence for the person: a warning, an alert, what Ctrl-C did."""
+    """A sentence for the user: a warning, an alert, what Ctrl-C did."""
 
     text: str
     level: Literal["info", "warning"] = "info"
@@ -101,7 +101,7 @@ class Summary(Shown):
     seconds: float
     results: str
     stopped: str | None = None  # why the run stopped early, one sentence
-    stopped_until: str | None = None  # when the provider's quota opens again (ISO 8601, UTC), if it said so
+    stopped_until: str | None = None  # when the provider's quota resets (ISO 8601, UTC), if it said so
     exit_code: int = 0
     failures: tuple[tuple[str, int], ...] = ()  # message, how many; one line for each reason, the most frequent first
     failures_more: int = 0  # failures of yet other reasons

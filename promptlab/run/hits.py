@@ -23,7 +23,7 @@ FORMATS = ("png", "jpg", "webp")
 
 @dataclass(slots=True)
 class Files:
-    """Whether the files of logged images are here, or can be had again from `results/`.
+    """Whether the files of logged images are here, or can be restored from `results/`.
 
     `restore` puts those back into the image folder; without it, as in a plan, nothing is written.
     """
@@ -38,7 +38,7 @@ class Files:
     _hashes: dict[Path, str | None] = field(default_factory=dict)
 
     def __call__(self, sha256s: Sequence[str]) -> bool:
-        """Whether every one of these contents can be had."""
+        """Whether every one of these contents is available."""
         return not self.missing(sha256s)
 
     def missing(self, sha256s: Iterable[str]) -> list[str]:
@@ -82,7 +82,7 @@ class Files:
             try:
                 with path.open("rb") as file:
                     self._hashes[path] = hashlib.file_digest(file, "sha256").hexdigest()
-            except OSError:  # gone since, or not ours to read: it is no help either way
+            except OSError:  # gone since, or not ours to read: it does not help either way
                 self._hashes[path] = None
         return self._hashes[path]
 

@@ -15,7 +15,7 @@ from promptlab.run.studio import Studio
 
 __all__ = ["alike", "exit_code", "next_commands", "summarise"]
 
-REASONS = 50  # of failures that are told; the rest is counted
+REASONS = 50  # of failures that are listed; the rest is counted
 #: What a message says of one generation alone: a path behind a host, an id or a hash, a duration to its fraction.
 _OWN = (
     (re.compile(r"(https?://[^/\s'\"<>]+)[^\s'\"<>]*"), r"\1/…"),
@@ -124,7 +124,7 @@ def next_commands(log: Log, run: Run, totals: Totals) -> tuple[str, ...]:
 
 
 def _can_decode(log: Log, run_id: str) -> bool:
-    """Whether an answer is kept over which the provider's code raised: once mended, it is decoded for nothing."""
+    """Whether an answer is kept over which the provider's code raised: once fixed, it is decoded free of charge."""
     return any(
         failure.status == "unknown" and failure.error_code == "provider_error" for failure in log.failures(run_id)
     )

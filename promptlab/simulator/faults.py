@@ -31,7 +31,7 @@ __all__ = ["KINDS", "FaultPlan", "Rule", "load_faults", "parse_faults"]
 
 #: Every kind and what it does.
 KINDS: Mapping[str, str] = {
-    "429": "rejected; retry_after and form say how the wait is told",
+    "429": "rejected; retry_after and form say how the wait is stated",
     "500": "server error before the work, or after it with work: true",
     "502": "bad gateway after the work, an HTML body as proxies send it: made and billed",
     "503": "unavailable; with retry_after it says for how long",

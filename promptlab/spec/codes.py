@@ -1,4 +1,4 @@
-"""The stable codes of problems that this room finds; docs/errors.md has a paragraph for each."""
+"""The stable codes of problems that this package finds; docs/errors.md has a paragraph for each."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ __all__ = ["CODES"]
 CODES: Mapping[str, str] = MappingProxyType(
     {
         # reading
-        "missing-file": "A file that is named is not there, or can't be read.",
+        "missing-file": "A file that is named does not exist, or can't be read.",
         "encoding": "A file is not UTF-8 text.",
         "control-character": "A file holds a character that no YAML text may hold.",
         "too-large": "A file is larger, longer or deeper than what is read.",
-        "empty-file": "A file that has to say something says nothing.",
+        "empty-file": "A file that must not be empty is empty.",
         # YAML
         "yaml-syntax": "The text is not YAML.",
         "yaml-tab": "A line is indented with a tab; YAML wants spaces.",
@@ -25,7 +25,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "merge-key": "YAML's merge key << is not part of the language; `extends` is.",
         "bad-key": "A key that is not one text, or an empty one.",
         "unknown-anchor": "An alias *name without its anchor &name.",
-        "alias-cycle": "An alias inside the very value it stands for.",
+        "alias-cycle": "An alias inside the value that it refers to.",
         "alias-bomb": "Aliases that multiply beyond what is read.",
         # shape
         "unknown-key": "A key that the language does not have.",

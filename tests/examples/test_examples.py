@@ -199,7 +199,7 @@ def test_the_key_is_written_nowhere(studio: Path) -> None:
 
 
 def test_log_is_open_to_plain_sql(studio: Path) -> None:
-    """A run's axes are columns of a view of its own."""
+    """A run's axes are columns of its own view."""
     run(studio, "shelf_photos", 2)
     with Studio.open(studio).log(create=False) as log:
         assert isinstance(log, Log)

@@ -1,4 +1,4 @@
-"""What can be wrong with a file is said in a sentence."""
+"""What can be wrong with a file is reported in a sentence."""
 
 from __future__ import annotations
 

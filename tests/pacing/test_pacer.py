@@ -204,7 +204,7 @@ def test_fewer_jobs_stay_fewer(pacer, start, plans, jobs):
 
 @pytest.mark.parametrize("junk", [-1, 0, 10**9, float("nan"), float("inf"), None])
 def test_junk_headers(pacer, start, junk, plans):
-    """Limits like -1 and 0, and counts that are no counts, teach nothing."""
+    """Limits like -1 and 0, and counts that are not counts, teach nothing."""
     one, unnamed = pacer(Limits(requests=30)), pacer(Limits(requests=5, named=False), key="other", plans=plans)
     for each in (one, unnamed):
         before = each.figures(start).requests

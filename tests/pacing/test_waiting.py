@@ -65,7 +65,7 @@ def test_quota_ends_all_waiters(pacer):
     errors = asyncio.run(main())
     assert [type(error) for error in errors] == [QuotaReached] * 3
     assert errors[0].until == pytest.approx(time.time() + 86_400, abs=60)
-    assert "opens again at" in str(errors[0])
+    assert "resets at" in str(errors[0])
 
 
 def test_held_leases_renew_themselves(pacer):

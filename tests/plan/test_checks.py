@@ -1,4 +1,4 @@
-"""Everything that is wrong is said before money, all at once, with its place and a stable code."""
+"""Everything that is wrong is reported before money is spent, all at once, with its place and a stable code."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def test_a_part_of_the_variants_is_only_said(plan, experiment, axis):
 
 
 def test_equal_requests_are_still_only_sent_once(plan, axis):
-    """Nothing is dropped there: that stays a warning of its own."""
+    """Nothing is dropped there: that stays a separate warning."""
     made = plan("{{ look }}", axis("look", {"a": "x", "b": "x"}))
     assert not said(made, "same-call")
     assert [problem.severity for problem in said(made, "equal-requests")] == ["warning"]

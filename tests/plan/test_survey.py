@@ -84,7 +84,7 @@ def test_a_prompt_that_is_too_long_is_an_error(plan, axis, target):
 
 
 def test_a_term_in_both_prompts_is_a_warning(plan, axis):
-    """Whole words in any case, each term once; `art` in `party` is no clash."""
+    """Whole words in any case, each term once; `art` in `party` is not a clash."""
     made = plan("A Blurry {{ item }} party", axis("item", ["x", "y"]), negative_prompt=("blurry, art", "dull"))
     survey = made.survey()
     assert codes(survey) == [("prompt-and-negative", "warning")]

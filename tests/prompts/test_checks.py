@@ -192,7 +192,7 @@ FAULTS = {
 
 @pytest.mark.parametrize(("source", "faults"), FAULTS.items())
 def test_what_cannot_run_is_refused_with_all_its_faults(studio: Any, source: str, faults: list[Any]) -> None:
-    """A template is refused as it is loaded, with every fault, each with a line and a documented code."""
+    """A template is refused as it is loaded, with every problem, each with a line and a documented code."""
     studio.write(b="{% include 't.j2' %}", c="")
     with pytest.raises(InputError) as caught:
         studio.template(t=source)
@@ -290,7 +290,7 @@ HEADS = {
 
 
 def test_a_front_matter_nested_without_end_is_refused_whatever_the_library_says(studio: Any) -> None:
-    """libyaml reads ahead, and has a limit of its own in some versions: the code and the line are the same."""
+    """libyaml reads ahead, and has its own limit in some versions: the code and the line are the same."""
     with pytest.raises(InputError) as caught:
         studio.template(t="---\nparams: {a: " + "[" * 20_000 + "\n---\n")
     problem = caught.value.problems[0]

@@ -196,7 +196,7 @@ def test_a_revision_that_is_not_there_is_told(versions: Any, ref: str, words: st
 
 
 def test_a_link_of_a_revision_is_not_followed(versions: Any) -> None:
-    """git stores a link's target as its text, which is no template."""
+    """git stores a link's target as its text, which is not a template."""
     os.symlink("/etc/passwd", versions.root / "templates" / "link.j2")
     versions.commit("link")
     with pytest.raises(InputError, match="is a link at this revision"):

@@ -54,7 +54,7 @@ def test_pixels_inside_the_answer_are_images_too(lab: Any, api: Any, entry: dict
     [b"", b"<html>busy</html>", b"[]", b'"ok"', b'{"data": []}', b'{"data": "later"}', b"\xff\xfe", b'{"id": "x"'],
 )
 def test_a_200_that_nobody_can_read_is_of_unknown_outcome(lab: Any, api: Any, body: bytes) -> None:
-    """It may have been billed, so it is not sent again unasked."""
+    """It may have been billed, so it is not sent again unless you ask for it."""
     api.behave = lambda call: api.act(body=body)
     lab.experiment(1)
     summary = lab.run()

@@ -147,7 +147,7 @@ def test_a_run_that_lost_its_claim_stops_in_order(lab: Any, api: Any) -> None:
     lab.experiment(40)
     code, out, err = lab.cli("run", "experiments/exp.yaml", "--yes", "-j", "2")
     assert code == 3, out + err
-    assert "another process goes on with run" in out
+    assert "another process has taken over run" in out
     assert len(api.calls) <= 6 + 3
     assert lab.statuses() == {"completed": len(api.calls), "planned": 40 - len(api.calls)}
     lab.holds()
@@ -169,5 +169,5 @@ def test_a_run_that_lost_its_claim_between_two_sends_hears_of_it(
     from promptlab.run import run
 
     summary = run(lab.job(), lab.options(jobs=1))
-    assert "another process goes on" in str(summary.stopped)
+    assert "another process has taken over" in str(summary.stopped)
     assert (summary.completed, len(api.calls)) == (1, 1)

@@ -173,9 +173,9 @@ def test_edits_of_one_image_share_its_bytes_and_their_text(lab: Any, api: Any, m
     held: list[weakref.ref[ImageBytes]] = []
     send, bytes_of = Client.send, Sources.bytes_of
 
-    async def watched(self: Client, call: Any) -> Any:
+    async def watched(self: Client, call: Any, **options: Any) -> Any:
         sent.append(id(call.json["image"]))
-        return await send(self, call)
+        return await send(self, call, **options)
 
     def read(self: Sources, sha256: str) -> ImageBytes:
         found = bytes_of(self, sha256)

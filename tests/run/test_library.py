@@ -57,7 +57,7 @@ def test_a_limit_of_cost_is_not_switched_off_by_one_unknown_price(lab: Any, api:
 
 
 def test_the_simulator_s_unknown_dollars_switch_no_limit_on(lab: Any) -> None:
-    """What costs nothing is under every limit whose figure nobody knows."""
+    """What costs nothing is under every limit whose figure is not known."""
     lab.environ["KAIRVAL_PLAN"] = ""
     lab.experiment(2, provider="simulator", limits="{cost: 1 USD}")
     assert run(lab.job()).completed == 2

@@ -44,7 +44,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_run_works_inside_a_running_loop() -> None:
-    """In Jupyter a loop runs already: the same call works there, on a thread of its own."""
+    """In Jupyter a loop runs already: the same call works there, on a separate thread."""
 
     async def cell() -> Any:
         return promptlab.run_experiment(promptlab.experiment(DRAFT), QUIET)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageStat
 
-from promptlab.cli.try_command import HOUSE_NEGATIVES
+from promptlab.cli.try_command import DEFAULT_NEGATIVES
 from promptlab.simulator.pictures.compose import SIZES, Recipe, compose
 from promptlab.simulator.pictures.draw import Source, draw
 from promptlab.simulator.pictures.encode import small
@@ -105,7 +105,7 @@ def test_negative_takes_away() -> None:
     assert "plant" in reading.removed
 
 
-HOUSE = read("", ", ".join(HOUSE_NEGATIVES))
+HOUSE = read("", ", ".join(DEFAULT_NEGATIVES))
 FLAWS = set(FLAW_RATE)
 
 

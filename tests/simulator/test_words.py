@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageStat
 
-from promptlab.cli.try_command import HOUSE_NEGATIVES
+from promptlab.cli.try_command import DEFAULT_NEGATIVES
 from promptlab.simulator import undrawn_words
 from promptlab.simulator.pictures.compose import SIZES, Recipe, compose
 from promptlab.simulator.pictures.glyphs import GLYPHS
@@ -25,7 +25,7 @@ from promptlab.simulator.pictures.words import read
 
 LINES = (Path(__file__).parent / "pairs.txt").read_text(encoding="utf-8").splitlines()[1:]
 PAIRS = [tuple(line.partition(": ")[2].split(" | ")) for line in LINES]
-HOUSE = ", ".join(HOUSE_NEGATIVES)
+HOUSE = ", ".join(DEFAULT_NEGATIVES)
 WORDS = sorted({word for table in TABLES.values() for word in table})
 BOX = Image.Resampling.BOX
 
