@@ -18,7 +18,7 @@ QUERIES: Mapping[str, Mapping[str, str]] = {
     "variants_side_by_side": {
         "title": "Variants side by side",
         "description": "One line for what is the same (the other axes, the seed and the draw), the values of one axis "
-        "beside each other. Leave axis empty to compare whole variants. Unseeded lines stand in the order of their "
+        "beside each other. Leave axis empty to compare whole variants. Unseeded lines are in the order of their "
         "draws, and match nothing.",
         "sql": """
 select

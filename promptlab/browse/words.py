@@ -247,7 +247,7 @@ TABLES: Mapping[str, Table] = {
         columns={
             "id": "The attempt's id",
             "number": "Which attempt of its generation this is, counted from 1",
-            "idempotency_key": "Key that tells the provider a repeat from a new request",
+            "idempotency_key": "Key by which the provider tells a repeat from a new request",
             "status_code": "HTTP status of the answer; empty where none came",
             "outcome": "What it came to: ok, not_sent, rejected, failed, unknown, short, lost, fatal or stop",
             "request_id": "The provider's id of the call, for its support",

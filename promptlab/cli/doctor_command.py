@@ -109,7 +109,7 @@ def _tools() -> list[tuple[str, str]]:
     import shutil
     import sqlite3
 
-    git = ("✓", "git is here") if shutil.which("git") else ("!", "no git: templates are logged but not versioned")
+    git = ("✓", "git is installed") if shutil.which("git") else ("!", "no git: templates are logged but not versioned")
     enough = sqlite3.sqlite_version_info >= (3, 37)
     sqlite = ("✓", f"SQLite {sqlite3.sqlite_version}") if enough else (
         "✗", f"SQLite {sqlite3.sqlite_version} is too old: 3.37 or later is needed for STRICT tables")  # fmt: skip

@@ -32,8 +32,8 @@ or a bare name: `shelf_photos` is `experiments/shelf_photos.yaml` of the studio.
 
 Results go to stdout; progress, warnings and errors to stderr. An error's first line is complete: file:line:column where
 there is one, what is wrong, what to do, and its code ([errors.md](errors.md)). Colour is for terminals only, and
-`NO_COLOR` switches it off. A terminal without UTF-8 gets plain signs (`x` for `×`, `->` for `→`); at any width, tables
-break between words. `PROMPTLAB_DEBUG=1` adds the traceback to an error.
+`NO_COLOR` switches it off. A terminal without UTF-8 gets plain characters (`x` for `×`, `->` for `→`); at any width,
+tables break between words. `PROMPTLAB_DEBUG=1` adds the traceback to an error.
 
 ## Completion
 

@@ -152,7 +152,7 @@ def tell(summary: Summary) -> str:
     if summary.stopped:
         until = f" (until {summary.stopped_until[:16].replace('T', ' ')} UTC)" if summary.stopped_until else ""
         lines.append(f"  stopped: {summary.stopped}{until}")
-    lines += [f"  go on: {text}" for text in summary.next_commands]
+    lines += [f"  continue: {text}" for text in summary.next_commands]
     if summary.images:
         lines.append(f"  images: {summary.results}/   look: promptlab browse")
     return "\n".join(lines)

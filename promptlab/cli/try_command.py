@@ -96,7 +96,7 @@ def _write(path: Path, text: str) -> bool:
 
     if path.exists():
         if path.read_text(encoding="utf-8", errors="replace") != text:
-            message = f"{path} is there already and asks something else; give another --name, or `promptlab run` it"
+            message = f"{path} exists already with other content; give another --name, or `promptlab run` it"
             raise InputError(message, code="experiment-exists")
         return False
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -114,7 +114,7 @@ class _Reader:
     def map(self, node: Branch, what: str, known: tuple[str, ...] = ()) -> dict[str, Branch]:
         if not isinstance(node.value, dict):
             if node.value != "":
-                self.fault(node, f"{what} is a map of names, as in `key: value`", "wrong-type")
+                self.fault(node, f"{what} must be a map of names, as in `key: value`", "wrong-type")
             return {}
         for key, child in node.value.items():
             if known and key not in known:

@@ -139,11 +139,11 @@ class _Count:
         self.called = value in (")", "]") or (kind == "name" and value not in _KEYWORDS)
         self.run = self.run + 1 if value in ("-", "+", "not", "if", "else", "elif") else 0
         if self.words > MAX_WORDS:
-            return f"more than {MAX_WORDS:,} names, tags and signs in one template"
+            return f"more than {MAX_WORDS:,} names, tags and operators in one template"
         if self.literals > MAX_LITERALS:
             return f"more than {MAX_LITERALS:,} texts and numbers in one template; long lists belong in a file of rows"
         if len(self.brackets) > MAX_BRACKETS or self.run > MAX_BRACKETS:
-            return f"brackets or signs nested more than {MAX_BRACKETS} deep"
+            return f"brackets or operators nested more than {MAX_BRACKETS} deep"
         if self.brackets and self.brackets[-1] >= MAX_ARGUMENTS:
             return f"more than {MAX_ARGUMENTS} arguments; pass one list"
         if kind in ("integer", "float") and len(value) > 60:
@@ -265,7 +265,7 @@ class Inspector:
         elif isinstance(node, (nodes.Getattr, nodes.NSRef)) and node.attr.startswith("__"):
             self.fault(
                 "template-sandbox",
-                f"{node.attr!r} is private, and out of reach of a template",
+                f"{node.attr!r} is private, so templates can't use it",
                 node,
                 column_of(node.lineno, offset=1),
             )
@@ -275,7 +275,7 @@ class Inspector:
         if isinstance(value, int) and value.bit_length() > MAX_BITS:
             self.fault("template-limit", f"a number of more than {MAX_BITS * 3 // 10} digits", node)
         elif isinstance(value, float) and not math.isfinite(value):
-            self.fault("template-limit", "a number too large to be one", node)
+            self.fault("template-limit", "a number that is too large", node)
         elif isinstance(value, str) and len(value) > MAX_TEXT:
             self.fault("template-limit", f"a text of {len(value):,} characters; a prompt can have {MAX_TEXT:,}", node)
 

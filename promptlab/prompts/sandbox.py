@@ -126,7 +126,7 @@ class Sandbox(Guard):
         if isinstance(obj, (TemplateModule, Namespace)) and not name.startswith("_"):
             return getattr(obj, name, self.undefined(obj=obj, name=name))
         if name.startswith("__"):
-            raise SecurityError(f"{name!r} is private, and out of reach of a template")
+            raise SecurityError(f"{name!r} is private, so templates can't use it")
         return self.undefined(obj=obj, name=name)
 
     def _block(self, reference: TemplateReference, name: str) -> Any:

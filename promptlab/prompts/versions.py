@@ -32,7 +32,7 @@ class AtRevision:
 class Working:
     """The working copy of a folder; one for each Library, so that git is asked once.
 
-    What git cannot tell (a damaged index, say) is None, and `trouble` says why: no run stops for it.
+    What git cannot read (a damaged index, say) is None, and `trouble` says why: no run stops for it.
     """
 
     ref: None = None

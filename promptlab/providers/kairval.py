@@ -88,7 +88,7 @@ class Kairval(Provider):
     plans: ClassVar[Mapping[str, Plan]] = PLANS
     plan_variable: ClassVar[str | None] = "KAIRVAL_PLAN"
     price_table: ClassVar[tuple[CreditPrice, ...]] = PRICES
-    #: Where no plan is named a run starts at the slowest plan's pace, until the first X-RateLimit-Limit tells.
+    #: Where no plan is named a run starts at the slowest plan's pace, until the first X-RateLimit-Limit header.
     default_limits: ClassVar[RateLimits] = PLANS["free"].limits(named=False)
 
     def __init__(self, setup: Setup) -> None:

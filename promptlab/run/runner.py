@@ -229,7 +229,7 @@ class _Work:
         except ProviderFault as fault:
             if not self.options.retry_unknown:
                 raise ProviderFault(
-                    f"{fault}; nothing was sent. Fix the provider, or request that image once more with "
+                    f"{fault}; nothing was sent. Fix the provider, or request that image again with "
                     f"`promptlab resume {run.id} --retry-unknown`"
                 ) from fault
             self.listener(Message(str(fault), "warning"))

@@ -41,7 +41,7 @@ KINDS: Mapping[str, str] = {
     "truncated_json": "200 whose JSON is cut in half, after the work",
     "truncated_image": "the image file stops half way",
     "wrong_content_type": "the image URL answers an HTML page",
-    "expired_url": "the image URL is gone at once",
+    "expired_url": "the image URL expires at once",
     "slow": "the answer comes `seconds` later, after the work",
     "short": "fewer images than asked for: `keep` of them, or one less",
     "remaining_zero": "200 that says X-RateLimit-Remaining: 0",

@@ -13,7 +13,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "missing-file": "A file that is named does not exist, or can't be read.",
         "encoding": "A file is not UTF-8 text.",
         "control-character": "A file holds a character that no YAML text may hold.",
-        "too-large": "A file is larger, longer or deeper than what is read.",
+        "too-large": "A file is larger, longer or deeper than the limits.",
         "empty-file": "A file that must not be empty is empty.",
         # YAML
         "yaml-syntax": "The text is not YAML.",
@@ -26,10 +26,10 @@ CODES: Mapping[str, str] = MappingProxyType(
         "bad-key": "A key that is not one text, or an empty one.",
         "unknown-anchor": "An alias *name without its anchor &name.",
         "alias-cycle": "An alias inside the value that it refers to.",
-        "alias-bomb": "Aliases that multiply beyond what is read.",
+        "alias-bomb": "Aliases that expand beyond the limits.",
         # shape
-        "unknown-key": "A key that the language does not have.",
-        "missing-key": "A key that is needed is not there.",
+        "unknown-key": "An unknown key.",
+        "missing-key": "A required key is missing.",
         "no-value": "A key or a list item without a value.",
         "wrong-type": "A list, a map or a text where another of them is needed.",
         "bad-value": "A text that can't be read as what the key needs: a number, a choice, an amount.",
@@ -48,7 +48,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "empty-axis": "An axis without values.",
         "duplicate-id": "Two values of one axis with one id.",
         "bad-id": "A value whose id is empty.",
-        "bad-axis": "An axis in a form that the language does not have.",
+        "bad-axis": "An axis in an unknown form.",
         # rows
         "rows-format": "A file of rows that is not .csv, .jsonl or .txt.",
         "rows-header": "A CSV file's first line does not name its columns.",

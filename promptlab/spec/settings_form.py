@@ -150,7 +150,7 @@ def read_settings(defaults: Settings) -> Settings:
     text = files.text(defaults.studio / SETTINGS_FILE, "settings", None, MAX_BYTES)
     tree = parse(text, SETTINGS_FILE, report) if text is not None else None
     if tree is not None and not isinstance(tree, Map):
-        report.add("wrong-type", "promptlab.yaml has to be a map of settings", Place(SETTINGS_FILE, 1, 1))
+        report.add("wrong-type", "promptlab.yaml must be a map of settings", Place(SETTINGS_FILE, 1, 1))
     if not isinstance(tree, Map):
         report.raise_errors()
         return replace(defaults, text=text)

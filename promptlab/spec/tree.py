@@ -230,7 +230,7 @@ class _Builder:
                 self._refuse("alias-cycle", f"the alias *{name} is inside the value that it refers to", event)
             weight += target.weight
             if self.nodes + weight > MAX_NODES:
-                self._refuse("alias-bomb", f"aliases multiply to more than {MAX_NODES:,} values here", event)
+                self._refuse("alias-bomb", f"aliases expand to more than {MAX_NODES:,} values here", event)
             if len(self.stack) + target.height > MAX_DEPTH:
                 self._refuse("too-large", f"maps and lists are nested more than {MAX_DEPTH} deep here", event)
         mark = event.start_mark

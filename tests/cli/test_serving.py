@@ -107,7 +107,7 @@ def test_ctrl_c_stops_in_order(studio: Path, cli: CLI, experiment: CLI, monkeypa
             out, err = process.communicate(timeout=30)
         assert (process.returncode, "Traceback" in err) == (130, False), err
         assert "interrupted" in out
-        assert "go on: promptlab resume" in out
+        assert "continue: promptlab resume" in out
         for name in ("KAIRVAL_BASE_URL", "KAIRVAL_API_KEY", "KAIRVAL_PLAN"):
             monkeypatch.setenv(name, environ[name])
         resumed = cli("resume", "--yes", "--jobs", "20", "--no-thumbnails")

@@ -165,7 +165,7 @@ def test_doctor_tells_of_wrong_settings(studio: Path, cli: CLI) -> None:
         (["--negative", ""], None),
     ],
 )
-def test_try_sends_house_negatives(flags: list[str], sent: str | None, studio: Path, cli: CLI) -> None:
+def test_try_sends_default_negatives(flags: list[str], sent: str | None, studio: Path, cli: CLI) -> None:
     """Where no negative prompt is given the usual one is sent; --negative replaces it, and '' leaves it out."""
     assert cli("try", "a cup", "--no-thumbnails", *flags).code == 0
     with sqlite3.connect(studio / "promptlab.db") as connection:

@@ -143,7 +143,7 @@ def test_a_skipped_baseline_is_an_error(plan, axis, match):
     ],
 )
 def test_an_override_without_effect_is_said(plan, axis, match, override, axes, silent):
-    """What it says is so already, or a parameter axis comes after it."""
+    """What it sets is set already, or a parameter axis comes after it."""
     more = [param(axis, name.removeprefix("params."), values) for name, values in axes.items()]
     made = plan(
         "{{ style }}", axis("style", ["film", "photo"]), *more,

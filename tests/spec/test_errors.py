@@ -48,7 +48,7 @@ BAD: list[tuple[str, list[str]]] = [
     (P + "<<: {seeds: 3}\n", ["2:1: merge keys (<<) are not read [merge-key]"]),
     (P + "? [a]\n: b\n", ["2:3: a key has to be one text [bad-key]"]),
     (P + "'': b\n", ["2:1: a key can't be empty [bad-key]"]),
-    (BOMB, ["6:16: aliases multiply to more than 250,000 values here [alias-bomb]"]),
+    (BOMB, ["6:16: aliases expand to more than 250,000 values here [alias-bomb]"]),
     ("prompt: " + "[" * 20_000, ["1:58: maps and lists are nested more than 50 deep [too-large]"]),
     ("".join(" " * level + "a:\n" for level in range(100)), ["51:51: maps and lists are nested [too-large]"]),
     # keys and types

@@ -103,7 +103,7 @@ def test_empty_file(tmp_path: Path) -> None:
         ("providers: {a: {base_url: ftp://x}}\n", ["1:27: base_url is not an address; it has to look like https://api.example.com [bad-value]"]),
         ("providers: {a: {base_url: 'https://me:pw@x'}}\n", ["1:27: base_url holds a user name or password; keys come from the environment alone [key-in-settings]"]),
         ("plan: {share: 1}\n", ["1:7: plan needs the key 'name' [missing-key]"]),
-        ("- a\n", ["1:1: promptlab.yaml has to be a map of settings [wrong-type]"]),
+        ("- a\n", ["1:1: promptlab.yaml must be a map of settings [wrong-type]"]),
         ("a: {{ b }}\n", ['1:4: a text that begins with { is a map in YAML: quote it, as in "{{ subject }}" [unquoted-template]']),
         ("db:\n", ["1:1: db has no value; write one or leave the key out [no-value]"]),
     ],
