@@ -192,7 +192,7 @@ def _variants(connection: sqlite3.Connection, experiment: str, wanted: set[str])
 
 
 def _complete(connection: sqlite3.Connection, rows: Iterable[Any]) -> None:
-    """Fill the generations shown with what a cell tells, and with their images."""
+    """Fill the generations shown with what a cell shows, and with their images."""
     shown = {row["generation_id"]: row for row in rows}
     details = _where_in(
         connection,

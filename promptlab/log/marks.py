@@ -76,7 +76,7 @@ class Marked:
 
 
 class Marks(Connection):
-    """Writers and readers of marks. `marks` is the current state, `mark_events` the history, of which nothing goes."""
+    """Writers and readers of marks. `marks` is the current state, `mark_events` the history, never deleted."""
 
     def set_marks(
         self,

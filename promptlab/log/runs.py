@@ -115,7 +115,7 @@ class Runs(Connection):
         return list(read(RUNS, self.rows(sql, (experiment or "", -1 if limit is None else limit))))
 
     def simulated_runs(self) -> set[str]:
-        """The runs of which anything was simulated: their money is none, and they say so everywhere."""
+        """The runs in which anything was simulated: they cost nothing, and are marked everywhere."""
         return {id_ for (id_,) in self.rows(f"SELECT id FROM runs WHERE {SIMULATED_RUN}")}
 
     def find_run(self, text: str) -> Run:

@@ -20,7 +20,7 @@ _JUMP_S = 1.0
 _LEAKED_S = 3600.0
 #: How soon to ask again for a slot that another process has to give back.
 _POLL_S = 0.06
-#: Old sends are swept out once in so many acquires.
+#: Old sends are removed once in this many acquires.
 _SWEEP_EVERY = 256
 _FORGET_S = 7 * DAY_S
 

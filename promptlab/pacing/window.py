@@ -136,7 +136,7 @@ def _learned(limits: Limits, plans: Mapping[int, Limits], lessons: Lessons, now:
 
 
 def _tightened(limits: Limits, told: Limits | None, requests: int) -> Limits:
-    """A named plan under a server that allows fewer requests; `told` is the plan that has just so many, if any.
+    """A named plan under a server that allows fewer requests; `told` is the plan with exactly that many, if any.
 
     Someone named the wrong plan: its jobs at once are the other plan's too, or most of them would be refused.
     """
@@ -149,7 +149,7 @@ def _tightened(limits: Limits, told: Limits | None, requests: int) -> Limits:
 
 
 def judge(limits: Limits, figures: Figures, lessons: Lessons, facts: Facts, now: float) -> Delay | Quota | None:
-    """None if a request may be sent now. The quota is checked first: waiting for anything else would be in vain."""
+    """None if a request may be sent now. The quota is checked first: waiting for anything else would be useless."""
     if quota := _quota(limits, figures, lessons, facts, now):
         return quota
     if now < lessons.hold_until:

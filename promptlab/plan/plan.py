@@ -44,7 +44,7 @@ class Step:
 
 
 class Plan:
-    """What an experiment comes to. Streams start anew each time they are asked for, always in the same order."""
+    """What an experiment comes to. Streams start again each time they are asked for, always in the same order."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Plan:
         self.experiment = experiment
         self.target = target
         self.templates = templates
-        self.where = where  # as it was given: another plan, of an older revision say, resolves it anew
+        self.where = where  # as it was given: another plan, of an older revision say, resolves it again
         self._matchers = tuple(matchers)
         self.limit = limit
         self._report = report
@@ -126,7 +126,7 @@ class Plan:
         return Surveyor(stream, self.target, self._report, expected)
 
     def steps(self, at_most: int = AT_MOST) -> list[Step]:
-        """SPEC.md's steps with what is left after each; equal requests are looked for in at most so many."""
+        """SPEC.md's steps with what is left after each; equal requests are looked for among at most this many."""
         parts, experiment = self._whole.parts, self.experiment
         axes, space = parts.space.axes, parts.space
         after_when = tally(axes)

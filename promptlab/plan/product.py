@@ -19,7 +19,7 @@ from .matching import Masks, Test, merged
 
 __all__ = ["LARGE", "Cell", "Choice", "Space", "Test", "groups", "matches"]
 
-#: From so many values on, an axis' choices are made when they are asked for: a file of rows is not held twice.
+#: From this many values on, an axis' choices are made when they are asked for: a file of rows is not held twice.
 LARGE = 10_000
 MEMO = 2_000_000  # choices remembered as what some skips leave of an axis
 
@@ -41,7 +41,7 @@ class Choice:
 
 
 class _Passing(Choice):
-    """A choice of a large axis: it is made anew each time, so it is equal to another one by its value."""
+    """A choice of a large axis: it is made again each time, so it is equal to another one by its value."""
 
     __slots__ = ()
 

@@ -78,7 +78,7 @@ class _Follower:
                 self.missing(unit, reference)
 
     def look(self, unit: Unit, reference: Reference, name: str, path: tuple[str, ...]) -> bool:
-        """Whether the file is there; follows it, and tells of a cycle."""
+        """Whether the file is there; follows it, and reports a cycle."""
         if message := self.too_much():
             self.fault(unit, reference, "template-limit", message, name)
             return True

@@ -56,7 +56,7 @@ def with_columns(source: str, tokens: Iterable[tuple[int, str, str]]) -> Iterato
 
 
 class Compiled(Template):
-    """A compiled file. A module that only defines macros is made once; one with state is made anew in each render."""
+    """A compiled file. A module that only defines macros is made once; one with state is made again in each render."""
 
     stateless: bool = False
     weight: int = 1

@@ -59,7 +59,7 @@ class Working:
         return self._head
 
     def dirty(self, sources: Sequence[SourceFile]) -> bool | None:
-        """Whether a file, or one that a link leads to, is not as its repository has it; None where git cannot tell."""
+        """Whether a file, or one that a link leads to, is not as its repository has it; None where git cannot say."""
         if self.commit() is None:
             return None
         try:

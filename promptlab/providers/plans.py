@@ -46,11 +46,11 @@ class Plan:
     negotiated: bool = False
 
     def fits(self, credits: float) -> bool:
-        """Whether the plan can pay for so many credits at all: a package that can't be bought again is all there is."""
+        """Whether the plan can pay for these credits at all: a package that can't be bought again is all there is."""
         return self.usd_per_credit != 0 or self.package_credits is None or credits <= self.package_credits
 
     def packages(self, credits: float) -> int | None:
-        """How many packages so many credits are; None where the plan sells none."""
+        """How many packages this many credits are; None where the plan sells none."""
         if not self.usd_per_credit or not self.package_credits:
             return None
         return math.ceil(credits / self.package_credits)

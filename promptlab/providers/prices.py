@@ -69,7 +69,7 @@ class TokenPrice:
     dated: str | None
 
     def usd(self, text_in: float, image_in: float, image_out: float) -> float:
-        """The price of so many tokens."""
+        """The price of this many tokens."""
         return (text_in * self.text_in + image_in * self.image_in + image_out * self.image_out) / 1e6
 
 

@@ -46,7 +46,7 @@ class Begun:
     cached: int
     gone: int = 0
     restored: int = 0
-    note: str | None = None  # what git could not tell
+    note: str | None = None  # what git could not read
 
 
 def begin(
@@ -90,7 +90,7 @@ def begin(
 
 
 def _run(job: Job, settings: dict[str, object]) -> tuple[Run, str | None]:
-    """The run's row, and what git could not tell of it."""
+    """The run's row, and what git could not read."""
     experiment, endpoint, chosen = job.experiment, job.endpoint, job.studio.settings
     state = checked_out(job.studio.folder, [experiment.path])
     templates = job.plan.templates.values()

@@ -1,4 +1,4 @@
-"""Who runs a run: its claim is taken in one step, lives while it is renewed, and is checked wherever it matters."""
+"""Which process owns a run: its claim is taken in one step, held while it is renewed, and checked in every commit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run tells while it goes: plain data, so that a terminal, a log file or a page can show it."""
+"""What a run reports while it is running: plain data, so that a terminal, a log file or a page can show it."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Files:
         return not self.missing(sha256s)
 
     def missing(self, sha256s: Iterable[str]) -> list[str]:
-        """Those of the contents that are gone for good."""
+        """Those of the contents that are permanently gone."""
         return [sha256 for sha256 in sha256s if self.store.path(sha256) is None and not self._can_be_had(sha256)]
 
     def _can_be_had(self, sha256: str) -> bool:
@@ -114,7 +114,7 @@ class Found:
 
 
 def look_up(log: Log, files: Files, hashes: Iterable[str]) -> Found:
-    """Look up requests; a result whose files are gone is none, and is counted."""
+    """Look up requests; a result whose files are gone does not count as one, and is counted as gone."""
     newest = log.hits(hashes)
     incomplete = [hash_ for hash_, hit in newest.items() if not files(hit.sha256s)]
     if not incomplete:

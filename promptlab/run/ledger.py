@@ -51,7 +51,7 @@ class Blocked:
 
 @dataclass(frozen=True, slots=True)
 class Full:
-    """No money for it now: for good, or until something in flight ends for less."""
+    """No money for it now: finally, or until something in flight ends for less."""
 
     reached: bool
     cap: str
@@ -189,7 +189,7 @@ class Ledger:
         self, generation: Generation, attempt: Attempt, event: Reply, decision: Decision, result: Result, cost: Cost,
         *, risk: Amount | None, latency_ms: int,
     ) -> Generation:  # fmt: skip
-        """The result is known, before its files are: whatever happens now, it is fetched and never asked for again."""
+        """The result is known, before its files are: whatever happens now, it is fetched and never requested again."""
         changes: dict[str, Any] = {
             "provider_id": result.id, "response_model": result.model, "provider_created_at": _iso(result.created),
             "response": json.dumps(result.response, ensure_ascii=False, separators=(",", ":")),
@@ -282,7 +282,7 @@ class Ledger:
         return self._end(generation, "lost", images, error_code=code, error_message=message)
 
     def ended_badly(self, generation: Generation, decision: Decision, *, simulated: bool = False) -> Generation:
-        """Failed for good, or of unknown outcome."""
+        """Failed finally, or of unknown outcome."""
         status: GenerationStatus = "unknown" if decision.outcome == "unknown" else "failed"
         return self._end(
             generation, status, (), error_code=decision.code, error_type=decision.type, error_message=decision.message,

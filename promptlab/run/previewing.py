@@ -64,7 +64,7 @@ class Preview:
     steps: tuple[Step, ...] = ()  # where asked for
     gone: int = 0  # images of earlier runs whose files are no longer on disk: they would be made again
     fresh: bool = False  # nothing counts as answered by the log
-    packages: int | None = None  # of the named plan, that so many credits are
+    packages: int | None = None  # of the named plan, for these credits
 
     def ahead(self) -> Ahead:
         """What has to be confirmed of it."""

@@ -97,7 +97,7 @@ def copy_changes(paid: Generation) -> dict[str, Any]:
     """The columns of a cached copy that differ from a planned row."""
     return {
         "status": "completed", "cached_from": paid.id, "credits": 0.0, "cost_usd": 0.0,
-        # A copy of what a simulator server made is as simulated as that; the simulator's own name says it by itself.
+        # A copy of what a simulator server made is as simulated as that; the simulator's own name is enough.
         "cost_source": "simulated" if is_simulated(paid) and paid.provider != "simulator" else "cache",
         "response_model": paid.response_model, "provider_id": paid.provider_id,
         "provider_created_at": paid.provider_created_at, "ended_at": utc_now(), "file_name": None,

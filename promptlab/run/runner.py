@@ -211,7 +211,7 @@ class _Work:
                 self.listener(Message(text))
             try:
                 self._salvage(run, rows)
-            except ProviderFault as fault:  # kept, and of unknown outcome until the provider is mended
+            except ProviderFault as fault:  # kept, and of unknown outcome until the provider is fixed
                 self.listener(Message(f"an answer of run {run.id} can't be decoded: {fault}", "warning"))
             self._end(run, "interrupted")
 
@@ -219,7 +219,7 @@ class _Work:
         return list(self.log.generations(run.id, statuses=("in_flight",)))
 
     def mend(self, run: Run) -> bool:
-        """Try the URLs of lost images once more, and poll jobs of unknown outcome: it costs nothing.
+        """Try the URLs of lost images again, and poll jobs of unknown outcome: it costs nothing.
 
         Whether anything changed by that.
         """

@@ -131,7 +131,7 @@ def _can_decode(log: Log, run_id: str) -> bool:
 
 
 def _any_sendable(log: Log, run_id: str) -> bool:
-    """Whether a resume would send any of what failed; what the provider refused for good it would not."""
+    """Whether a resume would send any of what failed; what the provider finally refused it would not."""
     for row in log.generations(run_id, statuses=("failed",)):
         attempts = log.attempts(row.id)
         if may_resend(row, attempts[-1].outcome if attempts else None):
@@ -140,7 +140,7 @@ def _any_sendable(log: Log, run_id: str) -> bool:
 
 
 def _worst(run: Run, totals: Totals, count: int) -> str:
-    """The worst price of sending so many again, by the price that this run's plan gave a request."""
+    """The worst price of sending this many again, by the price that this run's plan gave a request."""
     price = json.loads(run.settings or "{}").get("price", {})
     credits, usd = price.get("credits"), price.get("usd")
     if credits is None and usd is None:

@@ -238,7 +238,7 @@ class AxisBuilder:
         if "negative_prompt" in cells or "params" in cells:
             return self._special(id_, dict(cells), place)
         text = cells.get("text", id_)
-        # Said, since a million rows would each make their own empty map of parameters.
+        # Explicit, since a million rows would each make their own empty map of parameters.
         return Value(id_, text if isinstance(text, str) else id_, cells, (), _NO_FIELDS, place)
 
     def _special(self, id_: str, cells: dict[str, Any], place: Place) -> Value:

@@ -87,7 +87,7 @@ class Context:
 class Form(BaseModel):
     """A map with a fixed set of keys."""
 
-    # defer_build: a nested form is built as a part of the one that holds it, not once more by itself.
+    # defer_build: a nested form is built as a part of the one that holds it, not a second time.
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False, defer_build=True)
 
     @model_validator(mode="before")

@@ -85,7 +85,7 @@ class _Walk:
         return _NAMED.get(kind, kind), 2
 
     def step(self, sign: str) -> bool:
-        """Pass over one sign; False where another one is here."""
+        """Pass over one character; False where another one is here."""
         found, length = self._next()
         self.at += length
         return found == sign

@@ -1,4 +1,4 @@
-"""One worker process that puts images on the disk for good, decodes them and makes thumbnails, off everyone's path."""
+"""One worker process that writes images durably, decodes them and makes thumbnails, outside the run's process."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Decoder:
         return None if self._worker is None else self._worker.pid
 
     async def aclose(self) -> None:
-        """Finish the image at hand and end the worker."""
+        """Finish the current image and end the worker."""
         if self._worker is not None:
             await self._worker.close()
             self._worker = None

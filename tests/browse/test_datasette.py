@@ -146,7 +146,7 @@ def test_settings(site: Any) -> None:
 
 
 def test_new_views_get_their_words(demo: Any, tmp_path: Path) -> None:
-    """A view that a run makes while somebody looks has its words and facets without a restart."""
+    """A view that a run makes while the page is open has its words and facets without a restart."""
     db = tmp_path / "promptlab.db"
     source, target = sqlite3.connect(demo.db), sqlite3.connect(db)
     source.backup(target)

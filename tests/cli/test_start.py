@@ -39,7 +39,7 @@ def test_init_is_ready_and_leaves_what_is_there(tmp_path: Path, cli: CLI, clean:
 
 
 def test_init_copies_nothing_of_the_users_own(tmp_path: Path, cli: CLI, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beside the examples of a clone may be somebody's own work: it stays there."""
+    """Beside the examples of a clone may be the user's own work: it stays there."""
     from promptlab.cli import init_command
 
     clone = tmp_path / "clone"

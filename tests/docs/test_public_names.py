@@ -44,7 +44,7 @@ def test_each_name_loads(name: str) -> None:
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
-    """A name that is not there is said like any module says it."""
+    """An unknown name is reported as by any module."""
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         promptlab.nothing  # noqa: B018
 

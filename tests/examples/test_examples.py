@@ -46,7 +46,7 @@ def rows(studio: Path, summary: Summary) -> tuple[list[Generation], list[Image]]
 
 
 def test_every_experiment_is_listed() -> None:
-    """An example that this file does not run would be an example that nobody runs."""
+    """An example that this file does not run would never be run."""
     assert {path.stem for path in (ROOT / "experiments").glob("*.yaml")} == set(SIZES)
 
 

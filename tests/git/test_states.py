@@ -52,7 +52,7 @@ DAMAGES: dict[str, tuple[Callable[..., None], str]] = {
 
 @pytest.mark.parametrize("name", DAMAGES)
 def test_what_git_refuses_is_a_sentence_and_no_error(work: Any, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Neither a run's row nor a template's state raises; what is not known is None, and the reason is told."""
+    """Neither a run's row nor a template's state raises; what is not known is None, and the reason is reported."""
     work.commit("one", templates__hero="a {{ x }}")
     damage, said = DAMAGES[name]
     damage(work, monkeypatch)
@@ -223,7 +223,7 @@ def test_a_link_inside_the_folder_works_at_its_commit(work: Any) -> None:
 
 
 def test_a_partial_clone_loads_nothing(work: Any, tmp_path: Path) -> None:
-    """What a clone left out is not fetched behind one's back: it is told, and the rest is read."""
+    """What a clone left out is not fetched silently: it is reported, and the rest is read."""
     work.commit("one", hero="one")
     second = work.commit("two", hero="two")
     work.git("config", "uploadpack.allowFilter", "true")

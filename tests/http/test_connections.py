@@ -85,7 +85,7 @@ def test_bytes_that_the_event_loop_has_not_read_are_seen() -> None:
 
 
 def test_clean_connections_are_kept(kit: Any) -> None:
-    """The check costs nobody their connection: answers with a length, in chunks, and without content keep it."""
+    """The check closes no good connection: answers with a length, in chunks, and without content keep it."""
     answers = [
         kit.answer(200, b"{}"),
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",

@@ -117,7 +117,7 @@ def test_a_stop_says_why_and_until_when() -> None:
     ],
 )
 def test_a_429_without_its_header(headers: dict[str, str], message: str | None, seconds: float) -> None:
-    """Where a proxy stripped Retry-After the reset header, the message, or a back-off decide; a told wait is held."""
+    """Where a proxy stripped Retry-After, the reset header, the message or a back-off decides; it is never cut."""
     decision = judge(Reply(429, headers, message=message))
     assert decision.wait is not None
     assert decision.wait.seconds == seconds
@@ -137,7 +137,7 @@ def test_rate_headers_do_not_slow_a_failure(status: int) -> None:
 
 @pytest.mark.parametrize(("left", "held"), [(None, 3), ("0", 3), ("-1", 3), ("27", None)])
 def test_a_429_with_requests_left_holds_only_itself(left: str | None, held: float | None) -> None:
-    """It waits as told; everyone who shares the key waits only where the key's rate is used up, or nobody says."""
+    """It waits as asked; everyone who shares the key waits only where the key's rate is used up, or unknown."""
     headers = {"retry-after": "3"} | ({} if left is None else {"x-ratelimit-remaining": left})
     decision = judge(Reply(429, headers))
     assert decision.wait is not None

@@ -33,7 +33,7 @@ def test_view(log: Log, rows) -> None:  # type: ignore[no-untyped-def]
 
 
 def test_changed_axes(log: Log, rows) -> None:  # type: ignore[no-untyped-def]
-    """The view is made anew when the axes change, and left alone when they don't."""
+    """The view is made again when the axes change, and left alone when they don't."""
     rows.run()
     log.ensure_axes_view("shelf", ["style"])
     version = log.value("PRAGMA schema_version")

@@ -35,7 +35,7 @@ def test_first_come_first_served(pacer):
 
 
 def test_cancelled_waiter_takes_nothing(pacer):
-    """Cancelling waiters at any moment leaks no lease and stops nobody else."""
+    """Cancelling waiters at any moment leaks no lease and stops no other waiter."""
     one = pacer(Limits(concurrent=1), clock=time.time)
 
     async def main():

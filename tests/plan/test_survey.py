@@ -266,7 +266,7 @@ def test_memory_does_not_grow_with_the_plan(plan, axis):
 
 
 def test_a_where_that_leaves_nothing_is_an_error(plan, match):
-    """Each condition names what is there, and no variant meets all of them: said, rather than a run of nothing."""
+    """Each condition names what is there, and no variant meets all of them: an error, rather than an empty run."""
     for more in ({"where": ["style=film", "style=photo"]},
                  {"where": "style=film,item=stool", "skip": (match(style="film", item="stool"),)}):  # fmt: skip
         assert codes(plan(**more).survey()) == [("matches-nothing", "error")]

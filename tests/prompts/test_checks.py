@@ -220,7 +220,7 @@ def test_a_fault_names_the_nearest_and_the_column(studio: Any, source: str, mess
 
 
 def test_faults_of_all_files_come_together(studio: Any) -> None:
-    """What is wrong in an included file and in the front matter is told at once with the rest."""
+    """What is wrong in an included file and in the front matter is reported at once with the rest."""
     with pytest.raises(InputError) as caught:
         studio.template(t="---\ndescripton: x\n---\n{{ a | uper }}{% include 'b.j2' %}", b="\n{{ a is nope }}")
     assert [(p.path, p.line, p.code) for p in caught.value.problems] == [

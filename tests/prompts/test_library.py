@@ -53,7 +53,7 @@ def test_no_link_leads_out_of_the_folder(studio: Any, target: str) -> None:
 
 
 def test_what_is_no_text_file_is_refused(studio: Any) -> None:
-    """Not UTF-8, too large, a folder, a pipe: each is told, none is waited for."""
+    """Not UTF-8, too large, a folder, a pipe: each is reported, none is waited for."""
     folder = studio.root / "templates"
     (folder / "latin.j2").write_bytes("\né".encode("latin-1"))
     (folder / "large.j2").write_bytes(b"a" * 200_000)

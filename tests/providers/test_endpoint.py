@@ -160,7 +160,7 @@ def other(monkeypatch: pytest.MonkeyPatch, kind: type[Provider], settings: Any, 
 def test_a_provider_has_its_own_plans_and_prices_or_none(
     settings: Any, request_with: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Kairval's plan, limits and prices are nobody else's, whatever KAIRVAL_PLAN and promptlab.yaml say."""
+    """Kairval's plan, limits and prices apply to no other provider, whatever KAIRVAL_PLAN and promptlab.yaml say."""
     chosen = settings(plan="pro", plans={"pro": {"concurrent": 50}})
     plain = other(monkeypatch, Other, chosen, {"KAIRVAL_PLAN": "pro"})
     assert (plain.plan, plain.plans, plain.limits) == (None, {}, RateLimits(concurrent=8))

@@ -116,7 +116,7 @@ def test_unknown_names(installed: Path) -> None:
 
 
 def test_built_in_names_need_no_scan(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The entry points are left alone for a built-in provider, even if somebody claims its name."""
+    """The entry points are left alone for a built-in provider, even if a package claims its name."""
     entry(installed, "kairval", "no_such_module:Thing")
     assert get("kairval").name == "kairval"
     assert _entry_points.cache_info().currsize == 0

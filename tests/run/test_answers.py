@@ -106,7 +106,7 @@ def test_every_refusal_is_kept_with_its_reason_and_sent_once(
 def test_what_may_be_sent_again_is_with_the_same_idempotency_key(
     lab: Any, api: Any, first: dict[str, Any], outcome: str, risk: int
 ) -> None:
-    """A rejection costs nothing; a failure counts as perhaps billed; both are retried as told."""
+    """A rejection costs nothing; a failure counts as perhaps billed; both are retried as asked."""
     api.behave = lambda call: api.act() if call.again else api.act(**{"work": False, "body": {}, **first})
     lab.experiment(1)
     summary = lab.run()

@@ -83,7 +83,7 @@ def test_a_server_that_answers_at_once_needs_no_poll(lab: Any, api: Any) -> None
     ],
 )
 def test_a_job_that_ends_badly_says_why(lab: Any, api: Any, end: Any, status: str, message: str) -> None:
-    """Failed and expired jobs are failures; a result nobody can read may have been billed."""
+    """Failed and expired jobs are failures; an unreadable result may have been billed."""
     jobs = Jobs(api)
     jobs.end, jobs.headers = end, {"Retry-After": "0.05"}
     lab.experiment(1, mode="async")

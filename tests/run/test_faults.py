@@ -213,7 +213,7 @@ def test_a_job_s_result_that_cannot_be_decoded_is_decoded_again(
 
 
 def test_a_fault_of_any_other_kind_sends_nothing_more(lab: Any, api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An exception nobody foresaw is raised once what is in flight has ended, and the rest stays planned."""
+    """An unforeseen exception is raised once what is in flight has ended, and the rest stays planned."""
     lab.experiment(20)
     from promptlab.run.ledger import Ledger
 

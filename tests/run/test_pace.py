@@ -158,7 +158,7 @@ WAITS: list[tuple[Callable[[], dict[str, str]], str]] = [
 def test_a_429_holds_every_worker_back_as_long_as_it_says(
     lab: Any, api: Any, headers: Callable[[], dict[str, str]], message: str
 ) -> None:
-    """In whatever form it is said: nothing is sent before, and it is not waited much longer."""
+    """In whatever form it comes: nothing is sent before, and it is not waited much longer."""
     refused: list[float] = []
 
     def behave(call: Any) -> Any:

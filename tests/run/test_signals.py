@@ -168,7 +168,7 @@ def test_a_run_whose_unknown_ones_were_sent_again_leaves_them_alone(lab: Any, ap
 
 
 def test_a_log_that_is_deleted_stops_the_run_and_says_where_the_pictures_are(lab: Any, api: Any) -> None:
-    """SQLite would go on writing to a file that nobody can find: nothing more is sent, and the files stay."""
+    """SQLite would go on writing to a file that is gone: nothing more is sent, and the files stay."""
     api.behave = lambda call: api.act(delay=0.05)
     lab.experiment(200)
     process = lab.start(*RUN, "-j", "2")

@@ -134,7 +134,7 @@ def test_a_server_that_is_not_there_stops_the_run(lab: Any, api: Any, monkeypatc
 
 @pytest.fixture
 def untrusted() -> Iterator[str]:
-    """A TLS server whose certificate nobody here trusts."""
+    """A TLS server whose certificate is not trusted here."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(CERTIFICATES / "server.pem")
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -107,7 +107,7 @@ def test_asked_column(load_file: Load) -> None:
     ],
 )  # fmt: skip
 def test_bad_rows(load_file: Load, name: str, content: str | bytes, expected: list[str]) -> None:
-    """A fault in a file of rows is told at the file's own line."""
+    """A problem in a file of rows is reported at the file's own line."""
     with pytest.raises(InputError) as caught:
         rows(load_file, name, content)
     assert [problem.headline() for problem in caught.value.problems] == expected

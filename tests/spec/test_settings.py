@@ -109,7 +109,7 @@ def test_empty_file(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_errors(tmp_path: Path, text: str, expected: list[str]) -> None:
-    """What is wrong in promptlab.yaml is told at its line and column."""
+    """What is wrong in promptlab.yaml is reported at its line and column."""
     (tmp_path / "promptlab.yaml").write_text(text)
     with pytest.raises(InputError) as caught:
         load_settings(tmp_path, {})

@@ -198,7 +198,7 @@ def test_an_image_that_kills_the_worker(picture, write, tmp_path, monkeypatch):
 
 
 def test_a_decoder_that_cannot_start(picture, write, monkeypatch):
-    """Where no worker can be started the disk's owner is told, and no image is called bad."""
+    """Where no worker can be started the user is told, and no image is called bad."""
     monkeypatch.setattr(sys, "executable", "/bin/false")
 
     async def main():
