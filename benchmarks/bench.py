@@ -41,7 +41,7 @@ def say(what: str, figure: str) -> None:
 
 @contextmanager
 def server(*flags: str) -> Iterator[str]:
-    """The loopback image API in a process of its own; yields its URL."""
+    """The loopback image API in a separate process; yields its URL."""
     process = subprocess.Popen([sys.executable, str(HERE / "server.py"), *flags], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
@@ -105,10 +105,10 @@ def bench_run(folder: Path) -> None:
         f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})",
     )
     say(
-        "thumbnails and full decode, in a process of their own",
+        "thumbnails and full decode, in a separate process",
         f"{statistics.median(c.children for c in ours):.2f} s CPU",
     )
-    say("database a generation beyond texts, response and search index", f"{size:,.0f} bytes")
+    say("database per generation beyond texts, response and search index", f"{size:,.0f} bytes")
 
 
 def log_size(path: Path) -> float:

@@ -1,7 +1,7 @@
 """A loopback image API that costs almost nothing, so that a benchmark measures the client.
 
 `python benchmarks/server.py [--latency S] [--size BYTES] [--limit N]` prints its port and serves Kairval's wire: POST
-/v1/images/generate answers with a URL, GET /files/... with a PNG of about that size, each with bytes of its own.
+/v1/images/generate answers with a URL, GET /files/... with a PNG of about that size, each with different bytes.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 #: package or module → the public names that live there; `public=own` where it calls them otherwise.
-_ROOMS = {
+_PACKAGES = {
     "browse": "serve",
     "errors": (
         "AccountRefused BudgetReached ConfirmationNeeded GenerationError GitError InputError LogError Problem "
@@ -108,7 +108,9 @@ _ROOMS = {
     "store": "Store",
 }
 _HOMES = {
-    pair.partition("=")[0]: (room, pair.partition("=")[2] or pair) for room in _ROOMS for pair in _ROOMS[room].split()
+    pair.partition("=")[0]: (package, pair.partition("=")[2] or pair)
+    for package in _PACKAGES
+    for pair in _PACKAGES[package].split()
 }
 
 __all__ = [
@@ -210,8 +212,8 @@ def load(path: str | Path, *, studio: Path | None = None) -> Experiment:
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    room, own = _HOMES[name]
-    value = getattr(import_module(f"{__name__}.{room}"), own)
+    package, own = _HOMES[name]
+    value = getattr(import_module(f"{__name__}.{package}"), own)
     globals()[name] = value
     return value
 

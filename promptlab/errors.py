@@ -4,13 +4,13 @@
 
     PromptlabError                 one complete sentence; the CLI prints it without a traceback
     ├── InputError          2      the input is wrong; holds every Problem found, nothing was sent
-    │   └── ConfirmationNeeded     a paid run nobody confirmed
-    ├── StoppedError        3      the run stopped in order and can be resumed
+    │   └── ConfirmationNeeded     a paid run that was not confirmed
+    ├── StoppedError        3      the run stopped cleanly and can be resumed
     │   ├── BudgetReached          a budget or a cap would be passed
     │   ├── QuotaReached           the daily quota is used up; says until when
     │   ├── AccountRefused         no key, a refused key, or no credits left
     │   ├── Unreachable            request after request did not reach the server
-    │   └── TakenOver              another process goes on with this run
+    │   └── TakenOver              another process has taken over this run
     ├── GenerationError     1      one generation went wrong; the others go on
     ├── ProviderFault       1      a provider's own code raised; the run stops, its answer is kept
     ├── StoreError          1      a file could not be kept or read (a full disk, say)
@@ -67,7 +67,7 @@ _NAME = (
     r" | (?:token|secret|password|passwd|authorization|bearer|credential) s? (?:[_-][\w-]{0,40})? ) [\"']?"
 )
 _QUOTED = r"""(?: "(?P<double>[^"]+) | '(?P<single>[^']+) )"""
-#: What is a secret wherever it stands, and what a message quotes as the value of one.
+#: What is a secret wherever it is, and what a message quotes as the value of one.
 _SECRETS = re.compile(
     rf"""(?ix) \b (?:kv_|sk-) (?P<value>[\w-]{{4,}})
     | :// (?P<user>[^/\s@'"]+) @
@@ -175,7 +175,7 @@ def at_most_ten(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 
 
 class PromptlabError(Exception):
-    """The base of all: its text is a complete sentence for the person at the terminal."""
+    """The base of all: its text is a complete sentence for the user at the terminal."""
 
     exit_code: ClassVar[int] = 1
 
@@ -204,7 +204,7 @@ class ConfirmationNeeded(InputError):
 
 
 class StoppedError(PromptlabError):
-    """The run stopped in order before its end; everything known is logged and `resume` goes on."""
+    """The run stopped cleanly before its end; everything known is logged and `resume` continues it."""
 
     exit_code: ClassVar[int] = 3
     reason: ClassVar[StopReason] = "account"
@@ -217,7 +217,7 @@ class BudgetReached(StoppedError):
 
 
 class QuotaReached(StoppedError):
-    """The provider's daily quota is used up; `until` (epoch seconds) says when it opens again, if known."""
+    """The provider's daily quota is used up; `until` (epoch seconds) says when it resets, if known."""
 
     reason: ClassVar[StopReason] = "quota"
 
@@ -231,7 +231,7 @@ class AccountRefused(StoppedError):
 
 
 class TakenOver(StoppedError):
-    """Another process goes on with this run: this one was suspended for longer than its claims hold."""
+    """Another process has taken over this run: this one was suspended for longer than its claims hold."""
 
     reason: ClassVar[StopReason] = "taken_over"
 

@@ -1,7 +1,7 @@
-"""The nouns that carry everything, under the same names in Python, YAML, SQL, the CLI and the pages.
+"""The central terms, under the same names in Python, YAML, SQL, the CLI and the pages.
 
 Experiment (what was asked) → Variant (one cell of it) → Request (one call, fully rendered) → Generation (what
-happened to it) → Image (one output). Each is frozen, made by one room and only read by the rooms above it. The rows
+happened to it) → Image (one output). Each is frozen, made by one package and only read by the layers above it. The rows
 of the log (`Run`, `Generation`, `Attempt`, `Image`) have exactly the log's columns as fields.
 """
 
@@ -69,7 +69,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What loads and is probably not meant: told as a warning with every plan."""
+    """What loads and is probably not meant: a warning with every plan."""
 
     code: str
     message: str

@@ -1,4 +1,4 @@
-"""What holds for every test: a busy machine is no failure."""
+"""What holds for every test: a busy machine is not a failure."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def test_bad_secrets(secret: str) -> None:
 
 @given(st.text(st.characters(codec="utf-8"), min_size=1).filter(lambda s: not s.startswith("whsec_")), st.binary())
 def test_plain_secrets(secret: str, body: bytes) -> None:
-    """Any text is a key of its own, and what it signs it verifies; another key does not."""
+    """Every text is a different key, and what it signs it verifies; another key does not."""
     signed = headers(signature=sign(secret, ID, STAMP, body))
     assert verify(secret, signed, body, now=STAMP) == ID
     with pytest.raises(SignatureError):

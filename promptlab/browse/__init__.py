@@ -1,4 +1,4 @@
-"""The log in a browser: a Datasette plugin with pages of its own, and the server of `promptlab browse`.
+"""The log in a browser: a Datasette plugin with its own pages, and the server of `promptlab browse`.
 
 Importing this costs next to nothing: Datasette loads its plugin everywhere, and everything heavy waits for a call.
 """

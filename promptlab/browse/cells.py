@@ -132,4 +132,4 @@ def _is_segments(data: object) -> bool:
 
 def _row_key(row: Mapping[str, Any], key: str) -> Any:
     """A value of a row that may not have the column (sqlite3.Row raises IndexError)."""
-    return row[key] if key in row.keys() else None  # noqa: SIM118  sqlite3.Row is no mapping
+    return row[key] if key in row.keys() else None  # noqa: SIM118  sqlite3.Row is not a mapping

@@ -55,7 +55,7 @@ async def thumbnail_response(homes: Iterable[Home], sha256: str) -> Response:
 
 
 def _make(store: Store, sha256: str) -> Path | None:
-    """The new thumbnail, or None where the image cannot be read: the page shows a placeholder that says so."""
+    """The new thumbnail, or None where the image cannot be read: the page shows a placeholder instead."""
     try:
         store.make_thumbnail(sha256)
     except (StoreError, OSError):

@@ -78,7 +78,7 @@ def _images_folder(datasette: Datasette, name: str, path: str | None) -> Path | 
 
 
 async def is_allowed(datasette: Datasette, actor: Mapping[str, Any] | None, home: Home) -> bool:
-    """Whether this person may see the log: its pages and images follow Datasette's own rule for the database."""
+    """Whether this user may see the log: its pages and images follow Datasette's own rule for the database."""
     if hasattr(datasette, "permission_allowed"):  # 0.65
         checks = [("view-instance", None), ("view-database", home.database)]
         return all([await datasette.permission_allowed(actor, name, on, default=True) for name, on in checks])

@@ -1,4 +1,4 @@
-"""What Datasette is told about a log: words for every column, facets, queries and settings, as plain data.
+"""What Datasette gets to know about a log: words for every column, facets, queries and settings, as plain data.
 
 Datasette 0.65 takes all of it from one metadata file. 1.0 wants queries, facets and plugin settings in its
 configuration and only the words in the metadata: `config_1_0` gives that second file.
@@ -94,7 +94,7 @@ def _table(name: str, columns: list[str]) -> dict[str, Any]:
 
 
 def _axes_view(name: str, columns: list[str]) -> Table:
-    """The words of an experiment's own view; its first facets are its axes, which stand behind the picture."""
+    """The words of an experiment's own view; its first facets are its axes, which come after the thumbnail."""
     if not name.startswith("axes_"):
         return Table(name, "")
     axes = tuple(columns[2 : columns.index("variant")]) if "variant" in columns else ()

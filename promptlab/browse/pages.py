@@ -105,7 +105,7 @@ def risk(attempts: Sequence[Mapping[str, Any]]) -> str:
         if at_risk and len(figures) == len(at_risk):
             most = f"~{dollars(sum(figures))}" if column == "cost_usd_at_risk" else f"{sum(figures):g} credits"
             return f"up to {most} more"
-    return "more, nobody knows how much" if at_risk else ""
+    return "more, how much is not known" if at_risk else ""
 
 
 def cost(row: Mapping[str, Any], *, simulated: bool = False) -> str:

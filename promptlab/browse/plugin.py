@@ -1,4 +1,4 @@
-"""The Datasette plugin: only hooks that 0.65 and 1.0 share, each a few lines into the rest of the room.
+"""The Datasette plugin: only hooks that 0.65 and 1.0 share, each a few lines into the rest of the package.
 
 It is loaded into every Datasette of this Python, so importing it costs next to nothing, and in a Datasette without a
 promptlab log each hook does nothing.
@@ -85,7 +85,7 @@ def table_actions(datasette: Datasette, database: str, table: str) -> list[dict[
     if links is None or not (table in ("gallery", "images", "generations", "runs") or table.startswith("axes_")):
         return []
     return [
-        {"href": links.runs(), "label": "Runs with their pictures"},
+        {"href": links.runs(), "label": "Runs with their images"},
         {"href": links.compare(run="last"), "label": "Latest run side by side"},
     ]
 

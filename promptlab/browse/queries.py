@@ -1,4 +1,4 @@
-"""The canned queries: questions a person asks of the log, as SQL they can open, change and learn from.
+"""The canned queries: questions that people ask of the log, as SQL they can open, change and learn from.
 
 A parameter left empty narrows nothing. `run` is a run's id, `experiment` an experiment's name.
 """
@@ -18,7 +18,7 @@ QUERIES: Mapping[str, Mapping[str, str]] = {
     "variants_side_by_side": {
         "title": "Variants side by side",
         "description": "One line for what is the same (the other axes, the seed and the draw), the values of one axis "
-        "beside each other. Leave axis empty to compare whole variants. Unseeded lines stand in the order of their "
+        "beside each other. Leave axis empty to compare whole variants. Unseeded lines are in the order of their "
         "draws, and match nothing.",
         "sql": """
 select
@@ -139,8 +139,8 @@ limit 500
     },
     "unknown_outcomes": {
         "title": "Unknown outcomes",
-        "description": "Attempts that may have been billed although no image came: the connection broke, or nobody "
-        "answered. Compare these with the provider's own list before sending them again.",
+        "description": "Attempts that may have been billed although no image came: the connection broke, or no "
+        "answer came. Compare these with the provider's own list before sending them again.",
         "sql": f"""
 select
   a.started_at,
@@ -218,7 +218,7 @@ limit 500
 """,
     },
     "same_picture_twice": {
-        "title": "Same picture twice",
+        "title": "Same image twice",
         "description": "Images with exactly the same bytes although they were generated more than once: money spent "
         "on nothing new, or proof that a seed is reproducible. Copies from the cache are left out.",
         "sql": f"""

@@ -71,7 +71,7 @@ class RunCard:
 
     @property
     def unknown(self) -> int:
-        """Generations whose outcome nobody knows: they may have been billed."""
+        """Generations of unknown outcome: they may have been billed."""
         if self.run["status"] == "running":
             return self.counts.get("unknown", 0) + self.counts.get("lost", 0)
         return sum(self.counts.get(status, 0) for status in _UNKNOWN)
@@ -109,7 +109,7 @@ def _card(connection: sqlite3.Connection, run: Row) -> RunCard:
     )
     counts = {row["status"]: row["rows"] for row in totals}
     counts["cached"] = sum(row["cached"] for row in totals)
-    spent = Runs(Path(), connection).totals(run["id"])  # the run's own sums come at its end, and are no bounds
+    spent = Runs(Path(), connection).totals(run["id"])  # the run's own sums come at its end, and are not bounds
     usd, credits = (spent.cost_usd, spent.cost_usd_at_most), (spent.credits, spent.credits_at_most)
     return RunCard(run, counts, _strip(connection, run), is_simulated(run), usd, credits)
 
@@ -192,7 +192,7 @@ def _variants(connection: sqlite3.Connection, experiment: str, wanted: set[str])
 
 
 def _complete(connection: sqlite3.Connection, rows: Iterable[Any]) -> None:
-    """Fill the generations shown with what a cell tells, and with their images."""
+    """Fill the generations shown with what a cell shows, and with their images."""
     shown = {row["generation_id"]: row for row in rows}
     details = _where_in(
         connection,

@@ -46,7 +46,7 @@ def serve(
     """Serve the log until Ctrl-C.
 
     `port` None: 8001, or any free one where that is taken; 0: any free one; a number: that one, or InputError. `ready`
-    is called with the address as soon as a browser may ask. LogError where `db` is no log; an older one is brought up
+    is called with the address as soon as a browser may ask. LogError where `db` is not a log; an old one is brought up
     to date first.
     """
     import uvicorn

@@ -1,4 +1,4 @@
-"""What every table, view and column of the log means, in words for the person who reads it in Datasette.
+"""What every table, view and column of the log means, in words for the reader in Datasette.
 
 A column says the same everywhere, so most words are kept once, by name; where a table's column means something of its
 own, `TABLES` has it. A test holds this to the log's schema: a new column needs its words here.
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 __all__ = ["COLUMNS", "TABLES", "Table", "column_words"]
 
 COLUMNS: Mapping[str, str] = {
-    "aspect_ratio": "Shape of the picture, such as 1:1 or 16:9; the documented default where nothing was asked for",
+    "aspect_ratio": "Shape of the image, such as 1:1 or 16:9; the documented default where nothing was asked for",
     "attempts": "How often the request was sent; above 1 means that it was repeated after a failure",
     "axes": "Axis → value id: what makes this variant different from the others (JSON)",
     "axis_values": "The values that were used, as text or with the fields of a row (JSON)",
@@ -30,7 +30,7 @@ COLUMNS: Mapping[str, str] = {
     "draw": "Which repeat of the same request this is, counted from 0",
     "dropped": "Parameters that were asked for but not sent, because the provider has none like them (JSON)",
     "emulated": "Parameters that were sent in another way, such as a negative prompt added to the prompt (JSON)",
-    "ended_at": "When it ended (UTC); empty while it goes on",
+    "ended_at": "When it ended (UTC); empty while it is running",
     "error_code": "The provider's code for what went wrong, or promptlab's own",
     "error_message": "What went wrong, in the provider's words",
     "error_type": "The provider's class of error",
@@ -48,17 +48,17 @@ COLUMNS: Mapping[str, str] = {
     "image_id": "The image; opens its page",
     "job_id": "The provider's id of an asynchronous job",
     "latency_ms": "Time from sending the request to its answer",
-    "mark": "keep or reject: the latest judgement of a person; a cached copy shows that of the paid image",
+    "mark": "keep or reject: the latest judgement of a user; a cached copy shows that of the paid image",
     "model": "Model that was asked for",
     "n": "How many images this one call asked for",
-    "negative_prompt": "The negative prompt: what must not be in the picture",
-    "note": "A person's note on the mark",
+    "negative_prompt": "The negative prompt: what the image must not show",
+    "note": "A user's note on the mark",
     "operation": "generate (from the prompt alone) or edit (of a source image)",
     "output_format": "File format of the request; the documented default where nothing was asked for",
     "paid_image_id": "The image that was paid; marks belong to it",
-    "params": "Parameters that were sent beyond those with a column of their own (JSON)",
+    "params": "Parameters that were sent beyond those with their own column (JSON)",
     "path": "Readable name of the file, relative to the studio",
-    "perceptual_hash": "Fingerprint of the picture: similar pictures have similar ones",
+    "perceptual_hash": "Fingerprint of the image: similar images have similar ones",
     "plan": "The provider's plan (price and rate) in force",
     "planned": "Generations that the run set out to make",
     "position": "Place of the image in the response, counted from 0",
@@ -70,7 +70,7 @@ COLUMNS: Mapping[str, str] = {
     "request_hash": "sha256 of the canonical request: equal requests share it, which is how the cache finds them",
     "response": "The response as received, without pixels (JSON)",
     "response_model": "Model that the provider says it used",
-    "revised_prompt": "The revised prompt: the prompt as the model rewrote it for itself",
+    "revised_prompt": "The revised prompt: the prompt as the model changed it",
     "run_id": "The run it belongs to",
     "run_kind": "run, redo or rerun (verify runs stay out)",
     "seed": "Seed that was sent; empty: none, so no two generations can be matched",
@@ -81,12 +81,12 @@ COLUMNS: Mapping[str, str] = {
     "source_image": "The image that was edited: its sha256, or its URL",
     "spec_path": "The experiment's file, relative to the studio",
     "started_at": "When it began (UTC)",
-    "status": "How it stands; unknown, lost and in_flight may have been billed",
+    "status": "Its state; unknown, lost and in_flight may have been billed",
     "strength": "How far an edit may go from its source image, 0 to 1",
-    "tags": "A person's tags on the mark",
+    "tags": "A user's tags on the mark",
     "template": "The template file that wrote the prompt",
     "template_id": "sha256 of the template with everything it includes: an edited macro is a new one",
-    "thumbnail": "The picture; opens everything known about it",
+    "thumbnail": "The image; opens its page",
     "url": "Where the provider offered the image; such addresses expire",
     "user": "Who ran it",
     "variant": "The variant by its axis values, such as style=film,look=warm",
@@ -101,7 +101,7 @@ class Table:
 
     title: str
     description: str
-    columns: Mapping[str, str] = field(default_factory=dict)  # words of its own
+    columns: Mapping[str, str] = field(default_factory=dict)  # its own words
     facets: tuple[str, ...] = ()
     sort_desc: str | None = None
     label: str | None = None
@@ -114,7 +114,7 @@ _GALLERY_SEARCH = ("generations_fts", "generation_rowid")
 TABLES: Mapping[str, Table] = {
     "gallery": Table(
         "Gallery",
-        "Every image with its variant, its prompts and its cost, one row per image. A picture opens its own page.",
+        "Every image with its variant, prompts and cost, one row per image. A thumbnail opens the page of its image.",
         facets=("experiment", "variant", "template", "mark"),
         columns={"status": "stored: the file is here; lost: the provider made it, but it never arrived"},
         sort_desc="created_at",
@@ -234,7 +234,7 @@ TABLES: Mapping[str, Table] = {
         "What happened to each request: one row per call, with all that was sent and received.",
         columns={
             "id": "The generation's id",
-            "status": "planned, in_flight, completed, failed, unknown (nobody knows whether it was billed), lost "
+            "status": "planned, in_flight, completed, failed, unknown (it is not known whether it was billed), lost "
             "(billed, never delivered) or skipped",
         },
         facets=("experiment", "status", "model", "cost_source"),
@@ -247,7 +247,7 @@ TABLES: Mapping[str, Table] = {
         columns={
             "id": "The attempt's id",
             "number": "Which attempt of its generation this is, counted from 1",
-            "idempotency_key": "Key that tells the provider a repeat from a new request",
+            "idempotency_key": "Key by which the provider tells a repeat from a new request",
             "status_code": "HTTP status of the answer; empty where none came",
             "outcome": "What it came to: ok, not_sent, rejected, failed, unknown, short, lost, fatal or stop",
             "request_id": "The provider's id of the call, for its support",
@@ -332,6 +332,6 @@ TABLES: Mapping[str, Table] = {
 
 
 def column_words(table: str, column: str) -> str | None:
-    """The words for a column, its table's own first; None where nobody has described it."""
+    """The words for a column, its table's own first; None where it is not described."""
     own = TABLES[table].columns if table in TABLES else {}
     return own.get(column) or COLUMNS.get(column)

@@ -11,7 +11,7 @@ from promptlab.cli import options
 __all__ = ["command"]
 
 
-@click.command("browse", short_help="Open the log in Datasette, with pictures.")
+@click.command("browse", short_help="Open the log in Datasette, with images.")
 @click.option("--port", type=click.IntRange(0, 65535), help="0 picks a free one. [default: 8001, or a free one]")
 @click.option("--open/--no-open", "open_browser", default=True, help="Open a browser. [default: open]")
 @options.db

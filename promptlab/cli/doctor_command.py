@@ -13,7 +13,7 @@ from promptlab.cli import words
 __all__ = ["command"]
 
 
-@click.command("doctor", short_help="Say what is set up, what is missing and what clashes.")
+@click.command("doctor", short_help="Show what is set up, what is missing and what conflicts.")
 def command() -> None:
     """Check this machine and studio: Python, packages, keys (only whether they are set), folders, the log.
 
@@ -70,7 +70,7 @@ def _studio() -> list[tuple[str, str]]:
     db = studio.settings.db
     folder = next(parent for parent in db.parents if parent.exists())
     if not os.access(folder, os.W_OK):
-        found.append(("✗", f"{folder} cannot be written: the log and the images have no place"))
+        found.append(("✗", f"{folder} cannot be written to: there is nowhere to put the log and the images"))
     try:
         log = studio.existing_log()
         found.append(("✓", f"log: {db}" if log else f"log: {db} (made by the first run)"))
@@ -79,7 +79,9 @@ def _studio() -> list[tuple[str, str]]:
     except PromptlabError as error:
         found.append(("✗", str(error)))
     plan = studio.settings.plan
-    found.append(("✓", f"plan: {plan}") if plan else ("!", "no plan named: dollars are unknown (KAIRVAL_PLAN=starter)"))
+    found.append(
+        ("✓", f"plan: {plan}") if plan else ("!", "no plan named: dollars are unknown (set KAIRVAL_PLAN=starter)")
+    )
     return found
 
 
@@ -99,7 +101,7 @@ def _providers() -> list[tuple[str, str]]:
         elif os.environ.get(variable):
             found.append(("✓", f"provider {name}: {variable} is set"))
         else:
-            found.append(("!", f"provider {name}: {variable} is not set; --provider simulator works without"))
+            found.append(("!", f"provider {name}: {variable} is not set; --provider simulator needs none"))
     return found
 
 
@@ -107,7 +109,7 @@ def _tools() -> list[tuple[str, str]]:
     import shutil
     import sqlite3
 
-    git = ("✓", "git is here") if shutil.which("git") else ("!", "no git: templates are logged but not versioned")
+    git = ("✓", "git is installed") if shutil.which("git") else ("!", "no git: templates are logged but not versioned")
     enough = sqlite3.sqlite_version_info >= (3, 37)
     sqlite = ("✓", f"SQLite {sqlite3.sqlite_version}") if enough else (
         "✗", f"SQLite {sqlite3.sqlite_version} is too old: 3.37 or later is needed for STRICT tables")  # fmt: skip

@@ -1,4 +1,4 @@
-"""How what went wrong is told: one complete sentence on stderr, an exit code, with --json a document on stdout."""
+"""How errors are reported: one complete sentence on stderr, an exit code, with --json a document on stdout."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _told(error: BaseException) -> tuple[int, list[str], Sequence[Problem]]:
         return 1, [f"promptlab: {error.strerror}{named}"], ()
     said = " ".join(_without_secrets(str(error)).split())[:400]
     return 1, [
-        f"promptlab: a fault of promptlab itself: {type(error).__name__}{f': {said}' if said else ''}",
+        f"promptlab: a bug in promptlab: {type(error).__name__}{f': {said}' if said else ''}",
         f"  {ISSUES}; PROMPTLAB_DEBUG=1 shows the traceback",
     ], ()  # fmt: skip
 
@@ -80,7 +80,7 @@ def _usage(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
     path = context.command_path if context else "promptlab"
     message = " ".join(error.format_message().split()).rstrip(".")
-    return f"{path}: {message[:1].lower()}{message[1:]} (`{path} --help` says more)"
+    return f"{path}: {message[:1].lower()}{message[1:]} (`{path} --help` has more)"
 
 
 def _wants_json(words: Sequence[str]) -> bool:

@@ -1,4 +1,4 @@
-"""`promptlab init`: a studio that runs as it stands."""
+"""`promptlab init`: a studio that runs as it is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["EXAMPLES", "command", "examples_folder", "lay_out"]
 
 SETTINGS = """\
 # promptlab.yaml: this folder is a studio. Every line is optional; those commented out are defaults or examples.
-# Keys never stand here: KAIRVAL_API_KEY and OPENAI_API_KEY come from the environment.
+# Never write keys here: KAIRVAL_API_KEY and OPENAI_API_KEY come from the environment.
 
 provider: simulator          # free and offline; kairval or openai when you mean it (or: run --provider kairval)
 # plan: starter              # free, starter, pro, enterprise: prices and limits (or KAIRVAL_PLAN)

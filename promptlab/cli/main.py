@@ -19,7 +19,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "Start": {
         "init": "Make a studio: templates, experiments and settings, ready to run.",
         "try": "Compare prompts typed on the command line.",
-        "doctor": "Say what is set up, what is missing and what clashes.",
+        "doctor": "Show what is set up, what is missing and what conflicts.",
     },
     "Run": {
         "plan": "Show what would run and what it would cost; send nothing.",
@@ -30,7 +30,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "Look": {
         "runs": "List runs, newest first.",
         "show": "Show one run, or one generation: failures, spend, the request.",
-        "browse": "Open the log in Datasette, with pictures.",
+        "browse": "Open the log in Datasette, with images.",
         "forget": "Delete a run: its rows, and the files that nothing else uses.",
         "usage": "Credits and money by day, experiment, template, model, user or project.",
         "templates": "List, render and check templates; their history in git.",

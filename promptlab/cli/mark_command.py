@@ -50,18 +50,18 @@ def command(
       promptlab mark --undo
     """
     if mark is None:
-        raise InputError("say what to mark them as: --keep, --reject or --clear (or --undo, to take marks back)")
+        raise InputError("choose a mark: --keep, --reject or --clear (or --undo, to take marks back)")
     here = options.Here(db)
     who = by or here.studio.settings.user or getpass.getuser()
     patterns = [*names, *(line.strip() for line in source or () if line.strip())]
     with here.log(readonly=False) as log:
         if mark == "undo":
             if patterns or where or tags or note is not None:
-                raise InputError("--undo takes back a whole command; leave images, --where, --tag and --note out")
+                raise InputError("--undo takes back a whole command; leave out images, --where, --tag and --note")
             click.echo(_taken_back(log.undo_marks(by=who, run_id=log.find_run(run).id if run else None), who))
             return
         if run is None:
-            raise InputError("say which run: its id, an experiment's name, or `last`")
+            raise InputError("name the run: its id, an experiment's name, or `last`")
         done = _mark(log, run, patterns, where, None if mark == "clear" else mark, who, tags, note)
     click.echo(_told(done, "no mark" if mark == "clear" else mark, who))
 

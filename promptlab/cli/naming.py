@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 __all__ = ["ids_of", "title_of"]
 
-#: Words that tell no prompt from another.
+#: Words that do not distinguish prompts.
 _SMALL = frozenset(
     re.findall(
         r"\w+",

@@ -203,5 +203,5 @@ def studio_log(db: Path | None) -> tuple[Studio, Log]:
 
 
 def can_ask() -> bool:
-    """Whether there is a person at a terminal to ask."""
+    """Whether there is a user at a terminal to ask."""
     return sys.stdin.isatty() and sys.stderr.isatty()

@@ -33,7 +33,7 @@ __all__ = ["command", "describe", "look_ahead", "report"]
 @click.option("--variant", metavar="AXIS=ID,…|ID", help="With --explain: this variant.")
 @click.option("--against", metavar="REV", help="Compare with the experiment and templates of a git revision.")
 @click.option("--format", "style", type=click.Choice(["text", "github", "json"]), default="text",
-              help="How problems are told; github and json print nothing else.")  # fmt: skip
+              help="How problems are printed; github and json print nothing else.")  # fmt: skip
 @options.json_flag
 def command(
     paths: tuple[Path, ...], provider: str | None, db: Path | None, where: tuple[str, ...], limit: int | None,
@@ -96,7 +96,7 @@ class _Look:
         return found
 
     def texts(self) -> Iterator[str]:
-        """The file as a person reads it."""
+        """The file as text."""
         if self.preview is None:
             return
         yield describe(self.preview)
@@ -179,7 +179,7 @@ def _escaped(text: str, *, name: bool = False) -> str:
 
 
 def describe(found: Preview) -> str:
-    """The plan as a person reads it."""
+    """The plan as text."""
     simulated = "  SIMULATED: free, offline" if found.simulated else ""
     per, rest = divmod(found.requests, found.variants) if found.variants else (0, 0)
     sign = f" × {per} = " if per > 1 and not rest else ", "
@@ -198,7 +198,9 @@ def describe(found: Preview) -> str:
         are = "image of earlier runs is" if found.gone == 1 else "images of earlier runs are"
         lines.append(f"  {found.gone:,} {are} no longer on disk: to be made again")
     if found.blocked:
-        lines.append(f"  {words.count(found.blocked, 'request')} of unknown outcome or lost: not sent again unasked")
+        lines.append(
+            f"  {words.count(found.blocked, 'request')} of unknown outcome or lost: not sent again unless you ask"
+        )
     lines.append(f"  to send: {words.count(found.to_send, 'call')}, {words.count(found.images_to_make, 'image')}")
     return words.folded("\n".join(lines + _money(found)), "    ")
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Reporter", "reporter"]
 
 PLAIN_EVERY_S = 10.0
-FIRST = 3  # answers before anything is said about the time that is left
+FIRST = 3  # answers before the time that is left is shown
 
 
 class Reporter:
@@ -49,7 +49,7 @@ class Reporter:
         match event:
             case Planned():
                 self.total, self.done, self.seeds = event.total, event.cached, event.seeds
-                self.started = self.said = time.monotonic()  # asking and reading the log are no part of the pace
+                self.started = self.said = time.monotonic()  # asking and reading the log are not part of the pace
                 self.planned(event)
             case Finished(generation, _):
                 self.done += 1

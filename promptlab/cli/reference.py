@@ -27,13 +27,13 @@ or a bare name: `shelf_photos` is `experiments/shelf_photos.yaml` of the studio.
 | 0 | done |
 | 1 | some generations failed; or promptlab, the disk or the log did |
 | 2 | the input is wrong, or a confirmation is missing; nothing was sent |
-| 3 | stopped by budget, quota, a refused key or another process that goes on with the run; `promptlab resume` goes on |
-| 130 | interrupted; `promptlab resume` goes on |
+| 3 | stopped by budget, quota, a refused key or another process that took over; `promptlab resume` continues the run |
+| 130 | interrupted; `promptlab resume` continues it |
 
 Results go to stdout; progress, warnings and errors to stderr. An error's first line is complete: file:line:column where
 there is one, what is wrong, what to do, and its code ([errors.md](errors.md)). Colour is for terminals only, and
-`NO_COLOR` switches it off. A terminal without UTF-8 gets plain signs (`x` for `×`, `->` for `→`); at any width, tables
-break between words. `PROMPTLAB_DEBUG=1` adds the traceback to an error.
+`NO_COLOR` switches it off. A terminal without UTF-8 gets plain characters (`x` for `×`, `->` for `→`); at any width,
+tables break between words. `PROMPTLAB_DEBUG=1` adds the traceback to an error.
 
 ## Completion
 
@@ -62,7 +62,7 @@ first two keys and `problems`):
 | `variants`, `requests`, `images` | planned, `--where` and `--limit` applied |
 | `equal` | requests equal to another of the plan: sent once |
 | `cached` | requests that the log has answered: free |
-| `blocked` | requests of unknown outcome, or lost: not sent again unasked |
+| `blocked` | requests of unknown outcome, or lost: not sent again unless you ask for it |
 | `to_send`, `images_to_make` | what a run would do |
 | `credits`, `cost_usd` | estimates for what would be sent; null is unknown |
 | `seconds`, `seconds_each` | the forecast, and what one request is thought to take |

@@ -17,7 +17,11 @@ __all__ = ["command"]
 @click.command("resume", short_help="Finish a run that was interrupted or stopped.")
 @click.argument("run", metavar="[RUN]", default="last", type=options.RUN)
 @run_options
-@click.option("--retry-unknown", is_flag=True, help="Send again what may have been billed; says its worst price first.")
+@click.option(
+    "--retry-unknown",
+    is_flag=True,
+    help="Send again what may have been billed; shows its highest possible price first.",
+)
 @click.option("--retry-lost", is_flag=True, help="Send again what was paid for but could not be fetched.")
 def command(
     run: str, budget: Amount | None, yes: bool, jobs: int | None, no_thumbnails: bool, as_json: bool, db: Path | None,

@@ -29,7 +29,10 @@ def run_options(command: options.F) -> options.F:
     """The flags of `run` that `resume` and `try` have too."""
     for option in (
         click.option(
-            "--budget", callback=options.amount, metavar="AMOUNT", help="Stop in order before this: 20usd, 400cr."
+            "--budget",
+            callback=options.amount,
+            metavar="AMOUNT",
+            help="Stop before the cost passes this: 20usd, 400cr.",
         ),
         click.option("-y", "--yes", is_flag=True, help="Do not ask before a run that costs money."),
         click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="At most N requests at once."),
@@ -48,17 +51,18 @@ def run_options(command: options.F) -> options.F:
 @click.option("--fresh", is_flag=True, help="Send everything again, whatever the log has.")
 @options.where
 @options.limit
-@click.option("--webhook-url", metavar="URL", help="Where the provider can reach this machine with callbacks.")
+@click.option("--webhook-url", metavar="URL", help="The URL at which the provider reaches this machine with callbacks.")
 @click.option("--webhook-port", type=click.IntRange(1, 65535), metavar="N", help="The port that URL leads to.")
-@click.option("--webhook-host", metavar="HOST", help="The address to listen on; this machine's own (127.0.0.1) if not.")
+@click.option("--webhook-host", metavar="HOST", help="The address to listen on. [default: 127.0.0.1]")
 def command(
     path: Path, provider: str | None, budget: Amount | None, yes: bool, jobs: int | None, no_thumbnails: bool,
     as_json: bool, db: Path | None, fresh: bool, where: tuple[str, ...], limit: int | None,
     webhook_url: str | None, webhook_port: int | None, webhook_host: str | None,
 ) -> None:  # fmt: skip
-    """Run an experiment. What the log has already costs nothing; what may have been billed is never sent again unasked.
+    """Run an experiment. What the log has already costs nothing; what may have been billed is never sent again unless
+    you ask for it.
 
-    Images are kept by content hash in images/, with readable links in results/. Ctrl-C stops in order; `promptlab
+    Images are kept by content hash in images/, with readable links in results/. Ctrl-C stops cleanly; `promptlab
     resume` goes on.
 
     \b
@@ -96,7 +100,7 @@ def start(job: Job, found: Preview, chosen: Options, *, yes: bool, as_json: bool
 
 
 def asks(studio: Studio) -> Callable[[Ahead], bool]:
-    """Asks the person at the terminal; without one it is exit 2."""
+    """Asks the user at the terminal; without one it is exit 2."""
 
     def confirm(ahead: Ahead) -> bool:
         price = words.money(ahead.credits, ahead.cost_usd)
@@ -106,7 +110,7 @@ def asks(studio: Studio) -> Callable[[Ahead], bool]:
         if not options.can_ask():
             above = words.dollars(studio.settings.confirm_above_usd)
             raise ConfirmationNeeded(
-                f"not confirmed: {question} Nothing was sent; say --yes to go ahead (asked above {above}, "
+                f"not confirmed: {question} Nothing was sent; pass --yes to go ahead (asked above {above}, "
                 "`confirm_above_usd` in promptlab.yaml)",
                 code="not-confirmed",
             )
@@ -126,7 +130,7 @@ def finish(summary: Summary, *, as_json: bool) -> None:
 
 
 def tell(summary: Summary) -> str:
-    """The summary as a person reads it."""
+    """The summary as text."""
     marks = {"completed": "✓", "failed": "✗", "stopped": "■", "interrupted": "■"}
     simulated = " (SIMULATED)" if summary.simulated else ""
     lines = [
@@ -148,7 +152,7 @@ def tell(summary: Summary) -> str:
     if summary.stopped:
         until = f" (until {summary.stopped_until[:16].replace('T', ' ')} UTC)" if summary.stopped_until else ""
         lines.append(f"  stopped: {summary.stopped}{until}")
-    lines += [f"  go on: {text}" for text in summary.next_commands]
+    lines += [f"  continue: {text}" for text in summary.next_commands]
     if summary.images:
         lines.append(f"  images: {summary.results}/   look: promptlab browse")
     return words.folded("\n".join(lines), "    ")

@@ -22,18 +22,18 @@ WINDOWS = ["fixed", "sliding", "first_request", "bucket"]
 )
 @click.option("--window-s", type=float, default=60.0, show_default=True, help="The rate window in seconds.")
 @click.option("--latency", type=float, default=0.0, show_default=True, help="Seconds that a generation takes.")
-@click.option("--credits", type=float, help="The account's balance. [default: endless]")
+@click.option("--credits", type=float, help="The account's balance. [default: unlimited]")
 @click.option("--fast", is_flag=True, help="Answer with a small prepared image, for load tests.")
 @click.option(
-    "--bytes", "fast_bytes", type=click.IntRange(min=0), default=0, help="With --fast: so many bytes an image."
+    "--bytes", "fast_bytes", type=click.IntRange(min=0), default=0, help="With --fast: the size of each image in bytes."
 )
 def command(
     port: int, faults: Path | None, plan: str, window: Literal["fixed", "sliding", "first_request", "bucket"],
     window_s: float, latency: float, credits: float | None, fast: bool, fast_bytes: int,
 ) -> None:  # fmt: skip
-    """Serve Kairval's API on the loopback interface, to the letter of its guide, with pictures made on this machine.
+    """Serve Kairval's API on the loopback interface, to the letter of its guide, with images made on this machine.
 
-    Every answer says so in the header X-Simulated-By, so that nothing of it is booked as real money.
+    Every answer has the header X-Simulated-By, so that it is never booked as real money.
 
     \b
     Example:
@@ -49,7 +49,7 @@ def command(
         fast_bytes=fast_bytes, faults=load_faults(faults) if faults else FaultPlan(),
     )  # fmt: skip
     try:
-        settings.limits  # noqa: B018  a wrong plan's name is said before the server starts
+        settings.limits  # noqa: B018  a wrong plan's name is reported before the server starts
     except ValueError as error:
         raise InputError(str(error)) from error
     try:

@@ -119,7 +119,7 @@ def _context(template: Template, variables: tuple[str, ...]) -> dict[str, object
     for pair in variables:
         key, sign, value = pair.partition("=")
         if not sign:
-            raise InputError(f"--var {pair!r} is no KEY=VALUE")
+            raise InputError(f"--var {pair!r} is not KEY=VALUE")
         name, dot, field = key.strip().partition(".")
         if dot:
             fields.setdefault(name, {})[field] = value

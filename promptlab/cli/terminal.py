@@ -45,7 +45,7 @@ codecs.register_error("promptlab.json", _as_json)
 
 
 def _find_codec(name: str) -> codecs.CodecInfo | None:
-    """ASCII under a name of its own: what is called `ascii` click takes for a mistake, and writes UTF-8 instead."""
+    """ASCII under another name: what is called `ascii` click takes for a mistake, and writes UTF-8 instead."""
     if name.replace("-", "_") != "promptlab_ascii":
         return None
     ascii_ = codecs.lookup("ascii")
@@ -74,7 +74,7 @@ def prepare(stream: TextIO, *, exact: bool = False) -> None:
 
 
 def colour() -> bool | None:
-    """What click shall do about colour: leave it out where NO_COLOR is set (no-color.org), else look at the stream."""
+    """What click does about colour: leave it out where NO_COLOR is set (no-color.org), else look at the stream."""
     return False if os.environ.get("NO_COLOR") else None
 
 

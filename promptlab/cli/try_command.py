@@ -14,10 +14,10 @@ from promptlab.cli.plan_command import look_ahead
 from promptlab.cli.run_command import run_options, start
 from promptlab.model import Amount
 
-__all__ = ["HOUSE_NEGATIVES", "command", "spec_of"]
+__all__ = ["DEFAULT_NEGATIVES", "command", "spec_of"]
 
-#: What nobody wants in a picture; sent where no other negative prompt is given.
-HOUSE_NEGATIVES = ("blurry", "watermark", "low quality", "text artefacts", "deformed")
+#: Common flaws; sent where no other negative prompt is given.
+DEFAULT_NEGATIVES = ("blurry", "watermark", "low quality", "text artefacts", "deformed")
 
 
 @click.command("try", short_help="Compare prompts typed on the command line.")
@@ -28,7 +28,7 @@ HOUSE_NEGATIVES = ("blurry", "watermark", "low quality", "text artefacts", "defo
 @click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Seeds for each prompt.")
 @click.option(
     "--negative", "negatives", multiple=True, metavar="TEXT",
-    help=f"A negative prompt; may be given several times; '' is none. [default: {', '.join(HOUSE_NEGATIVES)}]",
+    help=f"A negative prompt; may be given several times; '' is none. [default: {', '.join(DEFAULT_NEGATIVES)}]",
 )  # fmt: skip
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter, such as aspect_ratio=16:9.")
 @click.option("--name", metavar="NAME", help="The experiment's name. [default: from the prompts' words]")
@@ -57,7 +57,7 @@ def command(
         prompts += tuple(line.strip() for line in source if line.strip())
     if not prompts:
         raise click.UsageError("no prompt: write one in quotes, or --from FILE with one on each line")
-    text = spec_of(prompts, repeats, negatives or HOUSE_NEGATIVES, params)
+    text = spec_of(prompts, repeats, negatives or DEFAULT_NEGATIVES, params)
     folder = find_studio(Path.cwd()) / "experiments"
     path = folder / f"{_checked(name)}.yaml" if name else _free(folder, f"try_{naming.title_of(prompts)}", text)
     made = _write(path, text)
@@ -96,7 +96,7 @@ def _write(path: Path, text: str) -> bool:
 
     if path.exists():
         if path.read_text(encoding="utf-8", errors="replace") != text:
-            message = f"{path} is there already and asks something else; give another --name, or `promptlab run` it"
+            message = f"{path} exists already with other content; give another --name, or `promptlab run` it"
             raise InputError(message, code="experiment-exists")
         return False
     path.parent.mkdir(parents=True, exist_ok=True)

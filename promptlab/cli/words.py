@@ -86,7 +86,7 @@ def table(
 ) -> str:
     """Aligned columns; `right` names the columns of figures.
 
-    `columns` is the width to keep to: the terminal's, unless told; none where stdout is no terminal. Cells that are too
+    `columns` is the width to keep to: the terminal's, by default; none where stdout is not a terminal. Cells too
     long for it are wrapped between words, and what does not fit even so is written as one block of lines for each row.
     """
     most = terminal.width() if columns is None else columns

@@ -1,4 +1,4 @@
-"""Variants side by side: rows of the log become a grid in which only what may be compared stands in one line.
+"""Variants side by side: rows of the log become a grid in which only what may be compared is in one line.
 
 A line holds generations that agree in every axis but the compared one, and in seed and draw. Without a seed nothing
 ties two generations together: such lines are shown in the order of their draws, and never called matched.
@@ -76,7 +76,7 @@ def build_grid(
     lines: slice = slice(0, 200),
     columns: slice = slice(0, 24),
 ) -> Grid:
-    """Lay rows out: one column a value of the axis `by` (None: a whole variant), one line a matched cell.
+    """Lay rows out: one column a value of the axis `by` (None: a whole variant), one line per matched cell.
 
     A row (a generation or an image) has `variant_id`, `axes` (a mapping or its JSON text: axis → value id), `seed`
     (None: unseeded) and `draw`; everything else in it is carried along. Columns and lines stand in the order in which

@@ -29,7 +29,7 @@ def word_diff(before: str, after: str) -> list[Segment]:
     """The changes from `before` to `after` as (op, text) segments, in reading order, a removal before its addition.
 
     Whitespace never counts as a change: joined without it, "same" and "removed" give `before`, "same" and "added"
-    give `after`. A short word or a mark left alone between two changes joins them, as a person would mark it up.
+    give `after`. A short word or a mark left alone between two changes joins them, as an editor would mark it up.
     """
     old, new = _words(before), _words(after)
     segments: list[Segment] = []

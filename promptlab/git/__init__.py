@@ -1,4 +1,4 @@
-"""git's own plumbing through one small door: commit, branch, dirty; a file, its history and blame at a revision.
+"""git's own plumbing through one small interface: commit, branch, dirty; a file, its history and blame at a revision.
 
 Nothing here writes. Outside git, or without git installed, `Repository.find` is None and everything else works.
 """

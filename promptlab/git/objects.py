@@ -81,7 +81,7 @@ class Objects:
             watch.cancel()
 
     def folder(self, tree: str) -> Mapping[str, Item]:
-        """The names in a tree; empty for what is no tree or not here."""
+        """The names in a tree; empty for what is not a tree or not here."""
         if tree not in self._trees:
             if len(self._trees) > _KEPT_TREES:
                 self._trees.clear()
@@ -106,7 +106,7 @@ class Objects:
         self._process.kill()
         _, said = self._process.communicate()
         lines = said.decode("utf-8", "replace").strip().splitlines()
-        self.trouble = lines[-1].removeprefix("fatal: ") if lines else "git gave no answer"
+        self.trouble = lines[-1].removeprefix("fatal: ") if lines else "git did not answer"
         self._process = None
         self._deaths += 1
 

@@ -61,13 +61,13 @@ def call(folder: Path, arguments: Sequence[str]) -> subprocess.CompletedProcess[
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise GitError(f"git {arguments[0]} gave no answer within {TIMEOUT_S:g} s in {folder}") from None
+        raise GitError(f"git {arguments[0]} did not answer within {TIMEOUT_S:g} s in {folder}") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL byte in an argument
         raise GitError(f"git {arguments[0]} could not be started in {folder}: {error}") from None
 
 
 def start(folder: Path, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
-    """A git that goes on, asked through its pipes."""
+    """A git process that stays alive, asked through its pipes."""
     try:
         return subprocess.Popen(  # noqa: S603 - as above
             _command(arguments),
@@ -108,13 +108,13 @@ def complaint(answer: subprocess.CompletedProcess[bytes]) -> str:
 _SIGNS = ("error: ", "fatal: ")
 _CURES = (
     ("dubious ownership", "it belongs to another user; if you trust it: git config --global --add safe.directory PATH"),
-    ("index file", "the index is damaged; git itself makes a new one: delete .git/index, then git reset"),
-    ("index uses", "the index is damaged; git itself makes a new one: delete .git/index, then git reset"),
-    ("corrupt", "an object is damaged; git fsck names it, a fresh clone has it whole"),
-    ("is empty", "an object is damaged; git fsck names it, a fresh clone has it whole"),
-    ("bad tree", "an object is missing; git fsck names it, a fresh clone has it"),
-    ("bad object", "an object is missing; git fsck names it, a fresh clone has it"),
-    ("unable to read", "an object is missing or damaged; git fsck names it, a fresh clone has it"),
-    ("not allowed", "this is a partial clone, and promptlab loads nothing; git fetch --refetch fills it"),
-    ("promisor", "this is a partial clone, and promptlab loads nothing; git fetch --refetch fills it"),
+    ("index file", "the index is damaged; git makes a new one: delete .git/index, then run git reset"),
+    ("index uses", "the index is damaged; git makes a new one: delete .git/index, then run git reset"),
+    ("corrupt", "an object is damaged; git fsck names it; a fresh clone has it intact"),
+    ("is empty", "an object is damaged; git fsck names it; a fresh clone has it intact"),
+    ("bad tree", "an object is missing; git fsck names it; a fresh clone has it"),
+    ("bad object", "an object is missing; git fsck names it; a fresh clone has it"),
+    ("unable to read", "an object is missing or damaged; git fsck names it; a fresh clone has it"),
+    ("not allowed", "this is a partial clone and nothing is fetched for it; git fetch --refetch completes it"),
+    ("promisor", "this is a partial clone and nothing is fetched for it; git fetch --refetch completes it"),
 )

@@ -160,7 +160,7 @@ class Repository:
         return dict(_entries(output(self.root, arguments)))
 
     def read(self, commit: str, path: str) -> bytes | None:
-        """A file's bytes in a commit; None when it is not there, is no plain file (a link, say) or is over 16 MiB."""
+        """A file's bytes in a commit; None when it is missing, is not a plain file (a link, say) or is over 16 MiB."""
         listing = output(
             self.root, ["ls-tree", "-l", "-z", "--full-tree", check_commit(commit), "--", check_path(path)]
         )

@@ -45,7 +45,7 @@ def _commit(folder: Path) -> str | None:
         repository = Repository.find(folder)
         return None if repository is None else repository.commit()
     except GitError:
-        return None  # the first error has been told
+        return None  # the first error has been reported
 
 
 def is_among(name: str, changed: Collection[str]) -> bool:

@@ -1,6 +1,6 @@
 """HTTP: one client, one guarded download, and the two pure parts that decide what an answer means.
 
-The only room that imports httpx, and only once something is sent.
+The only package that imports httpx, and only once something is sent.
 """
 
 from __future__ import annotations

@@ -157,7 +157,7 @@ def is_local(host: str) -> bool:
 def normalise_base(url: str) -> str:
     """A base URL in one form: scheme and host in lower case, no default port, no trailing slash or query.
 
-    ValueError says what is wrong, for the person who set it.
+    ValueError says what is wrong, for the user who set it.
     """
     text = url.strip()
     target = parse_url(text if "://" in text else f"https://{text}")

@@ -12,7 +12,7 @@ _PIECE = 256 * 1024
 
 
 class Base64Text(str):
-    """Base64: ASCII that JSON writes as it stands, so its length is known and no copy of it is needed."""
+    """Base64: ASCII that JSON writes as it is, so its length is known and no copy of it is needed."""
 
     __slots__ = ()
 

@@ -42,7 +42,7 @@ def _site(url: str) -> str:
 
 
 def hop(target: Target, status: int, headers: Mapping[str, str], trusted_host: str | None) -> Target | None:
-    """Where a redirect leads, held to the same rules; None if the answer is no redirect."""
+    """Where a redirect leads, held to the same rules; None if the answer is not a redirect."""
     if status not in _REDIRECTS:
         return None
     location = headers.get("location")
@@ -88,16 +88,16 @@ class _Inflater:
 
     machine: zlib._Decompress
     sink: Sink
-    room: int
+    left: int
 
     def feed(self, data: bytes) -> int:
-        """Write what `data` decodes to; the number of bytes. Raises DownloadError past the room that is left."""
+        """Write what `data` decodes to; the number of bytes. Raises DownloadError past the bytes that are left."""
         written = 0
         while data:
             out = self.machine.decompress(data, 256 * 1024)
-            self.room -= len(out)
+            self.left -= len(out)
             written += len(out)
-            if self.room < 0:
+            if self.left < 0:
                 raise _too_large()
             self.sink.write(out)
             data = self.machine.unconsumed_tail
@@ -156,12 +156,12 @@ class Intake:
         return self.written
 
 
-def _inflater(encoding: str, sink: Sink, room: int) -> _Inflater | None:
+def _inflater(encoding: str, sink: Sink, left: int) -> _Inflater | None:
     name = encoding.strip().lower()
     if name in ("", "identity"):
         return None
     if name in ("gzip", "x-gzip", "deflate"):
-        return _Inflater(zlib.decompressobj(zlib.MAX_WBITS | 32), sink, room)  # | 32: gzip or zlib by its header
+        return _Inflater(zlib.decompressobj(zlib.MAX_WBITS | 32), sink, left)  # | 32: gzip or zlib by its header
     raise DownloadError("refused", f"Content-Encoding {name[:20]!r} was not asked for", retryable=False)
 
 

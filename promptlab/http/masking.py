@@ -18,7 +18,7 @@ from urllib.parse import unquote
 __all__ = ["Mask"]
 
 _HIDDEN = "[key]"
-_SHORTEST = 8  # a shorter one is no secret, and would be found in ordinary words
+_SHORTEST = 8  # a shorter one is not a secret, and would be found in ordinary words
 _ROUNDS = 3  # an entity in a percent sign in a JSON escape, and no deeper
 _LARGE = 64 * 1024
 _SIGNS = (b"%", b"\\", b"&")
@@ -85,7 +85,7 @@ class Mask:
         for before in range(3):
             raw = b"\0" * before + self._secret.encode()
             whole = base64.b64encode(raw).decode("ascii").rstrip("=")
-            first = -(-before * 8 // 6)  # characters that hold a bit of what stands before
+            first = -(-before * 8 // 6)  # characters that hold a bit of what is before
             last = len(raw) * 8 // 6  # and none of what comes after
             found[whole[first:last]] = None
             found[whole[first:last].translate(str.maketrans("+/", "-_"))] = None

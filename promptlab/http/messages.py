@@ -27,7 +27,7 @@ __all__ = [
 #: The base URL of an app in this process; it never resolves (RFC 6761), should a URL of it escape.
 IN_PROCESS = "http://simulator.invalid"
 
-#: What a simulator server names itself in, in every response: `promptlab/0.1`. Its costs are nobody's.
+#: What a simulator server names itself in, in every response: `promptlab/0.1`. Its costs are not billed.
 SIMULATED_HEADER = "x-simulated-by"
 
 DownloadKind: TypeAlias = Literal["refused", "gone", "cut", "too_large", "network", "status"]
@@ -73,7 +73,7 @@ class Answer:
 class SendError(Exception):
     """No complete answer came. `sent` is False only where the server certainly never saw the request.
 
-    `lasting`: trying again can't help, such as with a certificate that nobody here trusts.
+    `lasting`: trying again can't help, such as with a certificate that is not trusted here.
     """
 
     def __init__(self, message: str, *, sent: bool, lasting: bool = False) -> None:

@@ -21,7 +21,7 @@ __all__ = ["DOWNLOADS", "Decision", "Event", "Outcome", "Reach", "Reply", "Retri
 Outcome: TypeAlias = Literal["ok", "not_sent", "rejected", "failed", "unknown", "short", "lost", "fatal", "stop"]
 StopKind: TypeAlias = Literal["quota", "account", "network"]
 
-#: A reset this far away is a quota, not a rate: waiting it out inside a run helps nobody.
+#: A reset this far away is a quota, not a rate: waiting it out inside a run does not help.
 HOURS_AWAY_S = 2 * 3600.0
 
 #: The longest back-off after a failure of the server's own.
@@ -172,7 +172,7 @@ def _of_status(reply: Reply, now: float) -> Decision:
         return Decision("failed", retry=True, wait=wait, may_be_billed=True)
     if status in (501, 505):
         return Decision("fatal")  # the server says that it does not do this at all
-    return Decision("unknown", may_be_billed=True)  # 502, 504, 52x, 1xx, and whatever nobody has defined
+    return Decision("unknown", may_be_billed=True)  # 502, 504, 52x, 1xx, and every undefined status
 
 
 def _received(reply: Reply) -> Decision:
@@ -218,10 +218,10 @@ def _quota(wait: Wait | None, now: float) -> Decision:
 
 
 def _opens(until: float | None) -> str:
-    """When a quota opens again, for people."""
+    """When a quota resets, for people."""
     if until is None:
-        return "the provider does not say when it opens again"
-    return f"it opens again at {datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M} UTC"
+        return "the provider does not say when it resets"
+    return f"it resets at {datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _told(reply: Reply, now: float) -> Wait | None:
@@ -240,7 +240,7 @@ def _backoff(found: Decision, serious: int, rejections: int, random: Callable[[]
 
 
 def _wait(found: Decision, chosen: Wait, attempt: int) -> Wait:
-    """What was told, never less; a back-off where nothing was, or where "0 seconds" was told again and again."""
+    """What was asked for, never less; a back-off where nothing was, or where "0 seconds" came again and again."""
     if found.wait is None:
         floor = 0.5 if found.outcome == "rejected" else 0.05  # full jitter may say 0: never hammer
         return Wait(max(chosen.seconds, floor), "backoff")

@@ -34,7 +34,7 @@ class Proxies:
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Proxies:
-        """As the environment says, small letters first; ValueError names the variable of a URL that is none.
+        """As the environment says, lower-case names first; ValueError names the variable whose URL is not valid.
 
         HTTP_PROXY in capitals is ignored where REQUEST_METHOD is set: a CGI program's caller could have set it.
         """

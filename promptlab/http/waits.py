@@ -4,7 +4,7 @@ retry-after-ms > Retry-After (seconds, float or HTTP date) > X-RateLimit-Reset (
 delta, "6m0s", ISO 8601) > "Retry after N seconds" in the message. Absolute times count from the response's own Date,
 so that a clock that is wrong on either side does no harm. Junk is ignored, never obeyed.
 
-X-RateLimit-Reset stands on *every* answer (guide, Rate Limits): it says when the window ends, not that anyone should
+X-RateLimit-Reset is on *every* answer (guide, Rate Limits): it says when the window ends, not that anyone should
 wait for it. It counts only where the rate is what refused: on a 429, or with nothing remaining.
 """
 
@@ -46,7 +46,7 @@ _REMAINING = (
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Seconds to wait from now, and who said so."""
+    """Seconds to wait from now, and where the figure is from."""
 
     seconds: float
     source: WaitSource

@@ -44,7 +44,7 @@ class Answers(Connection):
         return None
 
     def answered(self, run_id: str) -> set[str]:
-        """The generations of a run whose answers are kept: they can be decoded again for nothing."""
+        """The generations of a run whose answers are kept: they can be decoded again free of charge."""
         sql = "SELECT a.generation_id FROM answers a JOIN generations g ON g.id = a.generation_id WHERE g.run_id = ?"
         return {generation_id for (generation_id,) in self.rows(sql, (run_id,))}
 

@@ -1,5 +1,5 @@
 """The view of each experiment that has its axes as columns, so that facets need no JSON digging. Pure text."""
-# ruff: noqa: S608  the SQL is put together from this room's own names; values are bound
+# ruff: noqa: S608  the SQL is put together from this package's own names; values are bound
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def view_name(experiment: str, taken: Mapping[str, str]) -> str:
 def axis_columns(axes: Sequence[str]) -> dict[str, str]:
     """Axis → its column: its own name, or `axis_<name>` where a common column or another axis has it.
 
-    SQLite gives a column named true or false a name of its own making, so these two are taken as well.
+    SQLite gives a column named true or false another name, so these two are taken as well.
     """
     taken = {"true", "false", *COMMON}
     columns = {}
@@ -60,7 +60,7 @@ def axis_columns(axes: Sequence[str]) -> dict[str, str]:
 
 
 def view_sql(name: str, experiment: str, axes: Iterable[str]) -> str:
-    """The view: the useful columns of `gallery`, one row an image, with a column for each axis."""
+    """The view: the useful columns of `gallery`, one row per image, with a column for each axis."""
     columns = [f"  {column}" for column in _FRONT]
     columns += [f"  {_value(axis)} AS {quote(column)}" for axis, column in axis_columns(tuple(axes)).items()]
     columns += [f"  {column}" for column in _BACK]

@@ -19,7 +19,7 @@ from promptlab.model import Generation, Image, utc_now
 
 __all__ = ["Cache", "Hit", "Kept"]
 
-#: Whether the files of these images (by sha256) can be had.
+#: Whether the files of these images (by sha256) are available.
 Kept = Callable[[Sequence[str]], bool]
 
 #: A generation whose request may have been billed without a usable result, or which is to be sent again.
@@ -78,7 +78,7 @@ class Cache(Connection):
     def hits(self, hashes: Iterable[str], kept: Kept = _any) -> dict[str, Hit]:
         """The newest hit of each request hash that has one: enough for a plan, quick for 100,000 hashes.
 
-        `kept` says whether a result's files can be had; where not, an older result takes its place.
+        `kept` says whether a result's files are available; where not, an older result takes its place.
         """
         found: dict[str, Hit] = {}
         for chunk in _chunks(hashes):
@@ -146,7 +146,7 @@ class Cache(Connection):
     def standing(self, request_hash: str, draw: int, generation_id: str) -> tuple[str | None, bool]:
         """Who holds a live claim on this request, and whether any other generation was ever made of it.
 
-        One look-up for the common case, in which nobody and none stands in the way of sending.
+        One look-up for the common case, in which nothing prevents sending.
         """
         now = utc_now()
         owner, others = self.execute(_STANDING, (request_hash, draw, now, request_hash, generation_id)).fetchone()

@@ -1,4 +1,4 @@
-"""One SQLite connection with the log's manners: transactions that nest, and errors that say what to do."""
+"""One SQLite connection with the log's settings: transactions that nest, and errors that say what to do."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ADVICE: Final = {
 
 
 def explain(error: sqlite3.Error, path: Path) -> LogError:
-    """The sentence for a person; the first words of SQLite's own code pick it (sqlite.org/rescode.html)."""
+    """The sentence for the user; the first words of SQLite's own code pick it (sqlite.org/rescode.html)."""
     name = getattr(error, "sqlite_errorname", None) or ""
     for code, advice in _ADVICE.items():
         if name.startswith(code):
@@ -182,7 +182,7 @@ class Connection:
             raise LogError(f"the log {self.path} was deleted or replaced while it was in use")
 
     def transaction(self) -> Transaction:
-        """One commit for what stands in the `with` block; an exception that leaves it undoes everything."""
+        """One commit for the `with` block; an exception that leaves it undoes everything."""
         return self._transaction
 
     def rollback(self) -> None:

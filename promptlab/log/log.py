@@ -28,7 +28,7 @@ __all__ = ["Log"]
 
 
 class Log(Cache, Claims, Answers, Runs, Money, Marks, Templates, Listing, Forget):
-    """A log's file. One writer an object, from the thread that opened it; readers open their own.
+    """A log's file. One writer per object, from the thread that opened it; readers open their own.
 
     Writes outside `transaction()` commit by themselves. Every failure of the file is a LogError.
     """

@@ -1,4 +1,4 @@
-"""Marks: the good ones, the bad ones. A mark stands on the paid image; copies from the cache show it."""
+"""Marks: the good ones, the bad ones. A mark belongs to the paid image; copies from the cache show it."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Marked:
 
 
 class Marks(Connection):
-    """Writers and readers of marks. `marks` is the current state, `mark_events` the history, of which nothing goes."""
+    """Writers and readers of marks. `marks` is the current state, `mark_events` the history, never deleted."""
 
     def set_marks(
         self,
@@ -99,9 +99,9 @@ class Marks(Connection):
         tags: Sequence[str] | None = None,
         note: str | None = None,
     ) -> Marked:
-        """Mark these images, or with None take this person's marks away: one command, which `undo_marks` takes back.
+        """Mark these images, or with None take this user's marks away: one command, which `undo_marks` takes back.
 
-        A person has one mark an image: a new one takes the place of the old, whose tags and note stay unless given.
+        A user has one mark per image: a new one replaces the old, whose tags and note stay unless given.
         """
         paid = self._paid_images(image_ids)
         labels = None if tags is None else json.dumps(list(tags), ensure_ascii=False)
@@ -120,7 +120,7 @@ class Marks(Connection):
         return Marked(len(paid), were, {mark: len(paid)} if mark and paid else {})
 
     def undo_marks(self, *, by: str, run_id: str | None = None) -> Marked:
-        """Take back this person's last command that was not taken back yet; InputError where there is none.
+        """Take back this user's last command that was not taken back yet; InputError where there is none.
 
         With a run, only where that command was about its images. The history keeps both, the command and its undoing.
         """
@@ -145,7 +145,7 @@ class Marks(Connection):
         return Marked(len(events), Counter(mark for _, mark, _ in events if mark), after)
 
     def _marks_of(self, image_ids: Sequence[str], by: str) -> dict[str, str]:
-        """Image → this person's mark on it, as the JSON that the history keeps."""
+        """Image → this user's mark on it, as the JSON that the history keeps."""
         return dict(self.rows(_BEFORE, (json.dumps(image_ids), by)))
 
     def _paid_images(self, image_ids: Collection[str]) -> list[str]:

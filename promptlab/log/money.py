@@ -15,7 +15,7 @@ __all__ = ["GROUPS", "Money", "Spent"]
 Group = Literal["day", "experiment", "template", "model", "user", "project"]
 GROUPS: Final[tuple[Group, ...]] = ("day", "experiment", "template", "model", "user", "project")
 
-# A bound stands only where it stands for every part.
+# There is a bound only where every part has one.
 _SUMS = """
   sum(generations), sum(images), sum(attempts_at_risk),
   sum(credits), sum(cost_usd),

@@ -1,5 +1,5 @@
 """Between dataclasses and rows: the fields of a class are the columns of its table, under the same names."""
-# ruff: noqa: S608  the SQL is put together from this room's own names; values are bound
+# ruff: noqa: S608  the SQL is put together from this package's own names; values are bound
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ ROWS: dict[type[Row], Table[Any]] = {Run: RUNS, Generation: GENERATIONS, Attempt
 
 
 def table(kind: type[Row]) -> Table[Any]:
-    """The table of a class; LogError for a class that is no row."""
+    """The table of a class; LogError for a class that is not a row."""
     if kind not in ROWS:
         raise LogError(f"the log has no table for {kind.__name__}")
     return ROWS[kind]

@@ -1,5 +1,5 @@
-"""Runs and what became of them: finding one by what a person types, its rows, its totals, its failures."""
-# ruff: noqa: S608  the SQL is put together from this room's own names; values are bound
+"""Runs and what became of them: finding one by what the user types, its rows, its totals, its failures."""
+# ruff: noqa: S608  the SQL is put together from this package's own names; values are bound
 
 from __future__ import annotations
 
@@ -115,11 +115,11 @@ class Runs(Connection):
         return list(read(RUNS, self.rows(sql, (experiment or "", -1 if limit is None else limit))))
 
     def simulated_runs(self) -> set[str]:
-        """The runs of which anything was simulated: their money is none, and they say so everywhere."""
+        """The runs in which anything was simulated: they cost nothing, and are marked everywhere."""
         return {id_ for (id_,) in self.rows(f"SELECT id FROM runs WHERE {SIMULATED_RUN}")}
 
     def find_run(self, text: str) -> Run:
-        """The run a person means: an id, `last`, an experiment's name (its latest run), a unique prefix of an id."""
+        """The run that is meant: an id, `last`, an experiment's name (its latest run), a unique prefix of an id."""
         wanted = text.strip()
         for run_id in (wanted, wanted.upper(), self._latest_run(wanted)):
             if run_id and (found := self.run(run_id)) is not None:

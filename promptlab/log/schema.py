@@ -7,7 +7,7 @@ the promise to people who write SQL (docs/log.md). Three choices keep a row smal
 - tables that are only found by their key are WITHOUT ROWID, so that the key is not stored twice;
 - `generations` and `images` keep rowids, since their search indexes refer to them.
 """
-# ruff: noqa: S608  the SQL is put together from this room's own names; values are bound
+# ruff: noqa: S608  the SQL is put together from this package's own names; values are bound
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Search indexes during bulk inserts.
 
 A trigger that writes to an FTS5 table makes SQLite flush the index after every row (the statement's savepoint does
-it): 35 µs a row and index. Many rows at once are indexed by one statement instead, with the triggers away for the
+it): 35 µs a row and index. Many rows at once are indexed by one statement instead, with the triggers removed for the
 length of the transaction, which no other connection can see.
 """
 

@@ -1,5 +1,5 @@
 """Readers of which template text made what, and of one image's origin."""
-# ruff: noqa: S608  the SQL is put together from this room's own names; values are bound
+# ruff: noqa: S608  the SQL is put together from this package's own names; values are bound
 
 from __future__ import annotations
 

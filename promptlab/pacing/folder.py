@@ -12,7 +12,7 @@ def state_folder(environ: Mapping[str, str]) -> Path:
     """`$PROMPTLAB_STATE`, else `$XDG_STATE_HOME/promptlab`, else `~/.local/state/promptlab` (XDG base directories).
 
     A relative `$XDG_STATE_HOME` is ignored, as that specification asks; a relative `$PROMPTLAB_STATE` is taken
-    from the current folder, as the person who set it sees it.
+    from the current folder, as the user who set it sees it.
     """
     if chosen := environ.get("PROMPTLAB_STATE"):
         return Path(chosen).expanduser().absolute()

@@ -20,7 +20,7 @@ _JUMP_S = 1.0
 _LEAKED_S = 3600.0
 #: How soon to ask again for a slot that another process has to give back.
 _POLL_S = 0.06
-#: Old sends are swept out once in so many acquires.
+#: Old sends are removed once in this many acquires.
 _SWEEP_EVERY = 256
 _FORGET_S = 7 * DAY_S
 
@@ -44,7 +44,7 @@ class Ledger:
         self._key = 0
 
     def open(self, now: float) -> None:
-        """Find or make the key's row, and forget keys that nobody has opened for a week."""
+        """Find or make the key's row, and forget keys that were not opened for a week."""
         with self._transaction():
             for old in self._db.execute("SELECT id FROM keys WHERE opened < ?", (now - _FORGET_S,)).fetchall():
                 self._db.execute("DELETE FROM sends WHERE key = ?", old)

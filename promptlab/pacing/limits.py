@@ -19,9 +19,9 @@ _WIDER_GUARD = 1 / 40
 class Limits:
     """A plan's figures for a whole key: `requests` in any `window_s` seconds, jobs at once, requests in 24 hours.
 
-    None is no limit. `share` (0 < share ≤ 1) is this machine's part of each. `named` says that someone chose the
+    None means no limit. `share` (0 < share ≤ 1) is this machine's part of each. `named` says that someone chose the
     plan: response headers may then only tighten it; otherwise they set it (guide, Rate Limits). The daily figure of
-    a plan that nobody named is a guess and is not enforced. Raises ValueError for figures that make no sense.
+    a plan that was not named is a guess and is not enforced. Raises ValueError for figures that make no sense.
     """
 
     requests: int | None = None
@@ -88,7 +88,7 @@ def forecast(limits: Limits, requests: int, seconds_each: float) -> float:
 def _start_of(index: int, figures: Figures, seconds_each: float) -> float:
     """When request `index` (0-based) can start.
 
-    start[k] is the later of start[k - requests] + span and start[k - concurrent] + seconds_each: the dearest way to
+    start[k] is the later of start[k - requests] + span and start[k - concurrent] + seconds_each: the most costly way to
     walk back from k in steps of the two sizes. All but fewer than one round of the steps are of the slower kind.
     """
     steps = [(size, cost) for size, cost in _steps(figures, seconds_each) if size is not None]

@@ -52,7 +52,7 @@ class Pacer:
     ) -> Pacer:
         """Open the state of a key. `key` is a hash of the key and the server it is for, never the key itself.
 
-        `plans` are the known plans by their X-RateLimit-Limit, for limits that nobody named. StoreError if the
+        `plans` are the known plans by their X-RateLimit-Limit, for limits that were not named. StoreError if the
         folder can't be used.
         """
         ledger = Ledger(folder, key, limits, plans or {}, lease_s)
@@ -140,7 +140,7 @@ class Pacer:
         self._freed.set()
 
     def quota_reached(self, until: float | None, now: float | None = None) -> None:
-        """The server says that the daily quota is used up, until then (epoch seconds) or nobody knows."""
+        """The server says that the daily quota is used up, until then (epoch seconds) or for an unknown time."""
         now = self._clock() if now is None else now
         with self._ledger.teaching() as box:
             box[0] = with_quota(box[0], until, self._limits.daily, now)
@@ -203,6 +203,6 @@ class Pacer:
 
 def _quota_message(until: float | None) -> str:
     if until is None:
-        return "the daily quota of this key is used up; nobody says until when, so try again later"
+        return "the daily quota of this key is used up; the provider does not say until when, so try again later"
     opens = datetime.fromtimestamp(until, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return f"the daily quota of this key is used up; it opens again at {opens}"
+    return f"the daily quota of this key is used up; it resets at {opens}"

@@ -29,11 +29,11 @@ __all__ = [
 
 #: How long a limit read from headers counts: runs side by side share it, tomorrow's run starts afresh.
 _LEARNED_S = 600.0
-#: How long a used-up quota without a time stands before one request may ask again.
+#: How long a used-up quota without a time holds before one request may ask again.
 _UNKNOWN_QUOTA_S = 900.0
 #: A 429 widens the guard for this many windows.
 _WIDER_WINDOWS = 15
-#: A hold longer than this is a mistake in somebody's header.
+#: A hold longer than this is a mistake in a header.
 _LONGEST_HOLD_S = DAY_S
 #: A limit above this is junk.
 _LARGEST_LIMIT = 1_000_000
@@ -57,7 +57,7 @@ class Delay:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """The daily quota is used up; `until` (epoch seconds) says when it opens again, None if nobody knows."""
+    """The daily quota is used up; `until` (epoch seconds) says when it resets, None if not known."""
 
     until: float | None
 
@@ -136,7 +136,7 @@ def _learned(limits: Limits, plans: Mapping[int, Limits], lessons: Lessons, now:
 
 
 def _tightened(limits: Limits, told: Limits | None, requests: int) -> Limits:
-    """A named plan under a server that allows fewer requests; `told` is the plan that has just so many, if any.
+    """A named plan under a server that allows fewer requests; `told` is the plan with exactly that many, if any.
 
     Someone named the wrong plan: its jobs at once are the other plan's too, or most of them would be refused.
     """
@@ -149,7 +149,7 @@ def _tightened(limits: Limits, told: Limits | None, requests: int) -> Limits:
 
 
 def judge(limits: Limits, figures: Figures, lessons: Lessons, facts: Facts, now: float) -> Delay | Quota | None:
-    """None if a request may be sent now. The quota is said first: waiting for anything else would be in vain."""
+    """None if a request may be sent now. The quota is checked first: waiting for anything else would be useless."""
     if quota := _quota(limits, figures, lessons, facts, now):
         return quota
     if now < lessons.hold_until:

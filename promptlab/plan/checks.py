@@ -220,7 +220,7 @@ def check_capabilities(report: Report, capabilities: Capabilities, provider: str
         message = f"{provider} takes no seed, so none is sent and each seed is only another try{end}"
         report.add("dropped-seed", message, report.place("seeds"), warning=not strict)
     if not seeded and capabilities.seed != "none":
-        message = "not repeatable: no seed is sent; write `seeds: 1`, or more to tell luck from style"
+        message = "not repeatable: no seed is sent; write `seeds: 1`, or more to separate luck from style"
         report.add("not-repeatable", message, warning=True)
     if has_negative and capabilities.negative_prompt == "none":
         message = f"{provider} has no negative prompt, so it is not sent{end}"
@@ -255,7 +255,7 @@ def said(matcher: Matcher | Mapping[str, Iterable[str]]) -> str:
 
 
 def loaded(report: Report, error: InputError, place: Place | None) -> None:
-    """Keep the problems another room raised; those without a place get the one that asked for it."""
+    """Keep the problems another package raised; those without a place get the one that asked for it."""
     for problem in error.problems:
         if problem.path is None:
             report.add(problem.code, problem.message, place)

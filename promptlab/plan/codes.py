@@ -43,8 +43,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         "no-edit": "An edit with a provider that can't edit.",
         "no-async": "Asynchronous jobs asked of a provider that has none.",
         # source images
-        "missing-image": "A source image that is not there.",
+        "missing-image": "A source image that does not exist.",
         "bad-image": "A source image that can't be used: empty, too large, or no image address.",
-        "no-chain": "An edit of an earlier experiment's images, of which there are none.",
+        "no-chain": "An edit of an earlier experiment's images, but there are none.",
     }
 )

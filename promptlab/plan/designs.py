@@ -26,7 +26,7 @@ from .product import Cell, Choice, Space, groups
 __all__ = ["All", "Chosen", "OneFactor", "Rendezvous", "Smallest", "choose"]
 
 EXPENSIVE = 1e8  # weights: a few seconds, as long as walking through a million cells
-PATIENCE = 10_000  # draws in vain before a product too large to count is taken for nearly empty
+PATIENCE = 10_000  # failed draws before a product too large to count is taken for nearly empty
 BLOCK = 64  # draws whose weights come out of one hash
 LARGE_AXIS = 1024  # values that are asked one by one for each draw
 FANOUT = 32  # branches of a tree, and twigs of a branch

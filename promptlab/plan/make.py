@@ -41,7 +41,7 @@ def make_plan(
 
     All conditions of `where` have to hold; `limit` is the number of requests that are kept, in the sending order.
     `chain` looks up the images of an earlier experiment where `image:` asks for them. `parameters` are those of all
-    installed providers (the default), which says what is merely dropped and what nobody knows.
+    installed providers (the default), which says what is merely dropped and what is unknown everywhere.
     """
     report = Report(experiment)
     for note in experiment.notes:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Layer", "Layers", "Shape", "Shaper", "parameter_name", "split_parts"]
 
 DEFAULT_MODEL = "gpt-image-2"  # SPEC.md, page one
-#: What a request has as a field of its own, so that no parameter's default may stand for it.
+#: What a request has as a separate field, so that no parameter's default may replace it.
 FIELDS = frozenset({"model", "prompt", "negative_prompt", "seed", "image"})
 #: Parameters that only an edit has (guide, Image-to-Image Editing, Additional Parameters).
 EDIT_ONLY = frozenset({"strength"})

@@ -1,7 +1,7 @@
-"""Names under results/: slugs of the value ids, so that a person finds an image without the database.
+"""Names under results/: slugs of the value ids, so that people find an image without the database.
 
 The default name is `<value>_<value>_s<seed>_d<draw>_<position>.<ext>` with unset parts left out; `files` is a pattern
-of one's own. `{position}` and `{ext}` stay open for the runner, which knows them.
+of your own. `{position}` and `{ext}` stay open for the runner, which knows them.
 """
 
 from __future__ import annotations

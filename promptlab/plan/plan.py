@@ -1,7 +1,7 @@
 """A plan: an experiment with its templates and a provider, ready to stream. Making one is cheap; nothing is sent.
 
 The order of the steps is SPEC.md's, always the same: axes → when → skip → design → override → seeds and draws → equal
-requests → --where → --limit. What the log and the money say comes after, in the rooms above.
+requests → --where → --limit. What the log and the money say comes after, in the layers above.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Step:
 
 
 class Plan:
-    """What an experiment comes to. Streams start anew each time they are asked for, always in the same order."""
+    """What an experiment comes to. Streams start again each time they are asked for, always in the same order."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Plan:
         self.experiment = experiment
         self.target = target
         self.templates = templates
-        self.where = where  # as it was given: another plan, of an older revision say, resolves it anew
+        self.where = where  # as it was given: another plan, of an older revision say, resolves it again
         self._matchers = tuple(matchers)
         self.limit = limit
         self._report = report
@@ -126,7 +126,7 @@ class Plan:
         return Surveyor(stream, self.target, self._report, expected)
 
     def steps(self, at_most: int = AT_MOST) -> list[Step]:
-        """SPEC.md's steps with what is left after each; equal requests are looked for in at most so many."""
+        """SPEC.md's steps with what is left after each; equal requests are looked for among at most this many."""
         parts, experiment = self._whole.parts, self.experiment
         axes, space = parts.space.axes, parts.space
         after_when = tally(axes)

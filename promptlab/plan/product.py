@@ -19,7 +19,7 @@ from .matching import Masks, Test, merged
 
 __all__ = ["LARGE", "Cell", "Choice", "Space", "Test", "groups", "matches"]
 
-#: From so many values on, an axis' choices are made when they are asked for: a file of rows is not held twice.
+#: From this many values on, an axis' choices are made when they are asked for: a file of rows is not held twice.
 LARGE = 10_000
 MEMO = 2_000_000  # choices remembered as what some skips leave of an axis
 
@@ -41,7 +41,7 @@ class Choice:
 
 
 class _Passing(Choice):
-    """A choice of a large axis: it is made anew each time, so it is equal to another one by its value."""
+    """A choice of a large axis: it is made again each time, so it is equal to another one by its value."""
 
     __slots__ = ()
 
@@ -294,7 +294,7 @@ def _used(axis: Axis, value: Value) -> Any:
 def _after_their_conditions(axes: Sequence[Axis]) -> tuple[Axis, ...]:
     """The axes in an order where each follows those its `when` names, as near to the given order as can be.
 
-    A cycle is left as it stands (`checks` reports it before any cell is asked for).
+    A cycle is left as it is (`checks` reports it before any cell is asked for).
     """
     ordered: list[Axis] = []
     waiting = list(axes)

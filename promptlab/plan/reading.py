@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reader", "Report"]
 
-#: Parameters that the experiment says with a key of its own.
+#: Parameters that have their own key in an experiment.
 _OWN_KEY = {"prompt": "prompt", "negative_prompt": "negative_prompt", "image": "image"}
 
 
@@ -66,7 +66,7 @@ class Report:
         return begins
 
     def place(self, *path: str | int) -> Place | None:
-        """Where a key of the experiment stands: the nearest known path above it."""
+        """Where a key of the experiment is: the nearest known path above it."""
         for length in range(len(path), 0, -1):
             if found := self.experiment.places.get(path[:length]):
                 return found
@@ -76,8 +76,8 @@ class Report:
 class Reader:
     """Types parameters by the chosen provider, or by whichever installed one knows them.
 
-    What only others know stays in the request, so that the provider drops it and logs that; it is said here, and with
-    `strict` it is an error.
+    What only others know stays in the request, so that the provider drops it and logs that; it is reported here, and
+    with `strict` it is an error.
     """
 
     def __init__(self, report: Report, chosen: Capabilities, known: Mapping[str, Parameter], provider: str) -> None:

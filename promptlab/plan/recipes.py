@@ -65,7 +65,7 @@ class Recipe:
         self.positions = [at for _, at, _ in self._used]
         unused = any(at not in self.positions and len(a.values) > 1 for at, a in enumerate(space.axes))
         self._key: Callable[[Cell], Any] | None = None
-        if unused:  # else every cell has a prompt of its own, and remembering them would only cost
+        if unused:  # else every cell has its own prompt, and remembering them would only cost
             self._key = itemgetter(*self.positions) if self.positions else lambda _: None
         self._memo: dict[Any, str] = {}
 

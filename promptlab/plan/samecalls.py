@@ -1,4 +1,4 @@
-"""Variants that differ only in what the provider drops: their requests have hashes of their own, and the calls are one.
+"""Variants that differ only in what the provider drops: their requests have different hashes, but are the same call.
 
 Each would be sent and paid, and the images differ by luck alone. That is what `draws` is for, so an axis, or a value of
 one, that changes nothing else is an error.
@@ -68,7 +68,9 @@ class SameCalls:
                 found = True
                 self._say_axis(say, self._space.axes[at], [values[index] for index in only])
         if not found:
-            message = f"{self._paid:,} calls are the same as another one, since {self._why()}; each is made and paid"
+            message = (
+                f"{self._paid:,} calls are the same as another one, since {self._why()}; each is made and paid for"
+            )
             say("same-call", message, None, warning=True)
 
     @staticmethod

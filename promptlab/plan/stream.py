@@ -1,7 +1,7 @@
 """The hot path: cell → prompt → id → hash → Request, one at a time, in constant memory.
 
 Everything that many requests share is made once: canonical JSON per value and per shape, slugs, contexts. A variant's
-seeds share the hash of all that stands before the seed.
+seeds share the hash of all that is before the seed.
 
 The sending order is interleaved unless the experiment says otherwise: every variant with its first seed, then every
 variant with its second, so that a model that changes in the middle of a run changes for all variants alike. A plan of
@@ -124,7 +124,7 @@ class Stream:
         return Variant(space.id_of(cell), space.axes_of(cell))
 
     def rendered(self, on_error: OnError | None = None, turns: Iterable[Turn] | None = None) -> Iterator[Rendered]:
-        """Every variant with its prompt; one that can't be rendered is told to `on_error`, or raised without."""
+        """Every variant with its prompt; one that can't be rendered is passed to `on_error`, or raised without."""
         recipes, shape_of, at = self.parts.recipes, self.parts.shaper.shape, self._template_at
         image_of = self.parts.image
         prompts = [recipe.prompt for recipe in recipes]
@@ -240,7 +240,7 @@ class Stream:
                 yield namer.name(named, cell, variant_id, seed, draw)
 
     def prompt_place(self, cell: Cell) -> Place | None:
-        """Where the text of a cell's prompt stands: in the experiment, or in its template."""
+        """Where the text of a cell's prompt is: in the experiment, or in its template."""
         value = None if self._template_at is None else cell[self._template_at].value
         source = self._experiment.source
         if value is not None and self.parts.space.axes[self._template_at or 0].kind == "prompt":

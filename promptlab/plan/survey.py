@@ -158,7 +158,7 @@ class Surveyor:
         self._room = 2000 if capabilities.negative_prompt == "appended" else 0
 
     def run(self, at_most: int) -> Survey:
-        """Survey at most so many requests."""
+        """Survey at most this many requests."""
         parts = self._stream.parts
         complete = True
         for rendered in self._stream.rendered(self._failed):
@@ -265,7 +265,7 @@ class Surveyor:
                 message = f"override {said(override.match)} matches no variant that the skips and the design leave"
                 self._say("matches-nothing", message, place, warning=True)
             elif index not in effective:
-                message = f"override {said(override.match)} changes nothing: all it says is so already, or comes later"
+                message = f"override {said(override.match)} changes nothing: what it sets is set or overridden anyway"
                 self._say("no-effect", message, place, warning=True)
 
     def _say_pairs(self) -> None:
@@ -338,7 +338,7 @@ class Surveyor:
 
 
 def _is_word(term: str, text: str) -> bool:
-    """Whether a term stands in a text as whole words ('art' is not in 'party')."""
+    """Whether a term is in a text as whole words ('art' is not in 'party')."""
     return re.search(rf"(?<!\w){re.escape(term)}(?!\w)", text) is not None
 
 

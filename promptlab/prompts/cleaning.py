@@ -23,7 +23,7 @@ _BREAKS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 def clean(text: str, *, keep: bool = False) -> str:
     """The text as it is sent: no control characters, Unicode NFC, each run of white space one space, none at the ends.
 
-    No-break spaces are no white space here: they stay.
+    No-break spaces do not count as white space here: they stay.
     `keep` is the front matter's `whitespace: keep`: spaces, tabs and line breaks stay (each break as `\\n`), less the
     white space at both ends. Cleaning twice changes nothing.
     """

@@ -78,7 +78,7 @@ class _Follower:
                 self.missing(unit, reference)
 
     def look(self, unit: Unit, reference: Reference, name: str, path: tuple[str, ...]) -> bool:
-        """Whether the file is there; follows it, and tells of a cycle."""
+        """Whether the file is there; follows it, and reports a cycle."""
         if message := self.too_much():
             self.fault(unit, reference, "template-limit", message, name)
             return True
@@ -102,7 +102,7 @@ class _Follower:
 
     def too_much(self) -> str:
         if self.words > MAX_WORDS_IN_ALL:
-            return f"more than {MAX_WORDS_IN_ALL:,} names, tags and signs in all the files of a template"
+            return f"more than {MAX_WORDS_IN_ALL:,} names, tags and operators in all the files of a template"
         if self.text > MAX_TEXT_IN_ALL:
             return f"more than {MAX_TEXT_IN_ALL:,} characters in all the files of a template"
         return ""

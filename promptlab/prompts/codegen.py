@@ -71,7 +71,7 @@ class Generator(CodeGenerator):
     """jinja2's generator, with calls into the sandbox where a value is made, compared or written out."""
 
     def _output_child_to_const(self, node: nodes.Expr, frame: Frame, finalize: Any) -> str:
-        # Folding would compute `'a' * 10**9` before any check; only what stands in the file is constant.
+        # Folding would compute `'a' * 10**9` before any check; only what is in the file is constant.
         if isinstance(node, nodes.TemplateData) or (
             isinstance(node, nodes.Const) and node.value is not None and not isinstance(node.value, CONTAINERS)
         ):

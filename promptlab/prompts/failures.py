@@ -45,7 +45,7 @@ def _described(error: BaseException) -> tuple[str, str]:
     if isinstance(error, RecursionError):
         return "template-limit", "macros or values nested too deep"
     if isinstance(error, MemoryError):
-        return "template-limit", "more memory than a prompt can need"
+        return "template-limit", "more memory than any prompt needs"
     if isinstance(error, SecurityError):
         return "template-sandbox", message
     if isinstance(error, UndefinedError):

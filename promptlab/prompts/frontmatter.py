@@ -59,7 +59,7 @@ def read(source: SourceFile, head: str | None) -> tuple[FrontMatter, list[Proble
     if head is None:
         return FrontMatter(), _begun_late(source)
     if head == source.text:
-        message = "the front matter has no end; write --- on a line of its own after it"
+        message = "the front matter has no end; write --- on a separate line after it"
         return FrontMatter(), [source.problem("front-matter", message, 1, 1)]
     try:
         tree = read_tree(head)
@@ -70,7 +70,7 @@ def read(source: SourceFile, head: str | None) -> tuple[FrontMatter, list[Proble
 
 
 def _begun_late(source: SourceFile) -> list[Problem]:
-    """A warning where front matter stands after blank lines: there it is text of the prompt."""
+    """A warning where front matter comes after blank lines: there it is text of the prompt."""
     if source.place is not None or not _LATE.match(source.text):
         return []
     line = source.text[: source.text.index("---")].count("\n") + 1
@@ -114,7 +114,7 @@ class _Reader:
     def map(self, node: Branch, what: str, known: tuple[str, ...] = ()) -> dict[str, Branch]:
         if not isinstance(node.value, dict):
             if node.value != "":
-                self.fault(node, f"{what} is a map of names, as in `key: value`", "wrong-type")
+                self.fault(node, f"{what} must be a map of names, as in `key: value`", "wrong-type")
             return {}
         for key, child in node.value.items():
             if known and key not in known:

@@ -95,7 +95,7 @@ class Library:
 
     @property
     def trouble(self) -> str | None:
-        """Why git could not tell what was asked, as a sentence; None where all is well, or there is no git."""
+        """Why git could not answer, as a sentence; None where all is well, or there is no git."""
         if self.repository is None:
             return Repository.refusal(self.folder)
         return self._working.trouble or (self._around.trouble if self._around is not None else None)

@@ -21,7 +21,7 @@ MAX_RANGE = 10_000
 
 MAX_FILE = 128 * 1024  # bytes of a template file
 MAX_FILES = 64  # files that one template is made of
-MAX_WORDS = 3_500  # names, tags and signs in one file: what reading it costs
+MAX_WORDS = 3_500  # names, tags and operators in one file: what reading it costs
 MAX_WORDS_IN_ALL = 10_000  # in all the files of one template
 MAX_TEXT_IN_ALL = 1_000_000  # characters in all the files of one template
 MAX_LITERALS = 10_000  # texts and numbers in the tags of one file, with the commas between them
@@ -69,7 +69,7 @@ def check_length(length: int) -> None:
 def size(value: object) -> tuple[int, int]:
     """(characters and items, items visited) of a value, as far as printing or comparing it would walk.
 
-    Shared parts count as often as they are reachable: forty times `[x, x]` is small in memory and endless to compare.
+    Shared parts count as often as they are reachable: forty times `[x, x]` is small in memory and slow to compare.
     """
     total = items = 0
     level, depth = [value], 0

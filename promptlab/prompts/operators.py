@@ -106,14 +106,16 @@ def printf(text: str, values: Any) -> str:
         check_length(length)
     parts.append(_plain(text[end:]))
     if used < len(given) and not named:
-        raise TemplateRuntimeError("the text has fewer places than there are values to put in")
+        raise TemplateRuntimeError("the text has fewer placeholders than there are values")
     check_length(length + len(parts[-1]))
     return "".join(parts)
 
 
 def _plain(text: str) -> str:
     if "%" in text:
-        raise TemplateRuntimeError("a place in a text to format is written like %s, %d or %.2f; a percent sign is %%")
+        raise TemplateRuntimeError(
+            "a placeholder in a text to format is written like %s, %d or %.2f; a percent sign is %%"
+        )
     return text
 
 
@@ -128,7 +130,7 @@ def _number(value: Any) -> int | float:
 
 
 def _short(sign: str) -> Any:
-    raise TemplateRuntimeError(f"the text has more places ({sign}) than there are values to put in")
+    raise TemplateRuntimeError(f"the text has more placeholders ({sign}) than there are values")
 
 
 def format_text(getter: Getter, text: str, given: Sequence[Any], named: Mapping[str, Any]) -> str:

@@ -56,7 +56,7 @@ _HIDING = re.compile(r"\{#|\{%[-+]?\s*raw\b|\{\{[^}]*\{%")  # what could make a 
 
 
 def template_id(read: Read, name: str) -> str | None:
-    """The id that a Template of these files has; None where the main file is not there or is no text.
+    """The id that a Template of these files has; None where the main file is not there or is not text.
 
     What is wrong with the files does not matter: a version that cannot be rendered is a version.
     """

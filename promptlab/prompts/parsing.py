@@ -34,7 +34,7 @@ from promptlab.prompts.values import did_you_mean, form
 _REFERENCES = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
 _REMARKS = frozenset({"raw_begin", "raw_end", "comment_begin", "comment", "comment_end"})
 _SILENT = _REMARKS | {"data", "whitespace"}
-_KEYWORDS = frozenset(["in", "is", "and", "or", "not", "if", "else", "elif"])  # a bracket after one is no call
+_KEYWORDS = frozenset(["in", "is", "and", "or", "not", "if", "else", "elif"])  # a bracket after one is not a call
 _OPEN, _CLOSE = frozenset("([{"), frozenset(")]}")
 
 
@@ -139,11 +139,11 @@ class _Count:
         self.called = value in (")", "]") or (kind == "name" and value not in _KEYWORDS)
         self.run = self.run + 1 if value in ("-", "+", "not", "if", "else", "elif") else 0
         if self.words > MAX_WORDS:
-            return f"more than {MAX_WORDS:,} names, tags and signs in one template"
+            return f"more than {MAX_WORDS:,} names, tags and operators in one template"
         if self.literals > MAX_LITERALS:
             return f"more than {MAX_LITERALS:,} texts and numbers in one template; long lists belong in a file of rows"
         if len(self.brackets) > MAX_BRACKETS or self.run > MAX_BRACKETS:
-            return f"brackets or signs nested more than {MAX_BRACKETS} deep"
+            return f"brackets or operators nested more than {MAX_BRACKETS} deep"
         if self.brackets and self.brackets[-1] >= MAX_ARGUMENTS:
             return f"more than {MAX_ARGUMENTS} arguments; pass one list"
         if kind in ("integer", "float") and len(value) > 60:
@@ -220,7 +220,7 @@ class Inspector:
         self.problems.append(self.source.problem(code, message, node.lineno, column))
 
     def inspect(self, tree: nodes.Node) -> None:
-        """Walk the tree with a stack of its own: depth is one of the things checked."""
+        """Walk the tree with an explicit stack: depth is one of the things checked."""
         todo: list[tuple[nodes.Node, int, int]] = [(tree, 0, 0)]
         while todo:
             node, depth, loops = todo.pop()
@@ -265,7 +265,7 @@ class Inspector:
         elif isinstance(node, (nodes.Getattr, nodes.NSRef)) and node.attr.startswith("__"):
             self.fault(
                 "template-sandbox",
-                f"{node.attr!r} is private, and out of reach of a template",
+                f"{node.attr!r} is private, so templates can't use it",
                 node,
                 column_of(node.lineno, offset=1),
             )
@@ -275,12 +275,12 @@ class Inspector:
         if isinstance(value, int) and value.bit_length() > MAX_BITS:
             self.fault("template-limit", f"a number of more than {MAX_BITS * 3 // 10} digits", node)
         elif isinstance(value, float) and not math.isfinite(value):
-            self.fault("template-limit", "a number too large to be one", node)
+            self.fault("template-limit", "a number that is too large", node)
         elif isinstance(value, str) and len(value) > MAX_TEXT:
             self.fault("template-limit", f"a text of {len(value):,} characters; a prompt can have {MAX_TEXT:,}", node)
 
     def name_forms(self, node: nodes.Node) -> None:
-        """Names in NFKC, as Python has them: two that differ only in that are one variable, and that is told."""
+        """Names in NFKC, as Python has them: two that differ only in that are one variable, with a warning."""
         for attribute in _NAMED.get(type(node), ()):
             name = getattr(node, attribute)
             if (read := form(name)) == name:
@@ -301,7 +301,7 @@ class Inspector:
         names = [name for name in known if name.isidentifier()] if len(self.problems) < MAX_EXPLAINED else []
         message = f"unknown {what} {node.name!r}{did_you_mean(node.name, names)}"
         column = column_of(node.lineno)
-        if what == "test" and column is not None:  # the node stands at its `is`
+        if what == "test" and column is not None:  # the node is at its `is`
             line = self.source.lines[node.lineno - 1]
             column = max(line.find(node.name, column), column - 1) + 1
         self.fault(f"unknown-{what}", message, node, column)

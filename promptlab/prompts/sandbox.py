@@ -56,7 +56,7 @@ def with_columns(source: str, tokens: Iterable[tuple[int, str, str]]) -> Iterato
 
 
 class Compiled(Template):
-    """A compiled file. A module that only defines macros is made once; one with state is made anew in each render."""
+    """A compiled file. A module that only defines macros is made once; one with state is made again in each render."""
 
     stateless: bool = False
     weight: int = 1
@@ -126,7 +126,7 @@ class Sandbox(Guard):
         if isinstance(obj, (TemplateModule, Namespace)) and not name.startswith("_"):
             return getattr(obj, name, self.undefined(obj=obj, name=name))
         if name.startswith("__"):
-            raise SecurityError(f"{name!r} is private, and out of reach of a template")
+            raise SecurityError(f"{name!r} is private, so templates can't use it")
         return self.undefined(obj=obj, name=name)
 
     def _block(self, reference: TemplateReference, name: str) -> Any:

@@ -278,7 +278,7 @@ class _Walker:
             return
 
     def included(self, unit: Unit, scope: _Scope) -> None:
-        """An included file may have blocks and a base of its own."""
+        """An included file may have its own blocks and base."""
         walker = _Walker(unit, self.lookup)
         walker.found, walker.seen, walker.visits, walker.modules = self.found, self.seen, self.visits, self.modules
         walker.render(scope)

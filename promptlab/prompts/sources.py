@@ -1,4 +1,4 @@
-"""A template's text, and where in which file a person finds each part of it."""
+"""A template's text, and where in which file each part of it is."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class SourceFile:
     def column(self, name: str, line: int, *, field: bool = False) -> int | None:
         """The first column of a name on a line: a whole word inside a tag, outside of quotes.
 
-        For what has no column of its own; a `field` stands after a dot or in brackets.
+        For what has no column number; a `field` is after a dot or in brackets.
         """
         if not 1 <= line <= len(self.lines):
             return None

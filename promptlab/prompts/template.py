@@ -74,7 +74,7 @@ class Template:
 
     @property
     def trouble(self) -> str | None:
-        """Why git could not tell commit or dirty, as a sentence."""
+        """Why git could not read commit or dirty, as a sentence."""
         return self._version.trouble
 
     # --- before money ---------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ SUFFIXES = (".j2", ".jinja", ".jinja2", ".txt")
 
 
 class Unreadable(Exception):
-    """A name that is no template: why, with the problem's code."""
+    """A name that is not a template: why, with the problem's code."""
 
     def __init__(self, message: str, code: str) -> None:
         super().__init__(message)
@@ -193,7 +193,7 @@ class Tree:
         return self.units[name]
 
     def found(self, name: str) -> Unit | None:
-        """As `unit`; a name that is no template counts as not there."""
+        """As `unit`; a name that is not a template counts as not there."""
         try:
             return self.unit(name)
         except Unreadable:

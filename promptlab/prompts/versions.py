@@ -32,7 +32,7 @@ class AtRevision:
 class Working:
     """The working copy of a folder; one for each Library, so that git is asked once.
 
-    What git cannot tell (a damaged index, say) is None, and `trouble` says why: no run stops for it.
+    What git cannot read (a damaged index, say) is None, and `trouble` says why: no run stops for it.
     """
 
     ref: None = None
@@ -59,7 +59,7 @@ class Working:
         return self._head
 
     def dirty(self, sources: Sequence[SourceFile]) -> bool | None:
-        """Whether a file, or one that a link leads to, is not as its repository has it; None where git cannot tell."""
+        """Whether a file, or one that a link leads to, is not as its repository has it; None where git cannot say."""
         if self.commit() is None:
             return None
         try:

@@ -43,7 +43,7 @@ def read_tree(text: str) -> Branch:
         mark = getattr(error, "problem_mark", None)
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         reason = getattr(error, "problem", None) or str(error)
-        if "nesting" in reason:  # libyaml reads ahead, and has a limit of its own in some versions
+        if "nesting" in reason:  # libyaml reads ahead, and has its own limit in some versions
             raise YamlFault(_TOO_DEEP, line, column) from None
         raise YamlFault(f"this is not YAML: {reason}", line, column, "yaml-syntax") from None
 
@@ -55,7 +55,7 @@ def _read(text: str) -> Branch:
     except yaml.MarkedYAMLError as error:
         if "nesting depth" not in str(error.problem):
             raise
-    # libyaml 0.2.6 looks ahead and gives up at a depth of its own; the pure loader comes to our limit first.
+    # libyaml 0.2.6 looks ahead and gives up at its own depth; the pure loader comes to our limit first.
     return _Builder(yaml.parse(text, Loader=yaml.BaseLoader)).document()
 
 
@@ -108,7 +108,7 @@ class _Builder:
             if name.value in found:
                 first = found[name.value].key[0]
                 raise YamlFault(
-                    f"the key {name.value!r} stands here and on line {first}", name.line, name.column, "duplicate-key"
+                    f"the key {name.value!r} occurs here and on line {first}", name.line, name.column, "duplicate-key"
                 )
             found[name.value] = self.branch(next(self.events), depth + 1, (name.line, name.column))
         return found

@@ -72,7 +72,7 @@ class AsyncContract:
         return contract
 
     def poll_path_of(self, job_id: str) -> str:
-        """The path that asks after a job."""
+        """The path that polls a job."""
         return self.poll_path.replace("{id}", quote(job_id, safe=""))
 
 
@@ -87,7 +87,7 @@ def read_states(options: Any) -> Mapping[str, JobStatus]:
         elif value in known:
             states[str(key).casefold()] = cast(JobStatus, value)
         else:
-            raise InputError(f"async.states.{key}: {value!r} is none of {', '.join(known)}", code="async")
+            raise InputError(f"async.states.{key}: {value!r} is not one of {', '.join(known)}", code="async")
     return states
 
 
@@ -108,7 +108,7 @@ def read_job(body: Mapping[str, Any], headers: Mapping[str, str], contract: Asyn
 def _poll_url(
     body: Mapping[str, Any], headers: Mapping[str, str], contract: AsyncContract, base_url: str
 ) -> str | None:
-    """Where the server says the job is asked after; only on the API's own origin, since the key goes there."""
+    """Where the server says the job is to be polled; only on the API's own origin, since the key goes there."""
     urls = body.get("urls")
     candidates = [body.get(key) for key in contract.poll_fields]
     candidates += [urls.get("get") if isinstance(urls, dict) else None, headers.get("location")]

@@ -1,6 +1,6 @@
 """The provider contract: a Request becomes a wire call, an answer becomes a Result; both directions are pure.
 
-A provider is one small class. What differs between APIs is declared (`Capabilities`), so that the rooms above can
+A provider is one small class. What differs between APIs is declared (`Capabilities`), so that the layers above can
 price, refuse or warn before anything is sent; what a provider drops or emulates is returned with each call and logged.
 """
 
@@ -109,7 +109,7 @@ class Cost:
 class Provider(Protocol):
     """An image API. Subclass it: what an API does not have keeps its default.
 
-    The class attributes are read before there is an instance: `default_base_url` (None where the person must name
+    The class attributes are read before there is an instance: `default_base_url` (None where the user must name
     one), `base_url_variable` its environment variable, `local_without_key`: a server on this machine may want none.
     `plans` are the accounts it sells, by name, with their limits; `price_table` what an image costs. Both are this
     provider's own: what a class does not declare it does not have.
@@ -161,7 +161,7 @@ class Provider(Protocol):
         return read_error(answer)
 
     def poll(self, job: Job) -> Call:
-        """The call that asks after a job."""
+        """The call that polls a job."""
         raise NotImplementedError(f"{self.name} has no asynchronous jobs")
 
     def job(self, answer: Answer) -> Job:

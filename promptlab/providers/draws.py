@@ -16,7 +16,7 @@ _SIMULATED = frozenset({"127.0.0.1", "::1", "localhost", "simulator.invalid"})
 def draw_header(request: Request, base_url: str) -> Mapping[str, str]:
     """`X-Draw` for the second draw and later ones, to this process or this machine only.
 
-    A real model makes another image each time it is asked; a simulator has to be told which time this is. No API
+    A real model makes another image each time it is asked; a simulator must know which time this is. No API
     elsewhere ever sees the header, and a first draw goes out without it.
     """
     if request.draw > 0 and urlsplit(base_url).hostname in _SIMULATED:

@@ -120,7 +120,7 @@ class Endpoint:
 def connect(name: str, settings: SettingsLike, environ: Mapping[str, str], *, key_needed: bool = True) -> Endpoint:
     """The provider of a name, set up from the studio and the environment.
 
-    InputError for an unknown name, a base URL that is none or would carry the key in the open, an unknown plan, or,
+    InputError for an unknown name, a base URL that is wrong or would carry the key unencrypted, an unknown plan, or,
     where `key_needed`, a missing key. Keys come from the environment alone and are never shown.
     """
     kind = get(name)
@@ -172,7 +172,7 @@ def _authorities(environ: Mapping[str, str]) -> str | None:
     for variable, is_there, kind in (("SSL_CERT_FILE", Path.is_file, "file"), ("SSL_CERT_DIR", Path.is_dir, "folder")):
         if named := environ.get(variable, "").strip():
             if not is_there(Path(named)):
-                raise InputError(f"{variable} names {named}, and there is no such {kind}", code="certificates")
+                raise InputError(f"{variable} names {named}, but there is no such {kind}", code="certificates")
             return named
     return None
 
@@ -209,7 +209,7 @@ def _key(kind: type[Provider], base_url: str, environ: Mapping[str, str], *, key
         raise InputError(f"{variable} holds characters that no API key has; copy the key again", code="key")
     origin = parse_url(base_url).origin
     if key and origin.scheme == "http" and not is_local(origin.host):
-        message = f"{origin} is not https and not on a private network; the key would be sent in the open"
+        message = f"{origin} is not https and not on a private network; the key would be sent unencrypted"
         raise InputError(f"{message}. Use https, or unset {variable}", code="base_url")
     if key or not key_needed or (kind.local_without_key and is_local(origin.host)):
         return key or None

@@ -1,4 +1,4 @@
-"""Where a provider's own code is called: what it raises is its bug, and is said as one."""
+"""Where a provider's own code is called: what it raises is its bug, and is reported as one."""
 
 from __future__ import annotations
 

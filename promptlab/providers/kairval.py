@@ -50,7 +50,7 @@ PARAMETERS = (
     Parameter("n", "integer", "images from one call", default=1, minimum=1, maximum=4),
     Parameter("strength", "number", "how much an edit changes its image", default=0.8, minimum=0.0, maximum=1.0),
 )
-#: Guide, Pricing and Rate Limits, read on 2026-11-22; it bears no date of its own.
+#: Guide, Pricing and Rate Limits, read on 2026-11-22; it has no date.
 PLANS: Mapping[str, Plan] = {
     plan.name: plan
     for plan in (
@@ -88,7 +88,7 @@ class Kairval(Provider):
     plans: ClassVar[Mapping[str, Plan]] = PLANS
     plan_variable: ClassVar[str | None] = "KAIRVAL_PLAN"
     price_table: ClassVar[tuple[CreditPrice, ...]] = PRICES
-    #: Where no plan is named a run starts at the slowest plan's pace, until the first X-RateLimit-Limit tells.
+    #: Where no plan is named a run starts at the slowest plan's pace, until the first X-RateLimit-Limit header.
     default_limits: ClassVar[RateLimits] = PLANS["free"].limits(named=False)
 
     def __init__(self, setup: Setup) -> None:
@@ -210,7 +210,7 @@ class Kairval(Provider):
 
 
 def _stated(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The part that speaks of a job: the body, or what stands under `job`."""
+    """The part that speaks of a job: the body, or what is under `job`."""
     job = body.get("job")
     return job if isinstance(job, dict) else body
 

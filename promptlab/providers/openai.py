@@ -1,6 +1,6 @@
 """Any OpenAI-compatible Images API: gateways and local servers speak it (PROVIDERS.md section 4).
 
-GPT image models know no seed and no negative prompt: the seed is dropped (and said), the negative prompt is appended
+GPT image models have no seed and no negative prompt: the seed is dropped (and reported), the negative prompt is added
 as "Avoid: …". `aspect_ratio` becomes a size.
 """
 
@@ -168,7 +168,7 @@ class OpenAI(Provider):
     def price(self, operation: Operation, model: str, params: Mapping[str, Any]) -> Price:
         """Output tokens by size and quality, where documented; an upper bound where the quality is left open.
 
-        An edit's input image counts too, by a rule nobody has published: unknown. Prompt tokens (some hundredths of
+        An edit's input image counts too, by an unpublished rule: unknown. Prompt tokens (some hundredths of
         a cent) are not in the figure.
         """
         table = self._table(model)

@@ -19,7 +19,7 @@ __all__ = ["Plan", "RateLimits", "find_plan", "plans"]
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """An account's limits; None is no limit. `named`: a plan or a setting says so, headers may only tighten it."""
+    """An account's limits; None means no limit. `named`: a plan or a setting says so, headers may only tighten it."""
 
     requests: int | None = None
     window_s: float = 60.0
@@ -30,7 +30,7 @@ class RateLimits:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """An account plan; None is no limit, or unknown for money.
+    """An account plan; None means no limit, or unknown for money.
 
     `usd_per_credit` 0 means that the package's credits are included, and that no more can be bought. `negotiated`:
     the figures are a contract's own, so that `--jobs` may raise concurrency.
@@ -46,11 +46,11 @@ class Plan:
     negotiated: bool = False
 
     def fits(self, credits: float) -> bool:
-        """Whether the plan can pay for so many credits at all: a package that can't be bought again is all there is."""
+        """Whether the plan can pay for these credits at all: a package that can't be bought again is all there is."""
         return self.usd_per_credit != 0 or self.package_credits is None or credits <= self.package_credits
 
     def packages(self, credits: float) -> int | None:
-        """How many packages so many credits are; None where the plan sells none."""
+        """How many packages this many credits are; None where the plan sells none."""
         if not self.usd_per_credit or not self.package_credits:
             return None
         return math.ceil(credits / self.package_credits)
@@ -67,7 +67,7 @@ class Plan:
 
 
 def plans(declared: Mapping[str, Plan], overrides: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Plan]:
-    """A provider's plans, with the overrides of promptlab.yaml; InputError for a figure that is none."""
+    """A provider's plans, with the overrides of promptlab.yaml; InputError for a wrong figure."""
     found = dict(declared)
     figures = {field.name for field in fields(Plan)} - {"name", "negotiated"}
     for name, changes in (overrides or {}).items():
@@ -94,7 +94,7 @@ def find_plan(name: str | None, known: Mapping[str, Plan]) -> Plan | None:
 def _figure(plan: str, key: str, value: Any) -> float | None:
     if value is None or (isinstance(value, str) and value.strip().lower() in ("", "null", "none", "~")):
         if key == "window_s":
-            raise InputError(f"plans.{plan}.window_s: a window has a length in seconds", code="plan")
+            raise InputError(f"plans.{plan}.window_s: a window needs a length in seconds", code="plan")
         return None
     found = number(value)
     if found is None or (found == 0 and key != "usd_per_credit"):

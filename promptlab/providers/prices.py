@@ -69,7 +69,7 @@ class TokenPrice:
     dated: str | None
 
     def usd(self, text_in: float, image_in: float, image_out: float) -> float:
-        """The price of so many tokens."""
+        """The price of this many tokens."""
         return (text_in * self.text_in + image_in * self.image_in + image_out * self.image_out) / 1e6
 
 
@@ -125,14 +125,16 @@ def token_prices(table: Mapping[str, TokenPrice], options: Any) -> dict[str, Tok
     if options is None:
         return found
     if not isinstance(options, Mapping):
-        raise InputError("prices is {model: {text_in: 5, image_in: 8, image_out: 30}}, dollars a million", code="price")
+        raise InputError(
+            "prices is {model: {text_in: 5, image_in: 8, image_out: 30}}, dollars per million tokens", code="price"
+        )
     for model, row in options.items():
         figures = [
             number(row.get(key)) if isinstance(row, Mapping) else None for key in ("text_in", "image_in", "image_out")
         ]
         if None in figures:
             raise InputError(
-                f"prices.{model} needs text_in, image_in and image_out, dollars a million tokens", code="price"
+                f"prices.{model} needs text_in, image_in and image_out, dollars per million tokens", code="price"
             )
         dated = row.get("dated")
         text_in, image_in, image_out = (float(figure or 0.0) for figure in figures)

@@ -1,7 +1,7 @@
 """Reading answers of image APIs: tolerant of where things stand, strict about what they are (pure).
 
 Gateways nest, rename and decorate. A result is found at top level or under `result` or `output`, an image as a URL, a
-data: URL or Base64 under any of the usual names. What is no image is never guessed into one.
+data: URL or Base64 under any of the usual names. What is not an image is never guessed into one.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _loads(raw: bytes) -> Any:
 
 
 def unwrap(body: Mapping[str, Any], names: Sequence[str] = ("result", "output")) -> Mapping[str, Any]:
-    """The part that holds the result: the body itself, or what stands under one of `names`, at most two deep."""
+    """The part that holds the result: the body itself, or what is under one of `names`, at most two deep."""
     for _ in range(2):
         if _entries(body):
             return body
@@ -156,14 +156,14 @@ def read_error(answer: Answer) -> ApiError:
         return ApiError(text(body.get("code"), 100), text(body.get("type"), 100), text(error))
     message = next((m for key in _MESSAGES if (m := text(error.get(key)))), None)
     if message is None and error:
-        message = _shown(error)  # in a form of its own: better its words in braces than none
+        message = _shown(error)  # in an unknown form: better its words in braces than none
     return ApiError(
         text(error.get("code") or body.get("code"), 100), text(error.get("type") or body.get("type"), 100), message
     )
 
 
 def _shown(body: Any) -> str:
-    """A short piece of a body that has no message, for the person who has to find out."""
+    """A short piece of a body that has no message, for the user who has to find out."""
     shown = json.dumps(without_pixels(body), ensure_ascii=False)
     return text(shown, 300) or "nothing"
 
@@ -227,6 +227,6 @@ def number(value: Any) -> float | None:
 
 
 def epoch(value: Any) -> float | None:
-    """A time in epoch seconds that a calendar has (to the year 9999), or None: nobody's picture is lost over a date."""
+    """A time in epoch seconds that a calendar has (to the year 9999), or None: no image is lost over a date."""
     found = number(value)
     return found if found is not None and found < 253_402_300_800 else None

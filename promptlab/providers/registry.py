@@ -36,7 +36,7 @@ def names() -> list[str]:
 
 
 def get(name: str) -> type[Provider]:
-    """A provider's class; InputError for a name nobody has, and for an entry point that does not load."""
+    """A provider's class; InputError for an unknown name, and for an entry point that does not load."""
     if name in BUILT_IN:
         module, _, attribute = BUILT_IN[name].partition(":")
         found: type[Provider] = getattr(import_module(module), attribute)
@@ -131,7 +131,7 @@ def _loaded(entry: EntryPoint) -> type[Provider]:
 def _misfit(found: Any, name: str) -> str | None:
     """What is wrong with an entry point's object, or None."""
     if not isinstance(found, type):
-        return "the entry point names no class"
+        return "the entry point does not name a class"
     missing = [
         each for each in ("encode", "decode", "error", "price", "cost") if not callable(getattr(found, each, None))
     ]

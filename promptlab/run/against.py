@@ -1,4 +1,4 @@
-"""A plan beside the plan of a git revision: which variants came, went or changed, and what catching up would cost."""
+"""A plan against a git revision: which variants were added, removed or changed, and what catching up would cost."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def passed(thresholds: Sequence[Amount], credits: float | None, usd: float | Non
         ceiling = amount.usd if amount.usd is not None else amount.credits or 0.0
         if spent is not None and spent >= ceiling:
             shown = Amount(usd=spent) if amount.usd is not None else Amount(credits=spent)
-            yield f"{what} has cost {shown}, past the alert at {amount}"
+            yield f"{what} has cost {shown}, which reaches the alert at {amount}"
 
 
 @dataclass(slots=True)
@@ -110,7 +110,7 @@ def _unusual_today(log: Log, now: datetime) -> Iterator[str]:
 
 
 def deliver(messages: Sequence[str], settings: Settings) -> Iterator[str]:
-    """Tell the studio's command and webhook; yields a sentence for each that could not be told.
+    """Alert the studio's command and webhook; yields a sentence for each that could not be reached.
 
     The command gets the messages on its standard input and no shell; the webhook a JSON body.
     """
@@ -134,7 +134,7 @@ def deliver(messages: Sequence[str], settings: Settings) -> Iterator[str]:
     if settings.alerts.webhook:
         problem = asyncio.run(_post(settings.alerts.webhook, {"text": "\n".join(messages)}))
         if problem:
-            yield f"the alert webhook could not be told: {problem}"
+            yield f"the alert webhook could not be reached: {problem}"
 
 
 async def _post(url: str, body: Mapping[str, str]) -> str | None:

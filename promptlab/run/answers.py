@@ -34,7 +34,7 @@ class Answers:
     def keep(self, generation_id: str, answer: Answer, latency_ms: int) -> None:
         """Commit an answer, replacing an earlier one of this generation.
 
-        Either place stands in for the other: a disk that takes no file, a log that takes no row (LogError, after that).
+        Either place replaces the other: a disk that takes no file, a log that takes no row (LogError, after that).
         """
         headers = {name: text for name, text in answer.headers.items() if name not in _LEFT_OUT}
         body = None if len(answer.body) > LARGE and self._write(generation_id, answer.body) else answer.body
@@ -70,7 +70,7 @@ class Answers:
                 self._path(generation_id).unlink(missing_ok=True)
 
     def sweep(self) -> None:
-        """Remove yesterday's files that nobody will decode: a process was killed before it could."""
+        """Remove yesterday's files that will not be decoded: a process was killed before it could."""
         if not self.folder.is_dir():
             return
         with suppress(OSError):

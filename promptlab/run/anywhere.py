@@ -1,7 +1,7 @@
 """`run` and `resume` for Python code, also where an event loop runs already (Jupyter, a server).
 
-A run has an event loop of its own. Where one is running, the run gets a thread: `run_experiment` waits for it, and
-`await arun_experiment` lets the caller's loop go on. Ctrl-C or a cancelled task stops it in order, as on the command
+A run has its own event loop. Where one is running, the run gets a thread: `run_experiment` waits for it, and
+`await arun_experiment` lets the caller's loop go on. Ctrl-C or a cancelled task stops it cleanly, as on the command
 line: what is in flight ends first; a second one leaves at once.
 """
 
@@ -36,7 +36,7 @@ def _anywhere(function: Callable[P, T]) -> Callable[P, T]:
 
 def _loop_is_running() -> bool:
     asyncio = sys.modules.get("asyncio")
-    if asyncio is None:  # where nobody has imported it, nothing runs in it
+    if asyncio is None:  # where it was never imported, nothing runs in it
         return False
     try:
         asyncio.get_running_loop()
@@ -76,7 +76,7 @@ def _awaitable(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
         stop = Stop()
 
         def work() -> T:
-            current.set(stop)  # to_thread has copied the context: nobody else sees it
+            current.set(stop)  # to_thread has copied the context: nothing else sees it
             return function(*args, **kwargs)
 
         task = asyncio.ensure_future(asyncio.to_thread(work))
@@ -90,7 +90,7 @@ def _awaitable(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
                 except asyncio.CancelledError:
                     stop.ask()
             if not task.cancelled():
-                task.exception()  # the caller is told that it was cancelled, and nothing else
+                task.exception()  # the caller learns that it was cancelled, and nothing else
             raise
 
     return call

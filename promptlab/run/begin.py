@@ -46,7 +46,7 @@ class Begun:
     cached: int
     gone: int = 0
     restored: int = 0
-    note: str | None = None  # what git could not tell
+    note: str | None = None  # what git could not read
 
 
 def begin(
@@ -55,7 +55,7 @@ def begin(
 ) -> Begun:  # fmt: skip
     """Write the run and every planned request. Raises InputError where two files share an experiment's name.
 
-    `own` is told the run in the commit that makes it, and again as planning goes on: it is this process' own.
+    `own` gets the run in the commit that makes it, and again while planning continues: it is this process' own.
     """
     run, note = _run(job, settings)
     experiment = job.experiment
@@ -90,7 +90,7 @@ def begin(
 
 
 def _run(job: Job, settings: dict[str, object]) -> tuple[Run, str | None]:
-    """The run's row, and what git could not tell of it."""
+    """The run's row, and what git could not read."""
     experiment, endpoint, chosen = job.experiment, job.endpoint, job.studio.settings
     state = checked_out(job.studio.folder, [experiment.path])
     templates = job.plan.templates.values()
@@ -114,7 +114,7 @@ def _run(job: Job, settings: dict[str, object]) -> tuple[Run, str | None]:
         git_dirty=True if state.commit and any(each.dirty for each in templates) else state.dirty,
         promptlab_version=promptlab.__version__,
     )
-    return run, None if trouble is None else f"git: {trouble}; the run is logged without what git would have told"
+    return run, None if trouble is None else f"git: {trouble}; the run is logged without its git commit"
 
 
 def _price_table(job: Job) -> dict[str, object]:
@@ -204,7 +204,7 @@ def _keep(data: bytes, source: str, store: Store) -> None:
     try:
         format_ = inspect(data).format
     except BadImage as bad:
-        raise InputError(f"{source[:200]} is no image that can be edited: {bad.message}", code="bad-image") from bad
+        raise InputError(f"{source[:200]} is not an image that can be edited: {bad.message}", code="bad-image") from bad
     with store.part() as part:
         part.write(data)
         part.keep(format_)

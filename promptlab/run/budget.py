@@ -1,7 +1,7 @@
 """Money that may be spent: a pure ledger that reserves the worst price before each send.
 
 A cap holds even at full concurrency, because what is in flight counts as spent until its outcome is known, and an
-attempt that may have been billed goes on counting (`risk`). An attempt counts on the UTC day on which it was sent.
+attempt that may have been billed keeps counting (`risk`). An attempt counts on the UTC day on which it was sent.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal
 from promptlab.errors import BudgetReached
 from promptlab.model import Amount
 
-__all__ = ["Budget", "Cap", "Period", "Verdict", "at_risk", "dearer"]
+__all__ = ["Budget", "Cap", "Period", "Verdict", "at_risk", "more_expensive"]
 
 Verdict = Literal["granted", "wait", "reached"]
 Period = Literal["run", "day", "month"]
@@ -58,7 +58,7 @@ class Cap:
         return amount.usd if self.amount.usd is not None else amount.credits
 
     def price(self, price: Amount) -> float:
-        """A price in this cap's unit; BudgetReached where nobody knows it, since it cannot be held then."""
+        """A price in this cap's unit; BudgetReached where it is not known, since it cannot be held then."""
         value = self.figure(price)
         if value is None:
             raise BudgetReached(f"{self.name} is in {self.unit}, but a request's price in {self.unit} is unknown")
@@ -121,7 +121,7 @@ class Budget:
     def settle(self, reserved: Amount, spent: Iterable[Amount], at: str) -> None:
         """Give a reservation back and count what was spent, or may have been billed, in its place.
 
-        Where something was spent and nobody says how much in a cap's unit, the price that was reserved stays counted.
+        Where something was spent and the amount in a cap's unit is unknown, the price that was reserved stays counted.
         """
         spent = tuple(spent)
         for cap in self.caps:
@@ -153,7 +153,7 @@ def _beyond(cost: float | None, price: float | None, missing: float) -> float | 
     return 0.0 if price is None else price * missing
 
 
-def dearer(cost: Amount, price: Amount) -> str | None:
+def more_expensive(cost: Amount, price: Amount) -> str | None:
     """How an answer's cost is above its table price, if it is by more than a hundredth: the table is out of date."""
     for name, paid, asked in (("credits", cost.credits, price.credits), ("usd", cost.usd, price.usd)):
         if paid is not None and asked is not None and paid > asked * 1.01 + 1e-9:

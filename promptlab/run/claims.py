@@ -1,4 +1,4 @@
-"""Who runs a run: its claim is taken in one step, lives while it is renewed, and is checked wherever it matters."""
+"""Which process owns a run: its claim is taken in one step, held while it is renewed, and checked in every commit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def is_live(log: Log, run_id: str) -> bool:
 
 
 def holds(log: Log, run_id: str, owner: str) -> bool:
-    """Whether this owner runs it; a claim that ran out is still its owner's until somebody takes it."""
+    """Whether this owner runs it; a claim that ran out is still its owner's until another one takes it."""
     return log.claim_owner(run_claim(run_id)) == owner
 
 

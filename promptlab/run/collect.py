@@ -1,7 +1,7 @@
 """From a provider's output to a kept file: download or decode, check, store, look at the pixels.
 
 The order of the checks is the order of their price: length and structure on the way in, a full decode in a worker
-process. A file that fails is fetched again while its URL lives; what stays broken is said, never kept silently.
+process. A file that fails is fetched again while its URL lives; what stays broken is reported, never kept silently.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from promptlab.store import BadImage, Decoder, PartFile, Store, inspect
 
 __all__ = ["Collector", "Kept", "Missed"]
 
-#: A file that breaks off is asked for again soon; a network that is away gets two minutes. What stays lost costs
+#: A file that breaks off is requested again soon; a network that is down gets two minutes. What stays lost costs
 #: nothing to try again: `resume` does so first, while the URL lives.
 CUT, NETWORK = Retries(attempts=4, waiting_s=30.0), Retries(attempts=8, waiting_s=120.0)
 BACKLOG = 32  # images waiting for the decoder
-TRIES_BAD = 2  # of a file that arrives whole and is no image: once more, in case a proxy cut it
+TRIES_BAD = 2  # of a file that arrives whole and is not an image: again, in case a proxy cut it
 
 
 @dataclass(frozen=True, slots=True)

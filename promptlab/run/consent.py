@@ -1,4 +1,4 @@
-"""Before anything is sent: what it would cost, whether the ceilings can be kept, and whether somebody agreed."""
+"""Before anything is sent: what it would cost, whether the ceilings can be kept, and whether the user agreed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Ahead:
     cost_usd: float | None
 
 
-#: Is told what would be sent where that has to be confirmed: False, or an exception, declines.
+#: Gets the estimate of a run that has to be confirmed: False, or an exception, declines.
 Confirm = Callable[[Ahead], bool | None]
 
 
@@ -46,7 +46,7 @@ def confirmed(ahead: Ahead, settings: Settings, options: Options, confirm: Confi
     if confirm is None:
         raise ConfirmationNeeded(
             f"not confirmed: sending {ahead.to_send:,} calls to {ahead.provider} would cost {_price(ahead)}. Nothing "
-            f"was sent; pass Options(yes=True) or confirm=, a function that is told this estimate (needed above "
+            f"was sent; pass Options(yes=True) or confirm=, a function that gets this estimate (needed above "
             f"{Amount(usd=above)}, `confirm_above_usd` in promptlab.yaml)",
             code="not-confirmed",
         )

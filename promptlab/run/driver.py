@@ -1,6 +1,6 @@
 """The driver: workers take planned generations, send them, and hand results to the collector; one writer, the log.
 
-Nothing here decides about money or retries; it keeps the workers busy, stops them in order, and settles each
+Nothing here decides about money or retries; it keeps the workers busy, stops them cleanly, and settles each
 generation once its files are on disk.
 """
 
@@ -36,7 +36,7 @@ WHY_AGAIN = "interrupted; what was simulated is made again"
 
 @dataclass(slots=True)
 class Driver:
-    """One run's workers. `run()` returns when everything is settled or the run has stopped in order."""
+    """One run's workers. `run()` returns when everything is settled or the run has stopped cleanly."""
 
     line: Line
     collector: Collector
@@ -57,7 +57,7 @@ class Driver:
     _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PENDING))
 
     async def run(self) -> None:
-        """Work until there is nothing left. An error that is no one generation's own ends the run in order."""
+        """Work until there is nothing left. An error that belongs to no single generation ends the run cleanly."""
         self._workers = [asyncio.create_task(self._work()) for _ in range(self.workers)]
         try:
             await self._gather(self._workers)

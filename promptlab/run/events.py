@@ -1,4 +1,4 @@
-"""What a run tells while it goes: plain data, so that a terminal, a log file or a page can show it."""
+"""What a run reports while it is running: plain data, so that a terminal, a log file or a page can show it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A sentence for the person: a warning, an alert, what Ctrl-C did."""
+    """A sentence for the user: a warning, an alert, what Ctrl-C did."""
 
     text: str
     level: Literal["info", "warning"] = "info"
@@ -102,7 +102,7 @@ class Summary(Shown):
     seconds: float
     results: str
     stopped: str | None = None  # why the run stopped early, one sentence
-    stopped_until: str | None = None  # when the provider's quota opens again (ISO 8601, UTC), if it said so
+    stopped_until: str | None = None  # when the provider's quota resets (ISO 8601, UTC), if it said so
     exit_code: int = 0
     failures: tuple[tuple[str, int], ...] = ()  # message, how many; one line for each reason, the most frequent first
     failures_more: int = 0  # failures of yet other reasons

@@ -37,7 +37,7 @@ from promptlab.model import Amount, Attempt, Generation, Request, new_id, utc_no
 from promptlab.pacing import Lease, Pacer
 from promptlab.providers import Cost, Endpoint, ImageBytes, Job, Result
 from promptlab.providers.guard import checked, provider_code
-from promptlab.run.budget import Budget, at_risk, dearer
+from promptlab.run.budget import Budget, at_risk, more_expensive
 from promptlab.run.collect import Collector
 from promptlab.run.events import Listener, Waiting
 from promptlab.run.jobs import Jobs
@@ -210,8 +210,8 @@ def _faults(line: Line, task: Task, attempt: Attempt) -> Iterator[None]:
         line.ledger.faulted(task.generation, attempt, fault, task.status, task.price, simulated=task.simulated)
         _settle(line, attempt, task.price, task.price)
         raise ProviderFault(
-            f"{fault}; the answer is kept: `promptlab resume {task.generation.run_id}` decodes it again for nothing, "
-            "once the provider is mended"
+            f"{fault}; the answer is kept: `promptlab resume {task.generation.run_id}` decodes it again free of charge, "
+            "once the provider is fixed"
         ) from fault
 
 
@@ -344,9 +344,9 @@ def _answered(
     paid = Amount(usd=cost.usd, credits=cost.credits)
     _settle(line, attempt, price, paid, risk)
     _leave_out(line, task)
-    # A figure of our own table is no news: more images than were asked for count in full, and stop nothing.
+    # Only a figure that the answer states: more images than were requested cost more by our own table too.
     told = cost.source in ("response", "usage") and not task.simulated
-    why = dearer(paid, price) if told else None
+    why = more_expensive(paid, price) if told else None
     stop = None if why is None else BudgetReached(f"{why}; {_MEND}")
     return Answered(generation, result, decision.message if decision.outcome == "short" else None, stop)
 

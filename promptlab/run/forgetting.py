@@ -49,7 +49,7 @@ def look(studio: Studio, log: Log, text: str) -> Forgetting:
 
 
 def forget(studio: Studio, log: Log, found: Forgetting) -> Forgotten:
-    """Delete the rows, then the files. A file that another log, name or person uses stays."""
+    """Delete the rows, then the files. A file that another log, name or program uses stays."""
     log.forget_run(found)
     others = list(_other_logs(studio, log.path))
     used = {sha256 for hashes, _ in others for sha256 in hashes}
@@ -70,7 +70,7 @@ def _remove_name(studio: Studio, path: str, sha256: str) -> bool:
         return False
     kept = studio.store().path(sha256)
     if not (kept is not None and kept.samefile(file)) and _hash(file) != sha256:
-        return False  # a later run took the name over, or a person changed the file
+        return False  # a later run took the name over, or the user changed the file
     file.unlink()
     for folder in file.parents:
         if folder == results.parent or any(folder.iterdir()):

@@ -23,7 +23,7 @@ FORMATS = ("png", "jpg", "webp")
 
 @dataclass(slots=True)
 class Files:
-    """Whether the files of logged images are here, or can be had again from `results/`.
+    """Whether the files of logged images are here, or can be restored from `results/`.
 
     `restore` puts those back into the image folder; without it, as in a plan, nothing is written.
     """
@@ -38,11 +38,11 @@ class Files:
     _hashes: dict[Path, str | None] = field(default_factory=dict)
 
     def __call__(self, sha256s: Sequence[str]) -> bool:
-        """Whether every one of these contents can be had."""
+        """Whether every one of these contents is available."""
         return not self.missing(sha256s)
 
     def missing(self, sha256s: Iterable[str]) -> list[str]:
-        """Those of the contents that are gone for good."""
+        """Those of the contents that are permanently gone."""
         return [sha256 for sha256 in sha256s if self.store.path(sha256) is None and not self._can_be_had(sha256)]
 
     def _can_be_had(self, sha256: str) -> bool:
@@ -82,7 +82,7 @@ class Files:
             try:
                 with path.open("rb") as file:
                     self._hashes[path] = hashlib.file_digest(file, "sha256").hexdigest()
-            except OSError:  # gone since, or not ours to read: it is no help either way
+            except OSError:  # gone since, or not ours to read: it does not help either way
                 self._hashes[path] = None
         return self._hashes[path]
 
@@ -114,7 +114,7 @@ class Found:
 
 
 def look_up(log: Log, files: Files, hashes: Iterable[str]) -> Found:
-    """Look up requests; a result whose files are gone is none, and is counted."""
+    """Look up requests; a result whose files are gone does not count as one, and is counted as gone."""
     newest = log.hits(hashes)
     incomplete = [hash_ for hash_, hit in newest.items() if not files(hit.sha256s)]
     if not incomplete:

@@ -74,7 +74,7 @@ class Jobs:
         """Poll until the job is terminal or its time is up; the policy's event, and the result if there is one.
 
         `submitted` is the answer that accepted it; without one it is an earlier process' job, and polled at once.
-        `heard` is told the answer that brings the result before it is decoded. AccountRefused where the key may not
+        `heard` gets the answer that brings the result before it is decoded. AccountRefused where the key may not
         poll: the job stays what it is. ProviderFault where the provider's code raises.
         """
         deadline = min(job.expires_at or self.clock() + DEADLINE_S, self.clock() + LONGEST_S)
@@ -127,7 +127,7 @@ class Jobs:
     def _read(
         self, answer: Answer, request: Request, job: Job, heard: Callable[[Answer], object]
     ) -> tuple[Reply | Unreadable, Result | None] | None:
-        """What a poll says, or None to go on: 429, 5xx and states nobody knows are not the end of a job."""
+        """What a poll says, or None to go on: 429, 5xx and unknown states are not the end of a job."""
         provider = self.endpoint.provider
         if answer.status in (401, 403) or _is_refused(answer.status):
             with provider_code(provider.name, "error"):

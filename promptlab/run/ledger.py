@@ -37,21 +37,21 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """Somebody is sending this very request now."""
+    """Another worker is sending this very request now."""
 
     owner: str
 
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """An earlier send of this request may have been billed, and nobody said to send it again."""
+    """An earlier send of this request may have been billed, and the user did not ask to send it again."""
 
     earlier: Generation
 
 
 @dataclass(frozen=True, slots=True)
 class Full:
-    """No money for it now: for good, or until something in flight ends for less."""
+    """No money for it now: finally, or until something in flight ends for less."""
 
     reached: bool
     cap: str
@@ -65,7 +65,7 @@ class Ledger:
     """The writer of one run's generations.
 
     `owner` is this process and run, for claims. `fresh` uses no earlier run's results; `resend` are the statuses
-    (unknown, lost) of earlier generations that the person said may be sent again. `pictures` says where files are.
+    (unknown, lost) of earlier generations that the user said may be sent again. `pictures` says where files are.
     """
 
     log: Log
@@ -83,7 +83,7 @@ class Ledger:
     # --- before a send ---
 
     def look(self, generation: Generation) -> Hit | Busy | Blocked | None:
-        """What stands in the way of sending this generation, if anything."""
+        """What prevents sending this generation, if anything."""
         hash_ = generation.request_hash
         claim, others = self.log.standing(hash_, generation.draw, generation.id)
         found = self.log.cached(hash_, self.has_files) if others else None
@@ -98,7 +98,7 @@ class Ledger:
         earlier = self.log.open_generation(hash_) if others else None
         if earlier is None or earlier.id == generation.id or earlier.status in ("failed", *self.resend):
             return None
-        if is_simulated(earlier):  # made again for nothing
+        if is_simulated(earlier):  # made again free of charge
             return None
         if self.fresh and earlier.run_id != self.run_id:
             return None
@@ -108,7 +108,7 @@ class Ledger:
         self, generation: Generation, attempt: Attempt, budget: Budget, price: Amount,
         *, dropped: Sequence[str] = (), emulated: Sequence[str] = (), simulated: bool = False,
     ) -> Look | None:  # fmt: skip
-        """Reserve, claim and write the attempt, in one commit before its send; or say what stands in the way.
+        """Reserve, claim and write the attempt, in one commit before its send; or say what prevents it.
 
         Until its end is known an attempt may be billed, and says so: a killed process leaves a bound that holds, and
         the caps of other processes count it. `simulated`: the server has named itself a simulator so far.
@@ -150,13 +150,13 @@ class Ledger:
             self.log.check_there()
         except LogError as error:
             raise LogError(
-                f"{error}, so nothing more is sent; the pictures that were made are in {self.pictures}"
+                f"{error}, so nothing more is sent; the images that were made are in {self.pictures}"
             ) from error
 
     def _check_hold(self, generation: Generation | None = None) -> None:
-        """TakenOver where another process goes on with this run.
+        """TakenOver where another process has taken over this run.
 
-        What this one had sent before that, and nobody sent since, it may still settle: an answer that was paid for is
+        What this one had sent before that, and no other sent since, it may still settle: an answer that was paid for is
         better than an unknown outcome.
         """
         if holds(self.log, self.run_id, self.owner):
@@ -166,8 +166,8 @@ class Ledger:
             if row is not None and row.attempts == number and row.status in ("in_flight", "unknown"):
                 return
         raise TakenOver(
-            f"another process goes on with run {self.run_id}, since this one slept for longer than {CLAIM_S:.0f} s; "
-            "nothing more is sent from here"
+            f"another process has taken over run {self.run_id}, since this one was suspended for longer than "
+            f"{CLAIM_S:.0f} s; nothing more is sent from here"
         )
 
     # --- after an answer ---
@@ -189,7 +189,7 @@ class Ledger:
         self, generation: Generation, attempt: Attempt, event: Reply, decision: Decision, result: Result, cost: Cost,
         *, risk: Amount | None, latency_ms: int,
     ) -> Generation:  # fmt: skip
-        """The result is known, before its files are: whatever happens now, it is fetched and never asked for again."""
+        """The result is known, before its files are: whatever happens now, it is fetched and never requested again."""
         changes: dict[str, Any] = {
             "provider_id": result.id, "response_model": result.model, "provider_created_at": _iso(result.created),
             "response": json.dumps(result.response, ensure_ascii=False, separators=(",", ":")),
@@ -220,7 +220,7 @@ class Ledger:
         self, generation: Generation, attempt: Attempt, fault: ProviderFault, status: int | None, risk: Amount,
         *, simulated: bool = False,
     ) -> Generation:  # fmt: skip
-        """The provider's own code raised over an answer, which stays kept: it can be decoded again for nothing."""
+        """The provider's own code raised over an answer, which stays kept: it can be decoded again free of charge."""
         decision = Decision("unknown", may_be_billed=True, code=fault.code, message=str(fault))
         with self.log.transaction():
             self._check_hold(generation)
@@ -282,7 +282,7 @@ class Ledger:
         return self._end(generation, "lost", images, error_code=code, error_message=message)
 
     def ended_badly(self, generation: Generation, decision: Decision, *, simulated: bool = False) -> Generation:
-        """Failed for good, or of unknown outcome."""
+        """Failed finally, or of unknown outcome."""
         status: GenerationStatus = "unknown" if decision.outcome == "unknown" else "failed"
         return self._end(
             generation, status, (), error_code=decision.code, error_type=decision.type, error_message=decision.message,
@@ -300,7 +300,7 @@ class Ledger:
         )  # fmt: skip
 
     def copied(self, generation: Generation, hit: Hit, paths: Sequence[str | None]) -> tuple[Generation, list[Image]]:
-        """The cache's answer: rows of its own, no cost, and where they were paid."""
+        """The cache's answer: new rows, no cost, and where they were paid."""
         changes = copy_changes(hit.paid)
         images = [
             replace(image, id=new_id(), generation_id=generation.id, path=path)
@@ -322,7 +322,7 @@ class Ledger:
         self, generation: Generation, status: GenerationStatus, images: Sequence[Image], **changes: Any
     ) -> Generation:
         changes |= {"status": status, "ended_at": utc_now()}
-        is_read = status != "unknown"  # an answer that nobody could read stays: somebody may yet
+        is_read = status != "unknown"  # an answer that could not be read stays: it may be readable later
         with self.log.transaction():
             self._check_hold(generation)
             self._put_images(generation.id, images)

@@ -125,7 +125,7 @@ def mark(
     """Mark images of a run as `keep` or `reject`, or with None take the mark away; gives how many that were.
 
     `images` are names, ids, hashes or variants, with * and ?; `where` picks variants (`look=neon,item=S-*`); of both,
-    what both pick. InputError for a name that is none, and where nothing is chosen at all.
+    what both pick. InputError for a name that is not valid, and where nothing is chosen at all.
     """
     from promptlab.run.marking import choose_images
 

@@ -1,4 +1,4 @@
-"""Which images of a run a person means, by name and by `--where`."""
+"""Which images of a run the user means, by name and by `--where`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def choose_images(log: Log, run_id: str, names: Sequence[str] = (), where: Where
     name, an axis or an id is not there, where nothing is left, and where neither is given.
     """
     if not names and not where:
-        raise InputError("say which images: names, --where or --from")
+        raise InputError("name the images: by name, with --where or with --from")
     chosen = log.match_images(run_id, names) if names else None
     if not where:
         return chosen or []

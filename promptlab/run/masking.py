@@ -1,4 +1,4 @@
-"""What of a studio's settings is kept with a run: all but the address of the alerts' webhook, which opens a door."""
+"""The studio's settings that a run keeps: all but the address of the alerts' webhook, which may hold a secret."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def settings_text(text: str) -> str:
 
 
 def _values(node: yaml.Node | None, key: str) -> list[yaml.Node]:
-    """What stands under a key of a mapping, through merge keys too."""
+    """What is under a key of a mapping, through merge keys too."""
     if not isinstance(node, yaml.MappingNode):
         return []
     found = []

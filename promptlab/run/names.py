@@ -1,4 +1,4 @@
-"""Readable names: where under results/ an image is linked, so that a person finds it without the database."""
+"""Readable names: where under results/ an image is linked, so that people find it without the database."""
 
 from __future__ import annotations
 

@@ -110,6 +110,6 @@ def caps(log: Log, settings: Settings, budget: Amount | None, totals: Totals) ->
 
 
 def _spent(log: Log, cap: Amount, since: str) -> float | None:
-    """What all runs have spent, or may have been billed for, since this UTC day; None where nobody knows."""
+    """What all runs have spent, or may have been billed for, since this UTC day; None where not known."""
     spent = log.spent(since=since)
     return spent.cost_usd_at_most if cap.usd is not None else spent.credits_at_most

@@ -1,4 +1,4 @@
-"""What a person may say about one run: typed where it is made, so that a wrong type is a sentence at once."""
+"""What the user may say about one run: typed where it is made, so that a wrong type is a sentence at once."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ FLAGS = ("fresh", "yes", "retry_unknown", "retry_lost")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a person may say about one run, beyond the experiment.
+    """What the user may say about one run, beyond the experiment.
 
-    `budget` (an Amount, or a text such as "400cr") ends the run in order before it would be passed. `yes` confirms
+    `budget` (an Amount, or a text such as "400cr") stops the run cleanly before it would be passed. `yes` confirms
     what it costs. `fresh` uses no earlier result. `jobs` lowers concurrency. `retry_unknown` and `retry_lost` consent
     to sending again what may have been billed. InputError for a value of the wrong kind.
     """

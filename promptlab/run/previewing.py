@@ -48,7 +48,7 @@ class Preview:
     images: int
     equal: int  # requests that are equal to an earlier one of this plan: sent once
     cached: int
-    blocked: int  # requests whose earlier send is of unknown outcome or lost: not sent again unasked
+    blocked: int  # requests whose earlier send is of unknown outcome or lost: not sent again unless you ask for it
     to_send: int
     images_to_make: int
     credits: float | None
@@ -64,7 +64,7 @@ class Preview:
     steps: tuple[Step, ...] = ()  # where asked for
     gone: int = 0  # images of earlier runs whose files are no longer on disk: they would be made again
     fresh: bool = False  # nothing counts as answered by the log
-    packages: int | None = None  # of the named plan, that so many credits are
+    packages: int | None = None  # of the named plan, for these credits
 
     def ahead(self) -> Ahead:
         """What has to be confirmed of it."""
@@ -76,8 +76,8 @@ def preview(
 ) -> Preview:
     """Plan an experiment against the log; InputError with every problem.
 
-    The experiment's own limits are among them, unless they are only to be told (`over_limits`). `steps` asks for the
-    count after each step too.
+    The experiment's own limits are among them, unless they are only to be reported (`over_limits`). `steps` asks for
+    the count after each step too.
     """
     count = job.plan.count()
     complete = count.requests <= AT_MOST
@@ -184,7 +184,7 @@ def _warnings(job: Job, survey: Survey) -> tuple[Problem, ...]:
     return tuple(dict.fromkeys([*static, *survey.warnings, *_undrawn(job)]))
 
 
-_PROMPTS_READ = 100  # of a simulated plan, for words that nobody drew
+_PROMPTS_READ = 100  # of a simulated plan, for words without a drawing
 _WORDS_NAMED = 8
 
 
@@ -199,13 +199,13 @@ def _undrawn(job: Job) -> list[Problem]:
     if not words:
         return []
     named = ", ".join(words[:_WORDS_NAMED]) + (f" and {len(words) - _WORDS_NAMED} more" if words[_WORDS_NAMED:] else "")
-    message = f"the simulator has no drawing for: {named}; each still changes its pictures in a way of its own"
+    message = f"the simulator has no drawing for: {named}; each still changes the image in its own way"
     return [Problem("not-drawn", message, severity="warning")]
 
 
 @dataclass(slots=True)
 class _Known:
-    """What the log has of a plan: answered, or not to be sent again unasked; and what that takes off the price."""
+    """What the log has of a plan: answered, or not to be sent again unless asked; and what that takes off the price."""
 
     cached: int = 0
     blocked: int = 0
@@ -314,7 +314,7 @@ def _over_plan(job: Job, found: Preview) -> list[Problem]:
         return []
     message = (
         f"the {plan.name} plan is {plan.package_credits:,g} credits in all and no more can be bought; this would take "
-        f"{found.credits:,g} for {found.images_to_make:,} images. Name the plan you are on (KAIRVAL_PLAN, or `plan:` "
+        f"{found.credits:,g} for {found.images_to_make:,} images. Name your plan (KAIRVAL_PLAN, or `plan:` "
         "in promptlab.yaml), or make the experiment smaller"
     )
     return [Problem("over-plan", message)]

@@ -1,4 +1,4 @@
-"""What this machine needs before the first send: folders that take files, room on the disk, and file descriptors.
+"""What this machine needs before the first send: folders that take files, space on the disk, and file descriptors.
 
 An answer that cannot be kept was paid for all the same, so all of it is tried while nothing has been sent.
 """
@@ -41,7 +41,7 @@ def check_ready(log: Log, store: Store, to_send: int, workers: int) -> None:
 
 
 def shortage(log: Log, store: Store, images: int) -> str | None:
-    """A warning where so many images, as large as this log's last ones, would not fit on the disk."""
+    """A warning where this many images, as large as this log's last ones, would not fit on the disk."""
     size, free = _typical(log), shutil.disk_usage(store.folder).free
     if images * size <= free:
         return None
@@ -56,7 +56,7 @@ def _typical(log: Log) -> float:
 
 
 def _check_room(folder: Path, needed: int) -> None:
-    """A run stops in order when the disk is full: what is in flight then has to fit."""
+    """A run stops cleanly when the disk is full: what is in flight then has to fit."""
     free = shutil.disk_usage(folder).free
     if free < LEAST_FREE + needed:
         raise StoreError(

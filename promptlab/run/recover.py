@@ -2,7 +2,7 @@
 
 PROVIDERS.md's outcome classes decide: what was never sent, was rejected or failed may be sent again; what may have been
 billed and is not known is collected where there is a way (its stored response, its job id), else never sent again
-unasked.
+unless the user asks for it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def is_simulated(generation: Generation) -> bool:
 
 
 def after_interruption(generation: Generation, *, answered: bool = False, in_process: bool = False) -> Action:
-    """How to settle a generation that has no end, or a bad one that may be mended for nothing.
+    """How to settle a generation that has no end, or a bad one that may be fixed free of charge.
 
     An answer that was kept (`answered`) is decoded, again if need be; a stored result's files are fetched; a job is
     polled; what was in flight without any of these is unknown. What was simulated is planned again, since it costs
@@ -45,7 +45,7 @@ def after_interruption(generation: Generation, *, answered: bool = False, in_pro
 
 
 def may_resend(generation: Generation, last_outcome: str | None, *, unknown: bool = False, lost: bool = False) -> bool:
-    """Whether `resume` sends this generation (again); `unknown` and `lost` are the person's explicit consent.
+    """Whether `resume` sends this generation (again); `unknown` and `lost` are the user's explicit consent.
 
     What is simulated costs nothing and needs none. `last_outcome` is the class of its last attempt: a fatal one (a
     refused prompt, say) would only fail again.

@@ -12,13 +12,13 @@ from promptlab.run.recover import is_simulated
 
 __all__ = ["COLUMNS", "copy_changes", "planned_row", "request_of"]
 
-#: Parameters with a column of their own; every other one is in `params`.
+#: Parameters with their own column; every other one is in `params`.
 COLUMNS = ("aspect_ratio", "output_format", "n", "strength")
 
 
 def planned_row(request: Request, run_id: str) -> Generation:
     """The row of a request that was not sent yet. A documented default is logged as the value in force."""
-    # The strength of what is no edit is dropped on the wire, and its column says nothing then.
+    # The strength of a request that is not an edit is dropped on the wire, and its column says nothing then.
     own = {*COLUMNS, "model"} - (set() if request.operation == "edit" else {"strength"})
     return Generation(
         id=new_id(),
@@ -97,7 +97,7 @@ def copy_changes(paid: Generation) -> dict[str, Any]:
     """The columns of a cached copy that differ from a planned row."""
     return {
         "status": "completed", "cached_from": paid.id, "credits": 0.0, "cost_usd": 0.0,
-        # A copy of what a simulator server made is as simulated as that; the simulator's own name says it by itself.
+        # A copy of what a simulator server made is as simulated as that; the simulator's own name is enough.
         "cost_source": "simulated" if is_simulated(paid) and paid.provider != "simulator" else "cache",
         "response_model": paid.response_model, "provider_id": paid.provider_id,
         "provider_created_at": paid.provider_created_at, "ended_at": utc_now(), "file_name": None,

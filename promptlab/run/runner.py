@@ -44,7 +44,7 @@ def run(
 
     Everything is checked first, as by `preview`: InputError with every problem, the experiment's limits among them, and
     nothing is sent or written. ConfirmationNeeded where it would cost more than the studio's `confirm_above_usd`, or
-    nobody knows how much, unless `options.yes` or `confirm`, which is told the estimate, says to go ahead. `found` is
+    an unknown amount, unless `options.yes` or `confirm`, which gets the estimate, says to go ahead. `found` is
     this job's preview where there is one already. A stop is not raised: the summary says `stopped` and how to go on.
     """
     options, listener = options or Options(), unbroken(listener)
@@ -161,7 +161,7 @@ def _mode(text: object) -> Mode:
 
 @dataclass(slots=True)
 class _Work:
-    """What run and resume share: one studio, endpoint, log and store, and the person's options."""
+    """What run and resume share: one studio, endpoint, log and store, and the user's options."""
 
     studio: Studio
     endpoint: Endpoint
@@ -195,7 +195,7 @@ class _Work:
             raise
 
     def settle_the_dead(self, experiment: str) -> None:
-        """Runs of this experiment that were cut off: collect what can be had, call the rest unknown."""
+        """Runs of this experiment that were cut off: collect what can still be fetched, call the rest unknown."""
         sweep(self.log)
         here = (self.endpoint.provider.name, self.endpoint.base_url)
         for run in self.log.runs(experiment=experiment):
@@ -207,11 +207,11 @@ class _Work:
                 continue  # another process was quicker
             rows = self._left_over(run)
             if rows:
-                text = f"run {run.id} was cut off with {len(rows)} in flight; collecting what can be had"
+                text = f"run {run.id} was cut off with {len(rows)} in flight; collecting what can still be fetched"
                 self.listener(Message(text))
             try:
                 self._salvage(run, rows)
-            except ProviderFault as fault:  # kept, and of unknown outcome until the provider is mended
+            except ProviderFault as fault:  # kept, and of unknown outcome until the provider is fixed
                 self.listener(Message(f"an answer of run {run.id} can't be decoded: {fault}", "warning"))
             self._end(run, "interrupted")
 
@@ -219,7 +219,7 @@ class _Work:
         return list(self.log.generations(run.id, statuses=("in_flight",)))
 
     def mend(self, run: Run) -> bool:
-        """Try the URLs of lost images once more, and poll jobs of unknown outcome: it costs nothing.
+        """Try the URLs of lost images again, and poll jobs of unknown outcome: it costs nothing.
 
         Whether anything changed by that.
         """
@@ -229,7 +229,7 @@ class _Work:
         except ProviderFault as fault:
             if not self.options.retry_unknown:
                 raise ProviderFault(
-                    f"{fault}; nothing was sent. Mend the provider, or ask for that picture once more with "
+                    f"{fault}; nothing was sent. Fix the provider, or request that image again with "
                     f"`promptlab resume {run.id} --retry-unknown`"
                 ) from fault
             self.listener(Message(str(fault), "warning"))
@@ -262,7 +262,7 @@ class _Work:
         )  # fmt: skip
 
     def to_send(self, run_id: str) -> list[Generation]:
-        """What a resume may send: never sent, rejected or failed; unknown and lost ones only as the person said."""
+        """What a resume may send: never sent, rejected or failed; unknown and lost ones only as the user said."""
         found = []
         for row in self.log.generations(run_id, statuses=("planned", "failed", "unknown", "lost", "skipped")):
             attempts = self.log.attempts(row.id) if row.status == "failed" else []
@@ -366,7 +366,7 @@ class _Work:
     def _end(self, run: Run, status: RunStatus) -> Run:
         """Close a run's row with the figures of its rows, so that summary and database agree.
 
-        Where another process goes on with the run, its row is that process' to write.
+        Where another process has taken over the run, its row is that process' to write.
         """
         if not holds(self.log, run.id, _owner(run.id)) and not take(self.log, run.id, _owner(run.id)):
             return self.log.run(run.id) or run

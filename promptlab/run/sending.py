@@ -60,7 +60,7 @@ async def _with_driver(
     session: Session, planned: Iterator[Generation], mode: Mode, to_send: int,
     use: Callable[[Driver], Awaitable[None]], stops_seen: list[int],
 ) -> Driver:  # fmt: skip
-    """Open everything that sending needs, use it, and close it in order."""
+    """Open everything that sending needs, use it, and close it cleanly."""
     endpoint, log, run, settings = session.endpoint, session.log, session.run, session.studio.settings
     thumbnails = settings.thumbnails if session.thumbnails is None else session.thumbnails
     async with AsyncExitStack() as stack:
@@ -106,7 +106,7 @@ async def _with_driver(
 
 
 def _pictures(session: Session) -> str:
-    """Where a person finds the files, should the log be gone."""
+    """Where the files are, should the log be gone."""
     return f"{session.store.folder}/ and {session.store.names / session.run.experiment}/"
 
 
@@ -134,7 +134,7 @@ HANGUP = getattr(signal, "SIGHUP", None)
 
 
 def _stops() -> list[signal.Signals]:
-    """The signals that stop a run: a hangup only where nobody (nohup, say) has chosen to ignore it."""
+    """The signals that stop a run: a hangup only where it is not ignored already (by nohup, say)."""
     return [number for number in STOPS if number != HANGUP or signal.getsignal(number) is not signal.SIG_IGN]
 
 
@@ -159,9 +159,9 @@ def _early_stops() -> Iterator[list[int]]:
 
 @contextmanager
 def _signals(driver: Driver, seen: list[int]) -> Iterator[None]:
-    """Ctrl-C, a polite kill and a closed terminal stop the run in order.
+    """Ctrl-C, a SIGTERM and a closed terminal stop the run cleanly.
 
-    A hangup comes more than once and asks no more than the first time: only a person who insists leaves at once.
+    A hangup comes more than once and asks no more than the first time: only a user who insists leaves at once.
     """
     loop = asyncio.get_running_loop()
 

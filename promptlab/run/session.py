@@ -14,12 +14,12 @@ from promptlab.store import Store
 
 __all__ = ["CLAIM_S", "Session"]
 
-CLAIM_S = 90.0  # a claim that nobody renews for so long is nobody's
+CLAIM_S = 90.0  # a claim that is not renewed for this long is free
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One run that is about to send: where, with what, and what the person said about it.
+    """One run that is about to send: where, with what, and what the user said about it.
 
     `owner` is the name its claims are under; `resend` are the statuses (unknown, lost) of earlier generations that
     may be sent again; `alert` is the experiment's own, said as the run goes.

@@ -20,7 +20,7 @@ _FIGURE = "margin:0;width:160px;font-size:11px;overflow-wrap:anywhere"
 
 
 class Shown:
-    """What a Summary can do beside holding these figures."""
+    """What a Summary can do besides holding these figures."""
 
     __slots__ = ()
     run_id: str

@@ -1,4 +1,4 @@
-"""Asking a run on another thread to stop in order, as Ctrl-C asks one on the main thread."""
+"""Asking a run on another thread to stop cleanly, as Ctrl-C asks one on the main thread."""
 
 from __future__ import annotations
 

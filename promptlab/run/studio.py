@@ -146,7 +146,7 @@ def prepare(
         return endpoint, make_plan(experiment, studio.library(), target, where=where, limit=limit, chain=chain)
 
     def further(experiment: Experiment, missing: frozenset[str]) -> list[Problem]:
-        """What templates and provider would say of what is right of a file, so that all faults are told at once."""
+        """What templates and provider say of the valid parts of a file, so that all problems are reported at once."""
         try:
             _, plan = planned(experiment, key_needed=False)
         except InputError as error:

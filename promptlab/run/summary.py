@@ -15,7 +15,7 @@ from promptlab.run.studio import Studio
 
 __all__ = ["alike", "exit_code", "next_commands", "summarise"]
 
-REASONS = 50  # of failures that are told; the rest is counted
+REASONS = 50  # of failures that are listed; the rest is counted
 #: What a message says of one generation alone: a path behind a host, an id or a hash, a duration to its fraction.
 _OWN = (
     (re.compile(r"(https?://[^/\s'\"<>]+)[^\s'\"<>]*"), r"\1/…"),
@@ -124,14 +124,14 @@ def next_commands(log: Log, run: Run, totals: Totals) -> tuple[str, ...]:
 
 
 def _can_decode(log: Log, run_id: str) -> bool:
-    """Whether an answer is kept over which the provider's code raised: once mended, it is decoded for nothing."""
+    """Whether an answer is kept over which the provider's code raised: once fixed, it is decoded free of charge."""
     return any(
         failure.status == "unknown" and failure.error_code == "provider_error" for failure in log.failures(run_id)
     )
 
 
 def _any_sendable(log: Log, run_id: str) -> bool:
-    """Whether a resume would send any of what failed; what the provider refused for good it would not."""
+    """Whether a resume would send any of what failed; what the provider finally refused it would not."""
     for row in log.generations(run_id, statuses=("failed",)):
         attempts = log.attempts(row.id)
         if may_resend(row, attempts[-1].outcome if attempts else None):
@@ -140,7 +140,7 @@ def _any_sendable(log: Log, run_id: str) -> bool:
 
 
 def _worst(run: Run, totals: Totals, count: int) -> str:
-    """The worst price of sending so many again, by the price that this run's plan gave a request."""
+    """The worst price of sending this many again, by the price that this run's plan gave a request."""
     price = json.loads(run.settings or "{}").get("price", {})
     credits, usd = price.get("credits"), price.get("usd")
     if credits is None and usd is None:

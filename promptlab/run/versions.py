@@ -377,7 +377,7 @@ class _Lines:
 
 
 def _place_of(experiment: Experiment, text: str) -> Place | None:
-    """Where an inline prompt stands in its experiment."""
+    """Where an inline prompt is in its experiment."""
     texts = [(experiment.source.text, experiment.source.place)] if experiment.source else []
     texts += [(value.text, value.place) for axis in experiment.axes if axis.kind == "prompt" for value in axis.values]
     return next((place for written, place in texts if written.replace("\r\n", "\n") == text), None)

@@ -29,7 +29,7 @@ LOOPBACK = "127.0.0.1"
 async def receiver(
     url: str | None, place: tuple[str | None, int | None], jobs: Jobs, environ: Mapping[str, str], listener: Listener
 ) -> AsyncIterator[str | None]:
-    """Serve callbacks while the block runs; yields the URL that jobs are told, None where there is no webhook.
+    """Serve callbacks while the block runs; yields the URL that jobs get, None where there is no webhook.
 
     `place` is the address and port to listen on: this machine's own unless another is named, as a proxy or tunnel
     wants it.
@@ -50,7 +50,7 @@ async def receiver(
             writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
             await writer.drain()
         except (TimeoutError, ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
-            return  # not a request that could be read: nobody to answer
+            return  # not a request that could be read: no answer is possible
         finally:
             writer.close()
 

@@ -1,4 +1,4 @@
-"""The Kairval API, simulated: an ASGI app in-process, or a server on a loopback port. A public seam for tests.
+"""The Kairval API, simulated: an ASGI app in-process, or a server on a loopback port. A public way to test.
 
 app = create_app(SimulatorSettings(plan="pro", faults=load_faults(Path("storm.yaml"))))
 with running(app) as url: ...          # or give `app` to an ASGI transport, with the key IN_PROCESS_KEY

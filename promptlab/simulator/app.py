@@ -67,7 +67,7 @@ class _Call:
 
     @property
     def draw(self) -> int:
-        """Which draw of an otherwise equal request this is, told by our own client; 0 where nothing is told."""
+        """Which draw of an otherwise equal request this is, as our own client says; 0 where it says nothing."""
         told = self.headers.get("x-draw", "")
         return int(told) if re.fullmatch(r"[0-9]{1,9}", told) else 0
 
@@ -92,7 +92,7 @@ class App:
         self._remembered: OrderedDict[tuple[str, str], _Remembered] = OrderedDict()
         self._repeats: Counter[bytes] = Counter()
         self._number = 0
-        Account(settings)  # an unknown plan or window is said now, not at the first request
+        Account(settings)  # an unknown plan or window is an error now, not at the first request
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one ASGI scope; only `http` and `lifespan` are spoken."""
@@ -302,7 +302,7 @@ class App:
     def _seed(self, order: Order, draw: int) -> int:
         """The seed asked for, or one from the request itself (and from how often it came, with `vary_unseeded`).
 
-        A later draw of the same request has a seed of its own, made from the first one's.
+        A later draw of the same request has its own seed, made from the first one's.
         """
         seed = order.seed if order.seed is not None else self._own_seed(order)
         return seed if draw == 0 else int.from_bytes(digest("draw", seed, draw)[:6], "big")

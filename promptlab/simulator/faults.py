@@ -31,7 +31,7 @@ __all__ = ["KINDS", "FaultPlan", "Rule", "load_faults", "parse_faults"]
 
 #: Every kind and what it does.
 KINDS: Mapping[str, str] = {
-    "429": "rejected; retry_after and form say how the wait is told",
+    "429": "rejected; retry_after and form say how the wait is stated",
     "500": "server error before the work, or after it with work: true",
     "502": "bad gateway after the work, an HTML body as proxies send it: made and billed",
     "503": "unavailable; with retry_after it says for how long",
@@ -41,7 +41,7 @@ KINDS: Mapping[str, str] = {
     "truncated_json": "200 whose JSON is cut in half, after the work",
     "truncated_image": "the image file stops half way",
     "wrong_content_type": "the image URL answers an HTML page",
-    "expired_url": "the image URL is gone at once",
+    "expired_url": "the image URL expires at once",
     "slow": "the answer comes `seconds` later, after the work",
     "short": "fewer images than asked for: `keep` of them, or one less",
     "remaining_zero": "200 that says X-RateLimit-Remaining: 0",

@@ -31,7 +31,7 @@ def with_rates(answer: Answer, headers: Mapping[str, str]) -> Answer:
 
 
 def _refusal(rule: Rule, now: float) -> ApiError:
-    """The error of a 429, 500, 503 or 504, with its wait told as the rule says."""
+    """The error of a 429, 500, 503 or 504, with its wait stated as the rule says."""
     if rule.kind == "429":
         code, message, type_ = "rate_limit_exceeded", "Rate limit exceeded.", "rate_limit_error"
     else:
@@ -40,7 +40,7 @@ def _refusal(rule: Rule, now: float) -> ApiError:
     if rule.retry_after is not None:
         if rule.form == "seconds":
             headers["Retry-After"] = f"{rule.retry_after:g}"
-        elif rule.form == "date":  # a date has whole seconds: rounded up, so that nobody comes too early
+        elif rule.form == "date":  # a date has whole seconds: rounded up, so that no client comes too early
             headers["Retry-After"] = formatdate(math.ceil(now + rule.retry_after), usegmt=True)
         if rule.form in ("seconds", "message"):
             message += f" Retry after {rule.retry_after:g} seconds."
@@ -82,7 +82,7 @@ async def send_answer(
     """Send an answer; one shorter than it declares ends with its connection, where there is one."""
     length = answer.declared if answer.declared is not None else len(answer.body)
     headers = {"Content-Type": answer.content_type, "Content-Length": str(length), **answer.headers}
-    headers[SIMULATED_BY] = f"promptlab/{__version__}"  # on everything, so that nobody books it as real money
+    headers[SIMULATED_BY] = f"promptlab/{__version__}"  # on everything, so that it is never booked as real money
     pairs = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items() if value]
     await send({"type": "http.response.start", "status": answer.status, "headers": pairs})
     body = b"" if method == "HEAD" else answer.body

@@ -89,7 +89,7 @@ class Jobs:
             await self._call_back(job, job.webhook_url)
 
     async def _call_back(self, job: Job, url: str) -> None:
-        """Deliver the webhook, signed as Standard Webhooks, a few times until somebody says 2xx."""
+        """Deliver the webhook, signed as Standard Webhooks, a few times until the answer is 2xx."""
         message_id = f"msg_{secrets.token_hex(12)}"
         now = self._settings.clock()
         stamp = datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z")
@@ -105,7 +105,7 @@ class Jobs:
             }  # fmt: skip
             try:
                 delivered = 200 <= await loopback.post(url, body, headers) < 300
-            except (OSError, ValueError):  # nobody listens, or not HTTP: counted below, tried again
+            except (OSError, ValueError):  # no listener, or not HTTP: counted below, tried again
                 delivered = False
             self._on_webhook(delivered)
             if delivered:

@@ -35,7 +35,7 @@ async def post(url: str, body: bytes, headers: Mapping[str, str], timeout_s: flo
 
 
 async def get(url: str, timeout_s: float = 10.0) -> bytes:
-    """The body of a 200; NotLoopback for any other answer, OSError where nobody answers."""
+    """The body of a 200; NotLoopback for any other answer, OSError where there is no answer."""
     status, body = await asyncio.wait_for(_exchange("GET", url, b"", {}), timeout_s)
     if status != 200:
         raise NotLoopback(f"the source image's address answered {status}")

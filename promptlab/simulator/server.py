@@ -25,7 +25,7 @@ __all__ = ["running", "serve"]
 
 
 def _cut(transport: asyncio.Transport, reset: bool) -> None:
-    """End the connection: with a TCP reset, or in order after what was written."""
+    """End the connection: with a TCP reset, or cleanly after what was written."""
     if not reset:
         transport.close()
         return
@@ -77,10 +77,10 @@ def _url(listener: socket.socket) -> str:
 
 
 def serve(app: App, host: str = "127.0.0.1", port: int = 0, *, ready: Callable[[str], None] | None = None) -> None:
-    """Serve until interrupted; `ready` is told the URL. OSError if the port is taken."""
+    """Serve until interrupted; `ready` gets the URL. OSError if the port is taken."""
     listener = _listen(host, port)
     with contextlib.closing(listener):
-        listener.listen(2048)  # who was told the URL may connect at once, and nobody else can take the port
+        listener.listen(2048)  # a client may connect at once, and no other program can take the port
         if ready:
             ready(_url(listener))
         _server(app).run(sockets=[listener])

@@ -22,7 +22,7 @@ WindowKind = Literal["fixed", "sliding", "first_request", "bucket"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The three limits of a plan (guide, Rate Limits); None is no limit."""
+    """The three limits of a plan (guide, Rate Limits); None means no limit."""
 
     requests_per_minute: int | None
     concurrent: int | None
@@ -44,7 +44,7 @@ class SimulatorSettings:
 
     - `plan`: a name of `PLANS` or a `Plan`; `window` and `window_s`: how its request rate is counted.
     - `accepted_keys`: the only keys taken; None takes any that starts with `kv_`.
-    - `credits`: the account's balance, None is endless; `credits_per_image` is what an image costs.
+    - `credits`: the account's balance, None is unlimited; `credits_per_image` is what an image costs.
     - `latency_s`: how long an image takes; `url_ttl_s`, `job_ttl_s`: how long URLs and jobs live.
     - `fast`: tiny prepared images, padded to `fast_bytes`.
     - `honours_keys`: the same Idempotency-Key gives the same result and makes no new image.

@@ -24,7 +24,7 @@ class Verdict:
 
 
 class Window(Protocol):
-    """Counts requests; `take` counts one if it may pass, `look` only tells."""
+    """Counts requests; `take` counts one if it may pass, `look` only checks."""
 
     def take(self, now: float) -> Verdict: ...
     def look(self, now: float) -> Verdict: ...
@@ -32,7 +32,7 @@ class Window(Protocol):
 
 @dataclass(slots=True)
 class Fixed:
-    """Windows on the clock: every minute starts anew for everyone."""
+    """Windows on the clock: every minute starts again for everyone."""
 
     limit: int
     seconds: float

@@ -238,7 +238,7 @@ class AxisBuilder:
         if "negative_prompt" in cells or "params" in cells:
             return self._special(id_, dict(cells), place)
         text = cells.get("text", id_)
-        # Said, since a million rows would each make an empty map of parameters of their own.
+        # Explicit, since a million rows would each make their own empty map of parameters.
         return Value(id_, text if isinstance(text, str) else id_, cells, (), _NO_FIELDS, place)
 
     def _special(self, id_: str, cells: dict[str, Any], place: Place) -> Value:
@@ -276,7 +276,7 @@ class AxisBuilder:
         return typed
 
     def _distinct(self, values: list[Value]) -> bool:
-        """Whether every id is there once; a second one is reported where it stands."""
+        """Whether every id is there once; a second one is reported at its place."""
         if len({value.id for value in values}) == len(values):
             self._warn_alike(values)
             return True
@@ -284,7 +284,7 @@ class AxisBuilder:
         for value in values:
             if (other := first.setdefault(value.id, value)) is not value:
                 line = other.place.line if other.place else "?"
-                message = f"the id {quoted(value.id)} is here twice: first in line {line}"
+                message = f"the id {quoted(value.id)} occurs twice: first in line {line}"
                 self.report.add("duplicate-id", message, value.place or Place("", 1, 1))
         return False
 

@@ -75,7 +75,7 @@ def _source(root: Map, report: Report) -> None:
         message = "an experiment needs a prompt: write one of `prompt`, `prompts`, `template` and `templates`"
         report.add("prompt-source", message, root.place)
     for name in given[1:]:
-        message = f"{name} stands beside {given[0]}; an experiment has one of {', '.join(SOURCES)}"
+        message = f"{name} is given beside {given[0]}; an experiment has one of {', '.join(SOURCES)}"
         report.add("prompt-source", message, root.key_place(name))
 
 
@@ -117,7 +117,7 @@ def _when_as_id(raw: Map, known: Known, report: Report) -> None:
     for name in ("when", "where"):
         fields = raw.get(name)
         if isinstance(fields, Map) and fields and all(field in known for field in fields):
-            message = f"`{name}` stands among the values; write {{values: {{…}}, {name}: …}}"
+            message = f"`{name}` is among the values; write {{values: {{…}}, {name}: …}}"
             report.add("bad-axis", message, raw.key_place(name))
 
 
@@ -156,7 +156,7 @@ def _design(form: ExperimentForm, root: Map, report: Report) -> None:
 def _seeds(form: ExperimentForm, root: Map, axes: tuple[Axis, ...], report: Report) -> None:
     if form.seeds is None:
         return
-    message = "a seed stands in the parameters beside `seeds`; keep one of them"
+    message = "a seed is set in the parameters and in `seeds`; keep one of them"
     if "seed" in form.params:
         report.add("seed-conflict", message, root["params"].key_place("seed"))
     for axis in axes:

@@ -1,4 +1,4 @@
-"""The stable codes of problems that this room finds; docs/errors.md has a paragraph for each."""
+"""The stable codes of problems that this package finds; docs/errors.md has a paragraph for each."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ __all__ = ["CODES"]
 CODES: Mapping[str, str] = MappingProxyType(
     {
         # reading
-        "missing-file": "A file that is named is not there, or can't be read.",
+        "missing-file": "A file that is named does not exist, or can't be read.",
         "encoding": "A file is not UTF-8 text.",
         "control-character": "A file holds a character that no YAML text may hold.",
-        "too-large": "A file is larger, longer or deeper than what is read.",
-        "empty-file": "A file that has to say something says nothing.",
+        "too-large": "A file is larger, longer or deeper than the limits.",
+        "empty-file": "A file that must not be empty is empty.",
         # YAML
         "yaml-syntax": "The text is not YAML.",
         "yaml-tab": "A line is indented with a tab; YAML wants spaces.",
@@ -25,11 +25,11 @@ CODES: Mapping[str, str] = MappingProxyType(
         "merge-key": "YAML's merge key << is not part of the language; `extends` is.",
         "bad-key": "A key that is not one text, or an empty one.",
         "unknown-anchor": "An alias *name without its anchor &name.",
-        "alias-cycle": "An alias inside the very value it stands for.",
-        "alias-bomb": "Aliases that multiply beyond what is read.",
+        "alias-cycle": "An alias inside the value that it refers to.",
+        "alias-bomb": "Aliases that expand beyond the limits.",
         # shape
-        "unknown-key": "A key that the language does not have.",
-        "missing-key": "A key that is needed is not there.",
+        "unknown-key": "An unknown key.",
+        "missing-key": "A required key is missing.",
         "no-value": "A key or a list item without a value.",
         "wrong-type": "A list, a map or a text where another of them is needed.",
         "bad-value": "A text that can't be read as what the key needs: a number, a choice, an amount.",
@@ -48,7 +48,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "empty-axis": "An axis without values.",
         "duplicate-id": "Two values of one axis with one id.",
         "bad-id": "A value whose id is empty.",
-        "bad-axis": "An axis in a form that the language does not have.",
+        "bad-axis": "An axis in an unknown form.",
         # rows
         "rows-format": "A file of rows that is not .csv, .jsonl or .txt.",
         "rows-header": "A CSV file's first line does not name its columns.",

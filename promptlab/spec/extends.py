@@ -13,7 +13,7 @@ from .tree import MAX_BYTES, Map, parse
 
 __all__ = ["SOURCES", "merged", "with_bases"]
 
-#: The four ways to say where the prompt comes from; exactly one of them stands in an experiment.
+#: The four ways to say where the prompt comes from; exactly one of them is in an experiment.
 SOURCES = ("prompt", "prompts", "template", "templates")
 
 

@@ -1,7 +1,7 @@
 """The shape of an experiment file, as pydantic models over a tree of text.
 
 They validate what `tree.parse` read, and `schema.py` makes the editors' JSON schema from them. Closed and frozen;
-a description stands beside every key because editors show it.
+a description is beside every key because editors show it.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Context:
 class Form(BaseModel):
     """A map with a fixed set of keys."""
 
-    # defer_build: a nested form is built as a part of the one that holds it, not once more by itself.
+    # defer_build: a nested form is built as a part of the one that holds it, not a second time.
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False, defer_build=True)
 
     @model_validator(mode="before")
@@ -309,9 +309,9 @@ DesignForm = Annotated[
 class LimitsForm(Form):
     """Checked against the estimate before anything is sent."""
 
-    images: Count | None = Field(None, description="At most so many images.")
-    requests: Count | None = Field(None, description="At most so many calls.")
-    cost: CreditsOrDollars | None = Field(None, description="At most so much: 600 USD, or 400 credits.")
+    images: Count | None = Field(None, description="The largest number of images.")
+    requests: Count | None = Field(None, description="The largest number of requests.")
+    cost: CreditsOrDollars | None = Field(None, description="The highest cost: 600 USD, or 400 credits.")
 
 
 class ImageForm(Form):
@@ -325,9 +325,9 @@ class ImageForm(Form):
 
 
 class AlertsForm(Form):
-    """When to raise a hand."""
+    """When to alert the user."""
 
-    cost: CreditsOrDollars | None = Field(None, description="Warn when the run has cost so much: 100 USD.")
+    cost: CreditsOrDollars | None = Field(None, description="Warn when the run has cost this much: 100 USD.")
 
 
 _NOT_HERE = {
@@ -406,7 +406,7 @@ class ExperimentForm(Form):
         | None
     ) = Field(None, description="The source image of an edit: a path, URL or data: URI as a template, or a chain.")
     files: FileNames | None = Field(None, description="Names under results/, as {axis}_{seed}_{draw}_{position}.{ext}.")
-    provider: Word | None = Field(None, description="Who makes the images; default simulator.")
+    provider: Word | None = Field(None, description="The provider that makes the images; default simulator.")
     mode: Annotated[Literal["sync", "async", "auto"], choice("sync", "async", "auto")] = Field(
         "auto", description="How calls are made."
     )
@@ -421,13 +421,13 @@ class ExperimentForm(Form):
             message = "an experiment can't hold a key: keys come from the environment alone, as KAIRVAL_API_KEY"
         elif is_address(key):
             message = (
-                f"an experiment can't name an address: {key} belongs into promptlab.yaml under"
+                f"an experiment can't name an address: {key} belongs in promptlab.yaml under"
                 " providers: {NAME: {base_url: …}}, or into the environment, as KAIRVAL_BASE_URL"
             )
         elif key in _NOT_HERE:
-            message = f"{key} is not part of an experiment; it belongs into {_NOT_HERE[key]}"
+            message = f"{key} is not part of an experiment; it belongs in {_NOT_HERE[key]}"
         elif key in _STUDIO_KEYS:
-            message = f"{key} is a setting of the studio; it belongs into promptlab.yaml"
+            message = f"{key} is a setting of the studio; it belongs in promptlab.yaml"
         elif key in _MEANT:
             advice, value = _MEANT[key], data[key]
             if key == "seed" and isinstance(value, str) and value.isdecimal():

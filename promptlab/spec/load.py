@@ -1,4 +1,4 @@
-"""An experiment file → Experiment: reading, `extends`, shape, axes, what has to fit together; every fault at once."""
+"""An experiment file → Experiment: reading, `extends`, shape, axes, what has to fit together; every problem at once."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from .yamlerrors import GLUED
 __all__ = ["Further", "RowFilter", "load_experiment", "load_text"]
 
 #: Checks of other packages, for a file that is wrong already: what is right of it, and which of its parts are missing
-#: (`vars`, `axes.style`) → further problems. So all of a file's faults are told at once.
+#: (`vars`, `axes.style`) → further problems. So all problems of a file are reported at once.
 Further = Callable[[Experiment, frozenset[str]], Iterable[Problem]]
 #: The parameters of a provider by name (None: the studio's); InputError where there is none of that name.
 Chosen = Callable[[str | None], Mapping[str, Parameter]]
@@ -124,7 +124,7 @@ def _load(
 
 
 def _parameters_of(root: Map, chosen: Chosen | None, report: Report) -> Mapping[str, Parameter]:
-    """What the provider of the file declares itself; a provider that is not there is told where it is named."""
+    """What the provider of the file declares itself; a provider that does not exist is reported where it is named."""
     name = root.get("provider")
     if chosen is None or not (name is None or isinstance(name, str)):
         return {}
@@ -137,13 +137,13 @@ def _parameters_of(root: Map, chosen: Chosen | None, report: Report) -> Mapping[
 
 
 def _tree(text: str, name: str, report: Report) -> Map:
-    """The tree of the file itself; what is no map goes no further."""
+    """The tree of the file itself; what is not a map goes no further."""
     tree = parse(text, name, report)
     if isinstance(tree, Map) and not report.count:
         return tree
     if not report.count:
         if tree is None:
-            message = "the file says nothing; the smallest experiment is `prompt: a ceramic teapot`"
+            message = "the file has no content; the smallest experiment is `prompt: a ceramic teapot`"
             report.add("empty-file", message, Place(name, 1, 1))
         else:
             found = "a list" if isinstance(tree, list) else "one text"

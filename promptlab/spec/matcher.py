@@ -2,7 +2,7 @@
 
 A text is one or more conditions, all of which must hold: `look=neon,item=S-204`. A condition is an axis (or a field of
 its rows, `item.colour`) and ids, one of which must match: `item=S-204,S-205`. A part with `=` opens a new condition
-where what stands before it is an axis; an id with `=` or `,` stands in double quotes. Ids may be globs (`S-*`, `?`,
+where an axis is before it; an id with `=` or `,` is in double quotes. Ids may be globs (`S-*`, `?`,
 `[ab]`); an id in quotes is taken as it is. Several texts must all hold, also two about one axis.
 
 `resolve` turns all of that into plain matchers against the values that are there, of a plan or of a log, so that
@@ -63,7 +63,7 @@ def parse_matcher(pairs: str | Iterable[str | tuple[str, str]]) -> Matcher:
     for pair in [pairs] if isinstance(pairs, str) else pairs:
         for condition in _read(pair, None) if isinstance(pair, str) else [_pair(*pair)]:
             if condition.name in picked:
-                message = f"{condition.name!r} is here twice; one axis takes several ids as axis=id,id"
+                message = f"{condition.name!r}occurs twice; one axis takes several ids as axis=id,id"
                 raise InputError(message, code="bad-matcher")
             picked[condition.name] = frozenset(text for text, _ in condition.accepts)
     return picked
@@ -99,8 +99,8 @@ def _read(text: str, is_name: Callable[[str], bool] | None) -> Iterator[Conditio
         if found := _QUOTED.match(text, at):
             accepts.append((found[1].replace('""', '"'), False))
         elif text[at:].lstrip().startswith('"'):
-            message = f"{quoted(text)} can't be read: a double quote stays open, or has something behind it"
-            raise InputError(f"{message}; an id with a comma stands in double quotes", code="bad-matcher")
+            message = f"{quoted(text)} can't be read: a double quote is not closed, or is followed by something"
+            raise InputError(f"{message}; put an id with a comma in double quotes", code="bad-matcher")
         else:
             found = _PLAIN.match(text, at)
             assert found is not None
@@ -185,7 +185,7 @@ def _picked(condition: Condition, known: Mapping[str, object], nothing: str, axe
         chosen = [other for other in known if like(other)] if like else []
         if not chosen:
             advice = did_you_mean(text, known) or f"; there are {listed(known)}"
-            if may_glob and "=" in text:  # surely meant as a condition of its own
+            if may_glob and "=" in text:  # surely meant as a separate condition
                 name = text.partition("=")[0].strip()
                 near = did_you_mean(name, axes) or f"; there are {listed(axes)}"
                 advice = f", and no axis is called {quoted(name)}{near}"
@@ -211,7 +211,7 @@ def _ids_by_field(axis: str, field: str, values: Mapping[str, Any]) -> dict[str,
 
 
 def _texts(value: Any, path: str) -> list[str]:
-    """What stands in a field: `size`, or `size.width` of a map in a map."""
+    """The value of a field: `size`, or `size.width` of a map in a map."""
     if isinstance(value, Mapping):
         if path in value:
             return _leaves(value[path])

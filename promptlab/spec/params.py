@@ -27,7 +27,7 @@ _ELSEWHERE = {
 
 
 def read_params(value: object, info: ValidationInfo[Any]) -> dict[str, Any]:
-    """The typed parameters of a `params:` map; each fault is reported where it stands."""
+    """The typed parameters of a `params:` map; each problem is reported at its place."""
     if not isinstance(value, Map):
         refuse("wrong-type", f"is {kind_of(value)}; it has to be a map of parameters")
     report, parameters = info.context.report, info.context.parameters
@@ -46,7 +46,7 @@ def resolve_name(name: str, parameters: Mapping[str, Parameter], place: Place, r
     if (parameter := parameters.get(name)) is not None:
         return parameter
     if is_secret(name) or is_address(name):
-        message = f"{name} is not a parameter: addresses belong into promptlab.yaml, keys into the environment"
+        message = f"{name} is not a parameter: addresses belong in promptlab.yaml, keys in the environment"
         report.add("not-in-experiment", message, place, secret=is_secret(name))
         return None
     advice = did_you_mean(name, parameters) or (f"; known: {listed(sorted(parameters), 24)}" if parameters else "")

@@ -1,4 +1,4 @@
-"""Where in a YAML file a part of a text stands: folded, quoted, escaped, or over several lines.
+"""Where in a YAML file a part of a text is: folded, quoted, escaped, or over several lines.
 
 A scalar's value has the file's signs in the file's order; only its white space differs, and the escapes of double
 quotes. So the two are walked along side by side, sign by sign.
@@ -85,13 +85,13 @@ class _Walk:
         return _NAMED.get(kind, kind), 2
 
     def step(self, sign: str) -> bool:
-        """Pass over one sign; False where another one stands here."""
+        """Pass over one character; False where another one is here."""
         found, length = self._next()
         self.at += length
         return found == sign
 
     def place(self, sign: str) -> tuple[int, int] | None:
-        """Where the next sign stands; of white space, where it begins."""
+        """Where the next character is; of white space, where it begins."""
         if sign and not sign.isspace() and self._next()[0] != sign:
             return None
         return self.row + 1, self.at + 1

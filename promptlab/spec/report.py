@@ -81,7 +81,7 @@ class Report:
             self.notes.append(Note(code, message, place))
 
     def take(self, error: InputError) -> None:
-        """Keep the problems that another room raised."""
+        """Keep the problems that another package raised."""
         for problem in error.problems:
             self.problems.add(problem)
 

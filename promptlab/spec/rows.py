@@ -1,4 +1,4 @@
-"""Files of rows: .csv, .tsv, .jsonl and .txt, every cell as the text that was written, every fault at file:line.
+"""Files of rows: .csv, .tsv, .jsonl and .txt, every cell as the text that was written, every problem at file:line.
 
 A JSONL row's scalars arrive as text: 1.10 stays `1.10`, true is `true`; null, which says "no value", is the empty text
 that an empty CSV cell is. The header line says what separates the cells: comma, semicolon or tab, whichever it has
@@ -246,12 +246,12 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(row) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for position, name in enumerate(names) if name in names[:position])
-        raise ValueError(f"the key {quoted(twice)} is here twice")
+        raise ValueError(f"the key {quoted(twice)} occurs twice")
     return row
 
 
 def _check_data(row: Row, path: str, report: Report) -> None:
-    """Report template text in a row's cells, where it stands."""
+    """Report template text in a row's cells, at its place."""
     for name, value in row.cells.items():
         if _TEMPLATE.search(value if isinstance(value, str) else json.dumps(value)):
             if report.is_full("template-in-data"):

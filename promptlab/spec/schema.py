@@ -93,7 +93,7 @@ def _plain(node: Any) -> Any:
         plain = {**branches[0], **plain} if "$ref" not in branches[0] else {"allOf": branches, **plain}
     elif branches:
         plain["anyOf"] = branches
-    if "$ref" in plain and len(plain) > 1:  # draft-07 ignores what stands beside a $ref
+    if "$ref" in plain and len(plain) > 1:  # draft-07 ignores what is beside a $ref
         plain = {"allOf": [{"$ref": plain.pop("$ref")}], **plain}
     return plain
 

@@ -22,7 +22,7 @@ class Caps:
 
 @dataclass(frozen=True, slots=True)
 class Alerts:
-    """When and how to raise a hand: amounts, a command (a text, or its words), a webhook, unusual spending."""
+    """When and how to alert the user: amounts, a command (a text, or its words), a webhook, unusual spending."""
 
     cost: tuple[Amount, ...] = ()
     command: str | tuple[str, ...] | None = None

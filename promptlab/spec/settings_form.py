@@ -47,7 +47,7 @@ def _base_url(value: object) -> str:
     except ValueError:
         usable = False
     if not usable or any(sign.isspace() for sign in address):
-        refuse("bad-value", "is no address; it has to look like https://api.example.com")
+        refuse("bad-value", "is not an address; it has to look like https://api.example.com")
     if parts.username is not None or parts.password is not None:
         refuse("key-in-settings", "holds a user name or password; keys come from the environment alone")
     return address
@@ -102,13 +102,13 @@ class CapsForm(Form):
 
 
 class AlertForm(Form):
-    """When and how to raise a hand."""
+    """When and how to alert you."""
 
     cost: Annotated[list[CreditsOrDollars], BeforeValidator(one_to_list)] = Field(
         default_factory=list, description="At these amounts."
     )
     command: Annotated[list[Word], BeforeValidator(one_to_list)] | None = Field(None, description="What is run.")
-    webhook: Word | None = Field(None, description="Where it is posted.")
+    webhook: Word | None = Field(None, description="The URL that it is posted to.")
     unusual: Flag = Field(False, description="When a day costs far more than usual.")
 
 
@@ -119,12 +119,12 @@ def _plan_shape(value: Any) -> str:
 class SettingsForm(Form):
     """promptlab.yaml: what holds for every experiment of a studio."""
 
-    db: Word | None = Field(None, description="The database; default promptlab.db.")
+    db: Word | None = Field(None, description="The log; default promptlab.db.")
     images: Word | None = Field(None, description="The folder of images by hash; default images.")
-    results: Word | None = Field(None, description="The folder of names a person can read; default results.")
+    results: Word | None = Field(None, description="The folder of readable names; default results.")
     project: Word | None = Field(None, description="The project that spending is counted under.")
-    user: Word | None = Field(None, description="The person that spending is counted under.")
-    provider: Word | None = Field(None, description="Who makes the images; default simulator.")
+    user: Word | None = Field(None, description="The user that spending is counted under.")
+    provider: Word | None = Field(None, description="The provider that makes the images; default simulator.")
     plan: (
         Annotated[Annotated[Word, Tag("<one>")] | Annotated[NamedPlan, Tag("<form>")], Discriminator(_plan_shape)]
         | None
@@ -135,10 +135,10 @@ class SettingsForm(Form):
         default_factory=dict, description="Figures of plans that differ from the built-in ones."
     )
     providers: dict[str, ProviderForm] = Field(
-        default_factory=dict, description="Addresses and manners of providers; never keys."
+        default_factory=dict, description="Addresses and behaviour of providers; never keys."
     )
     caps: CapsForm | None = Field(None, description="What may be spent.")
-    alerts: AlertForm | None = Field(None, description="When and how to raise a hand.")
+    alerts: AlertForm | None = Field(None, description="When and how to alert you.")
     thumbnails: Flag = Field(True, description="Whether thumbnails are made.")
     jobs: Count | None = Field(None, description="Requests at once.")
 
@@ -150,7 +150,7 @@ def read_settings(defaults: Settings) -> Settings:
     text = files.text(defaults.studio / SETTINGS_FILE, "settings", None, MAX_BYTES)
     tree = parse(text, SETTINGS_FILE, report) if text is not None else None
     if tree is not None and not isinstance(tree, Map):
-        report.add("wrong-type", "promptlab.yaml has to be a map of settings", Place(SETTINGS_FILE, 1, 1))
+        report.add("wrong-type", "promptlab.yaml must be a map of settings", Place(SETTINGS_FILE, 1, 1))
     if not isinstance(tree, Map):
         report.raise_errors()
         return replace(defaults, text=text)
@@ -208,7 +208,7 @@ def _refuse_keys(root: Map, report: Report) -> None:
             if named or (isinstance(value, str) and is_secret_value(value.strip())):
                 mark = node.marks[step]
                 variable = f"{(provider or 'kairval').upper().replace('-', '_')}_API_KEY"
-                message = f"keys never stand in {SETTINGS_FILE}: set the environment variable {variable} instead"
+                message = f"keys are never written in {SETTINGS_FILE}: set the environment variable {variable} instead"
                 report.add("key-in-settings", message, Place(*mark[:3]), secret=True)
                 if isinstance(node, Map):
                     del node[str(step)]

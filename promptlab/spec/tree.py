@@ -48,7 +48,7 @@ class Map(dict[str, Any]):
     height: int  # levels inside
 
     def key_place(self, key: str) -> Place:
-        """Where a key stands."""
+        """Where a key is."""
         return Place(*self.marks[key][:3])
 
     def value_place(self, key: str) -> Place:
@@ -63,7 +63,7 @@ class Map(dict[str, Any]):
 
 
 class Seq(list[Any]):
-    """A list; `marks` holds where each item stands."""
+    """A list; `marks` holds where each item is."""
 
     __slots__ = ("height", "mark", "marks", "weight")
     marks: list[Mark]
@@ -77,7 +77,7 @@ def parse(text: str, path: str, report: Report) -> Tree:
     report.show(path, text)
     if bad := yaml.reader.Reader.NON_PRINTABLE.search(text):
         line, column = _position(text, bad.start())
-        message = f"the character U+{ord(bad[0]):04X} can't stand in a text file; remove it"
+        message = f"the character U+{ord(bad[0]):04X} can't be part of a text file; remove it"
         report.add("control-character", message, Place(path, line, column))
         return None
     builder = _Builder(path, report, text)
@@ -227,10 +227,10 @@ class _Builder:
             if type(parent) is Map and parent.pending is None:
                 self._refuse("bad-key", "a key has to be one text", event)
             if target.height < 0:
-                self._refuse("alias-cycle", f"the alias *{name} stands inside the value it stands for", event)
+                self._refuse("alias-cycle", f"the alias *{name} is inside the value that it refers to", event)
             weight += target.weight
             if self.nodes + weight > MAX_NODES:
-                self._refuse("alias-bomb", f"aliases multiply to more than {MAX_NODES:,} values here", event)
+                self._refuse("alias-bomb", f"aliases expand to more than {MAX_NODES:,} values here", event)
             if len(self.stack) + target.height > MAX_DEPTH:
                 self._refuse("too-large", f"maps and lists are nested more than {MAX_DEPTH} deep here", event)
         mark = event.start_mark
@@ -258,7 +258,7 @@ class _Builder:
         key, key_line, key_column = parent.pending
         parent.pending = None
         if key in parent.marks or key in ("", "<<"):
-            return  # told when the key came; of a duplicate the first one stays
+            return  # reported when the key came; of a duplicate the first one stays
         if value is None and (glued := GLUED.fullmatch(key)):
             message = f"a key needs a space after its colon: write `{pair(glued[1], glued[2])}`"
             self.report.add("yaml-syntax", message, Place(self.path, key_line, key_column + len(glued[1]) + 1))
@@ -274,7 +274,7 @@ class _Builder:
             self.report.add("merge-key", "merge keys (<<) are not read; write the keys out, or use `extends`", place)
         elif key in parent.marks:
             first = parent.marks[key]
-            message = f"the key {quoted(key)} is here twice: first in line {first[1]}, column {first[2]}; keep one"
+            message = f"the key {quoted(key)} occurs twice: first in line {first[1]}, column {first[2]}; keep one"
             self.report.add("duplicate-key", message, place)
         return key or "", line, column
 
@@ -298,7 +298,7 @@ class _Builder:
 class Places(Mapping[tuple[str | int, ...], Place]):
     """The position of every key path, read from the tree when it is asked for.
 
-    `places["axes", "style", "film"]` is where the key (or list item) stands; `value(path)` where its value begins.
+    `places["axes", "style", "film"]` is where the key (or list item) is; `value(path)` where its value begins.
     """
 
     __slots__ = ("_root",)

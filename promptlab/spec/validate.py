@@ -1,4 +1,4 @@
-"""A tree held against a pydantic form: every fault as a sentence at its line and column."""
+"""A tree held against a pydantic form: every problem as a sentence at its line and column."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def _without(root: Map, locations: list[tuple[str | int, ...]], report: Report) 
 
 
 def _axes_lost(top: str, parts: set[str | int]) -> set[str]:
-    """Which axes are unknown now; `*` where nobody can tell."""
+    """Which axes are unknown now; `*` where that is not known."""
     if top == "axes":
         return {str(part) for part in parts} or {"*"}
     return {{"prompts": "prompt", "templates": "template"}[top]} if top in ("prompts", "templates") else set()

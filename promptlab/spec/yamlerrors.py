@@ -1,4 +1,4 @@
-"""What PyYAML's errors mean for a person, with what to do."""
+"""What PyYAML's errors mean for the user, with what to do."""
 
 from __future__ import annotations
 
@@ -27,8 +27,11 @@ _ADVICE = (
     ("cannot start any token", "a text that begins with this character has to be quoted"),
     ("block end", "the indentation does not fit the lines above, or a text needs quotes"),
     ("expected key", "the indentation does not fit the lines above, or a text needs quotes"),
-    ("could not find expected ':'", "this is no key: indent it to make it a part of the text above, or write `key: …`"),
-    ("block sequence entries", "the dashes of a list begin on a line of their own; on one line write [a, b]"),
+    (
+        "could not find expected ':'",
+        "this is not a key: indent it to make it part of the text above, or write `key: …`",
+    ),
+    ("block sequence entries", "the dashes of a list begin on a new line; on one line write [a, b]"),
     ("expected <document start>", "nothing can follow the line `...`; take it out"),
     ("escape", "in double quotes \\ begins an escape; use single quotes, or write \\\\"),
     ("incompatible YAML", "leave the %YAML line out"),
@@ -71,7 +74,7 @@ def describe(error: yaml.MarkedYAMLError, text: str) -> Described:
         )
         return Described("yaml-syntax", message, opened.line + 1, cut.start(1) + 1)
     if inner := re.match(rf"(\s*(?:{_OF_MAPS}):\s+)([\w.-]+):(?:\s|$)", source):
-        message = f"this is not YAML: `{inner[2]}:` belongs on a line of its own, indented; quote it if it is a text"
+        message = f"this is not YAML: `{inner[2]}:` belongs on a separate line, indented; quote it if it is a text"
         return Described("yaml-syntax", message, line + 1, len(inner[1]) + 1)
     if opened and ("end of stream" in problem or "expected ','" in problem or "expected ':'" in problem):
         line, column = opened.line, opened.column  # the bracket or quote is the place to look at, not the file's end
@@ -111,7 +114,7 @@ def _indented(lines: list[str], line: int, problem: str) -> Described | None:
 
 
 def unquoted_template(text: str, line: int, column: int) -> bool:
-    """Whether a template expression stands unquoted at a position (1-based)."""
+    """Whether a template expression is unquoted at a position (1-based)."""
     source = _line(split_lines(text), line - 1)
     return source[column - 1 : column + 1] in ("{{", "{%", "{#")
 

@@ -1,7 +1,7 @@
-"""Image files by content hash: kept once, checked before they count, seen by names a person can read.
+"""Image files by content hash: kept once, checked before they count, linked by readable names.
 
 `structure` checks bytes without decoding them, `files` keeps them, `pictures` decodes and makes thumbnails, and
-`decoder` does that in a worker process of its own.
+`decoder` does that in a separate worker process.
 """
 
 from __future__ import annotations

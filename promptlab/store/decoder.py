@@ -1,4 +1,4 @@
-"""One worker process that puts images on the disk for good, decodes them and makes thumbnails, off everyone's path."""
+"""One worker process that writes images durably, decodes them and makes thumbnails, outside the run's process."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from promptlab.store.pictures import THUMBNAIL_PX, Decoded
 
 __all__ = ["Decoder"]
 
-_PATIENCE = 2  # once may have been somebody else, such as a kernel out of memory
+_PATIENCE = 2  # once may have another cause, such as a kernel out of memory
 
 
 class Decoder:
-    """Keeps and decodes images in a process of its own, started at the first image and niced.
+    """Keeps and decodes images in a separate process, started at the first image and niced.
 
     A plain child that reads lines from a pipe: it never runs the caller's `__main__` again, ends when its parent
     does, even by kill -9, and is in no terminal's process group, so that Ctrl-C is not its business. An image that
@@ -53,7 +53,7 @@ class Decoder:
         return None if self._worker is None else self._worker.pid
 
     async def aclose(self) -> None:
-        """Finish the image at hand and end the worker."""
+        """Finish the current image and end the worker."""
         if self._worker is not None:
             await self._worker.close()
             self._worker = None

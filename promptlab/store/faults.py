@@ -1,4 +1,4 @@
-"""What goes wrong with files and pictures, as sentences that say what to do."""
+"""What goes wrong with files and images, as sentences that say what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The image folder: each content once, under its hash, whole or not at all; and names a person can read."""
+"""The image folder: each content once, under its hash, whole or not at all; and readable names."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Store:
         return PartFile(self, path, file)
 
     def path(self, sha256: str) -> Path | None:
-        """The file of a content, or None if it is not here. StoreError for a text that is no hash."""
+        """The file of a content, or None if it is not here. StoreError for a text that is not a hash."""
         start = f"{self.folder}/{_checked(sha256)[:2]}/{sha256}."  # text: a path object for each try costs more
         return next((Path(start + ext) for ext in _EXTENSIONS if os.path.isfile(start + ext)), None)  # noqa: PTH113
 
@@ -205,7 +205,7 @@ class PartFile:
     def settled(self, format: str) -> Stored:
         """Hand the last buffer to the system and say where the file will be; a Decoder puts it there."""
         if format not in _EXTENSIONS:
-            raise StoreError(f"{format!r} is no format of the store; it keeps {', '.join(_EXTENSIONS)}")
+            raise StoreError(f"{format!r} is not a format that the store keeps; it keeps {', '.join(_EXTENSIONS)}")
         sha256 = self.sha256
         target = self._store.folder / sha256[:2] / f"{sha256}.{format}"
         with explained("keep the image", target):

@@ -17,7 +17,7 @@ _PLAIN = re.compile(r"(?:\w[\w.,=+~-]{0,59}/)*\w[\w.,=+~-]{0,59}")
 
 
 def safe_name(name: PurePath, root: Path) -> PurePath:
-    """The name relative to `root`, its overlong parts shortened; StoreError if it is none or leads outside.
+    """The name relative to `root`, its overlong parts shortened; StoreError if it is not a name or leads outside.
 
     An absolute name is accepted only if it is below `root` as written.
     """
@@ -27,7 +27,7 @@ def safe_name(name: PurePath, root: Path) -> PurePath:
         name = name.relative_to(root)
     parts = name.parts
     if not parts or name.is_absolute() or name.drive or ".." in parts:
-        raise StoreError(f"{str(name)!r} is no name below {root}: it has to be relative, without '..'")
+        raise StoreError(f"{str(name)!r} is not a name inside {root}: it has to be relative, without '..'")
     if any(ord(letter) < 32 or letter == "\x7f" for letter in str(name)):
         raise StoreError(f"{str(name)!r} holds control characters; a file name can't")
     return PurePath(*(_shortened(part) for part in parts))

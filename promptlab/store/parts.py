@@ -39,7 +39,7 @@ def sweep(folder: Path) -> None:
 
 
 def _lock(file: BinaryIO) -> bool:
-    """Lock it, if nobody else has and the filesystem knows locks (flock(2))."""
+    """Lock it, if no other process has and the filesystem knows locks (flock(2))."""
     if sys.platform == "win32":
         return False
     try:

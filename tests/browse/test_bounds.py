@@ -58,4 +58,4 @@ def test_a_run_and_an_image_say_what_may_have_been_billed(demo: Any, tmp_path: P
     assert image is not None
     assert risk(image.attempts) == "up to ~$0.50 more"
     assert risk([]) == ""
-    assert risk([{"may_be_billed": 1, "cost_usd_at_risk": None, "credits_at_risk": None}]).startswith("more, nobody")
+    assert risk([{"may_be_billed": 1, "cost_usd_at_risk": None, "credits_at_risk": None}]).startswith("more, how much")

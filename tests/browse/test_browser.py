@@ -32,7 +32,7 @@ def url(demo: Any) -> Iterator[str]:
 
 @pytest.fixture
 def driver() -> Iterator[Any]:
-    """Headless Chromium that asks nobody for anything."""
+    """Headless Chromium that sends no request elsewhere."""
     from selenium import webdriver
     from selenium.webdriver.chrome.options import Options
     from selenium.webdriver.chrome.service import Service

@@ -108,7 +108,7 @@ def test_the_side_by_side_query(site: Any, demo: Any, get: Get) -> None:
 
 
 def test_spend_leaves_out_what_cost_nothing(site: Any, get: Get) -> None:
-    """Simulated images and cached copies are no spend; an unknown outcome is in the upper bound."""
+    """Simulated images and cached copies are not spending; an unknown outcome is in the upper bound."""
     (row,) = get(site, "/promptlab/spend_by_template.json?_shape=array&experiment=shelf_photos").json()
     assert (row["images"], row["cost_usd"], row["cost_usd_at_most"]) == (16, 0.64, 0.68)
     assert get(site, "/promptlab/spend_by_template.json?_shape=array&experiment=try").json() == []
@@ -146,7 +146,7 @@ def test_settings(site: Any) -> None:
 
 
 def test_new_views_get_their_words(demo: Any, tmp_path: Path) -> None:
-    """A view that a run makes while somebody looks has its words and facets without a restart."""
+    """A view that a run makes while the page is open has its words and facets without a restart."""
     db = tmp_path / "promptlab.db"
     source, target = sqlite3.connect(demo.db), sqlite3.connect(db)
     source.backup(target)
@@ -241,7 +241,7 @@ def test_files_for_plain_datasette(demo: Any, tmp_path: Path, get: Get) -> None:
 
 
 def test_the_plugin_is_cheap_to_import() -> None:
-    """Importing the plugin loads no database, template, picture or server code of its own."""
+    """Importing the plugin loads no database, template, picture or server code itself."""
     code = (
         "import sys, datasette; before = set(sys.modules); import promptlab.browse.plugin;"
         "print([m for m in set(sys.modules) - before if m.split('.')[0] in"

@@ -56,7 +56,7 @@ def test_a_missing_thumbnail_is_made(site: Any, demo: Any, get: Get) -> None:
     ["0" * 63, "0" * 65, "G" * 64, "A" * 64, "../promptlab.db", "..%2Fpromptlab.db", "%2e%2e", "0" * 64 + ".png", ""],
 )
 def test_only_a_hash_is_a_name(site: Any, get: Get, kind: str, name: str) -> None:
-    """Anything but 64 lower-case hex digits is no address here."""
+    """Anything but 64 lower-case hex digits is not an address here."""
     answer = get(site, f"/-/promptlab/{kind}/{name}")
     assert answer.status_code == 404
     assert not answer.headers["content-type"].startswith("image/")

@@ -38,7 +38,7 @@ def laid_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No key, no address, a state folder of its own, no repository above."""
+    """No key, no address, its own state folder, no repository above."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PROMPTLAB_STATE", str(tmp_path / "state"))
@@ -50,7 +50,7 @@ def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def studio(laid_out: Path, tmp_path: Path, clean: None, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A studio of one's own, and the current folder."""
+    """A studio, and the current folder."""
     folder = tmp_path / "studio"
     shutil.copytree(laid_out, folder)
     monkeypatch.chdir(folder)

@@ -30,7 +30,7 @@ def ran(studio: Path, cli: CLI, experiment: CLI) -> str:
 
 
 def test_runs_and_show(ran: str, studio: Path, cli: CLI) -> None:
-    """A run is found by id, prefix, experiment and `last`; SIMULATED is said; --json has the run and its summary."""
+    """A run is found by id, prefix, experiment and `last`; SIMULATED is shown; --json has the run and its summary."""
     assert ran[:8] in cli("runs").out
     assert [run["id"] for run in json.loads(cli("runs", "--json").out)] == [ran]
     for name in (ran, ran[:12].lower(), "exp", "last"):
@@ -90,7 +90,7 @@ def marks(studio: Path) -> list[tuple[str, str, str]]:
 
 
 def test_mark(ran: str, studio: Path, cli: CLI, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Images are marked by name, by values and from a list; each person has marks of their own."""
+    """Images are marked by name, by values and from a list; each user has their own marks."""
     assert "2 images: keep by ada" in cli("mark", "last", "--keep", "*cup*", "--by", "ada", "--tag", "warm").out
     assert "2 images: reject by bob" in cli("mark", "exp", "--reject", "--where", "s=cup", "--by", "bob").out
     monkeypatch.setattr("sys.stdin", StringIO("jug_s1_0.jpg\n\nresults/exp/jug_s2_0.jpg\n"))

@@ -1,4 +1,4 @@
-"""The program as a whole: help, exit codes, streams, secrets, faults of its own."""
+"""The program as a whole: help, exit codes, streams, secrets, bugs in promptlab."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_fault_of_its_own_is_a_sentence(call: CLI, studio: Path, monkeypatch: 
     monkeypatch.setattr("promptlab.run.studio.Studio.open", broken)
     result = call("runs", "--json")
     assert result.code == 1
-    assert result.err.startswith("promptlab: a fault of promptlab itself: RuntimeError: token *** was not expected\n")
+    assert result.err.startswith("promptlab: a bug in promptlab: RuntimeError: token *** was not expected\n")
     assert json.loads(result.out)["exit_code"] == 1
     monkeypatch.setenv("PROMPTLAB_DEBUG", "1")
     shown = call("runs").err

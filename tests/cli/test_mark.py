@@ -1,4 +1,4 @@
-"""`mark`: what `--where` picks, what is said about it, and taking it back."""
+"""`mark`: what `--where` picks, what is reported about it, and taking it back."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_run_takes_the_same_grammar(studio: Path, cli: CLI) -> None:
         (["--where", "look=neon,itm=S-204"], "did you mean 'item'?"),
         (["--where", "item=X-*"], "'item' has no value 'X-*'"),
         (["T-100_*", "--where", "item=S-204"], "--where matches none of the images named"),
-        ([], "say which images"),
+        ([], "name the images"),
     ],
 )
 def test_a_mark_that_picks_nothing_is_refused(flags: list[str], words: str, ran: Path, cli: CLI) -> None:

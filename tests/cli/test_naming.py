@@ -66,7 +66,7 @@ def test_prompts_from_a_file(studio: Path, cli: CLI) -> None:
     assert cli("try").code == 2
 
 
-def test_try_sends_the_house_negatives(studio: Path, cli: CLI) -> None:
+def test_try_sends_the_default_negatives(studio: Path, cli: CLI) -> None:
     """Without --negative the usual ones are sent; given ones take their place; an empty one is none."""
     for arguments in ([], ["--negative", "people"], ["--negative", ""]):
         cli("try", "a cup", *arguments, "--no-thumbnails")

@@ -81,7 +81,7 @@ def test_json_of_a_wrong_experiment(experiment: CLI, cli: CLI) -> None:
 
 
 def test_all_problems_at_once(experiment: CLI, cli: CLI) -> None:
-    """Faults of the file, of its parameters for the provider and of its prompts are told together, with carets."""
+    """Faults of the file, of its parameters for the provider and of its prompts are reported together, with carets."""
     path = experiment(
         "prompt: a {{ sbject }} {{ look.lihgt }}\nparams: {n: 9, aspect_ratio: 7:3}\n"
         "axes: {subject: [a, b], look: {warm: {light: x}}}\nskip: [{look: cold}]\nbaseline: {lok: warm}\n"

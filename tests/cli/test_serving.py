@@ -88,7 +88,7 @@ def test_browse(studio: Path, cli: CLI) -> None:
 
 
 def test_ctrl_c_stops_in_order(studio: Path, cli: CLI, experiment: CLI, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C ends a run in order with exit code 130, its summary and the command that goes on; resume finishes it."""
+    """Ctrl-C ends a run cleanly with exit code 130, its summary and the command to continue; resume finishes it."""
     path = experiment("prompt: a {{ s }}\naxes: {s: [a1, a2, a3, a4]}\nseeds: 5\nprovider: kairval\n")
     with serving(studio, "simulator", "--port", "0", "--fast", "--latency", "0.3") as (_, url):
         environ = {**os.environ, "KAIRVAL_BASE_URL": url, "KAIRVAL_API_KEY": "kv_test", "KAIRVAL_PLAN": "enterprise"}
@@ -107,7 +107,7 @@ def test_ctrl_c_stops_in_order(studio: Path, cli: CLI, experiment: CLI, monkeypa
             out, err = process.communicate(timeout=30)
         assert (process.returncode, "Traceback" in err) == (130, False), err
         assert "interrupted" in out
-        assert "go on: promptlab resume" in out
+        assert "continue: promptlab resume" in out
         for name in ("KAIRVAL_BASE_URL", "KAIRVAL_API_KEY", "KAIRVAL_PLAN"):
             monkeypatch.setenv(name, environ[name])
         resumed = cli("resume", "--yes", "--jobs", "20", "--no-thumbnails")

@@ -39,7 +39,7 @@ def test_init_is_ready_and_leaves_what_is_there(tmp_path: Path, cli: CLI, clean:
 
 
 def test_init_copies_nothing_of_the_users_own(tmp_path: Path, cli: CLI, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beside the examples of a clone may be somebody's own work: it stays there."""
+    """Beside the examples of a clone may be the user's own work: it stays there."""
     from promptlab.cli import init_command
 
     clone = tmp_path / "clone"
@@ -165,7 +165,7 @@ def test_doctor_tells_of_wrong_settings(studio: Path, cli: CLI) -> None:
         (["--negative", ""], None),
     ],
 )
-def test_try_sends_house_negatives(flags: list[str], sent: str | None, studio: Path, cli: CLI) -> None:
+def test_try_sends_default_negatives(flags: list[str], sent: str | None, studio: Path, cli: CLI) -> None:
     """Where no negative prompt is given the usual one is sent; --negative replaces it, and '' leaves it out."""
     assert cli("try", "a cup", "--no-thumbnails", *flags).code == 0
     with sqlite3.connect(studio / "promptlab.db") as connection:

@@ -26,7 +26,7 @@ CLI = Callable[..., Any]
 
 @pytest.mark.parametrize("arguments", [[], ["templates"]])
 def test_a_command_alone_prints_its_help(arguments: list[str], cli: CLI) -> None:
-    """`promptlab` and `promptlab templates` say what there is, on stdout, and that is no error."""
+    """`promptlab` and `promptlab templates` say what there is, on stdout, and that is not an error."""
     result = cli(*arguments)
     assert (result.code, result.err) == (0, "")
     assert result.out == cli(*arguments, "--help").out
@@ -52,7 +52,7 @@ def test_no_table_breaks_inside_a_word(rows: list[tuple[str, str, str]], columns
 
 
 def test_a_wide_table_stays_as_it_is_in_a_pipe() -> None:
-    """Where stdout is no terminal nothing is wrapped: programs read lines."""
+    """Where stdout is not a terminal nothing is wrapped: programs read lines."""
     table = words.table([["a " * 100, "1"]], ["what", "n"], right=[1])
     assert len(table.splitlines()) == 3
 
@@ -125,7 +125,7 @@ def finished() -> Finished:
 
 
 def test_forecasts_come_from_the_first_answers_or_not_at_all() -> None:
-    """Nothing is said before three answers; then what is left goes at the pace of the answers, hits not counted."""
+    """Nothing is shown before three answers; then what is left goes at the pace of the answers, hits not counted."""
     listener = Reporter()
     listener(Planned("R", 1010, 1000))
     start = listener.started

@@ -25,7 +25,7 @@ def test_plan_names_undrawn_words(studio: Path, cli: Any) -> None:
 
 
 def test_drawn_words_are_not_named(studio: Path, cli: Any) -> None:
-    """Nothing is said of a prompt that is drawn whole."""
+    """Nothing is reported about a prompt that is drawn whole."""
     assert "not-drawn" not in cli("plan", write(studio, "three red mugs on a table, low angle, watercolor")).err
 
 

@@ -50,7 +50,7 @@ def test_whole_variants() -> None:
 
 
 def test_an_axis_that_does_not_apply() -> None:
-    """Variants that an axis does not apply to stand in a column of their own."""
+    """Variants that an axis does not apply to stand in their own column."""
     extra = {"variant_id": "plain", "axes": {"look": "warm"}, "seed": 1, "draw": 0}
     grid = build_grid([*rows(), extra], "style")
     assert [column.label for column in grid.columns] == ["film", "ink", "not used"]

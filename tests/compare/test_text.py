@@ -30,7 +30,7 @@ CASES = [
 
 @pytest.mark.parametrize(("before", "after", "expected"), CASES)
 def test_segments(before: str, after: str, expected: list[tuple[str, str]]) -> None:
-    """Changes are whole words, in reading order, and spacing alone is no change."""
+    """Changes are whole words, in reading order, and spacing alone is not a change."""
     assert word_diff(before, after) == expected
 
 

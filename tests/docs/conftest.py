@@ -33,7 +33,7 @@ FILES = {
 
 
 def git(folder: Path, *words: str) -> None:
-    """Run git as somebody, without this machine's settings."""
+    """Run git with a name, without this machine's settings."""
     who = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com", "-c", "commit.gpgsign=false"]
     subprocess.run(["git", "-C", str(folder), *who, *words], check=True, capture_output=True)
 
@@ -76,7 +76,7 @@ def studio(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Callable[[str, Path], str]:
-    """Run a page's commands as a person would: `promptlab` on the PATH, a clean environment, stopping at a failure."""
+    """Run a page's commands as a user would: `promptlab` on the PATH, a clean environment, stopping at a failure."""
     import os
     import sys
 

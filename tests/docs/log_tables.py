@@ -18,7 +18,7 @@ VIEWS = ("gallery", "variant_summary", "spending")
 
 
 def tables() -> str:
-    """Every view and table that a person may query, with the words for each column."""
+    """Every view and table that users may query, with the words for each column."""
     with tempfile.TemporaryDirectory() as folder:
         db = Path(folder) / "empty.db"
         Log.open(db).close()

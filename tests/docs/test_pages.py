@@ -52,7 +52,7 @@ def blocks(language: str) -> list[Block]:
 
 
 def ours(language: str, *pages: str) -> list[Block]:
-    """The blocks of the pages that these tests keep true; errors.md and cli.md have tests of their own."""
+    """The blocks of the pages that these tests keep true; errors.md and cli.md have their own tests."""
     return [block for block in blocks(language) if block.page.name not in ("errors.md", "cli.md", *pages)]
 
 

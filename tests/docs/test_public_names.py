@@ -44,13 +44,13 @@ def test_each_name_loads(name: str) -> None:
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
-    """A name that is not there is said like any module says it."""
+    """An unknown name is reported as by any module."""
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         promptlab.nothing  # noqa: B018
 
 
 def test_the_import_is_light() -> None:
-    """`import promptlab` loads none of its rooms and no library."""
+    """`import promptlab` loads none of its packages and no library."""
     code = "import sys, promptlab; print(sorted(n for n in sys.modules if n.startswith('promptlab') or n in 'httpx jinja2 yaml pydantic PIL sqlite3 asyncio dataclasses'.split()))"  # noqa: E501
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['promptlab']"

@@ -1,4 +1,4 @@
-"""A studio as `promptlab init` lays it out, in a folder of its own."""
+"""A studio as `promptlab init` lays it out, in a separate folder."""
 
 from __future__ import annotations
 

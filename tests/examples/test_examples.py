@@ -46,7 +46,7 @@ def rows(studio: Path, summary: Summary) -> tuple[list[Generation], list[Image]]
 
 
 def test_every_experiment_is_listed() -> None:
-    """An example that this file does not run would be an example that nobody runs."""
+    """An example that this file does not run would never be run."""
     assert {path.stem for path in (ROOT / "experiments").glob("*.yaml")} == set(SIZES)
 
 
@@ -199,7 +199,7 @@ def test_the_key_is_written_nowhere(studio: Path) -> None:
 
 
 def test_log_is_open_to_plain_sql(studio: Path) -> None:
-    """A run's axes are columns of a view of its own."""
+    """A run's axes are columns of its own view."""
     run(studio, "shelf_photos", 2)
     with Studio.open(studio).log(create=False) as log:
         assert isinstance(log, Log)

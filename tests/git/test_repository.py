@@ -146,7 +146,7 @@ def test_an_unknown_revision_names_the_nearest(work: Any) -> None:
     ],
 )
 def test_a_revision_is_never_an_option_a_range_or_a_path(work: Any, revision: str) -> None:
-    """Text that is no plain revision is refused before git sees it."""
+    """Text that is not a plain revision is refused before git sees it."""
     work.commit("one", hero="a")
     with pytest.raises(GitError, match="cannot be a revision"):
         found(work.root).resolve(revision)
@@ -253,7 +253,7 @@ def test_a_snapshot_follows_links_inside_the_repository(work: Any) -> None:
 
 
 def test_ten_thousand_objects_are_one_process(work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is read by its id costs no process of its own; what is not here is None, and no trouble."""
+    """What is read by its id costs no new process; what is not here is None, and no trouble."""
     from promptlab.git import objects as module
 
     started = []

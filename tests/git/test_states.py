@@ -43,7 +43,7 @@ def broken_configuration(work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 DAMAGES: dict[str, tuple[Callable[..., None], str]] = {
     "dubious": (dubious, "safe.directory"),
-    "index": (damaged_index, "the index is damaged; git itself makes a new one"),
+    "index": (damaged_index, "the index is damaged; git makes a new one"),
     "object": (damaged_object, "git fsck"),
     "missing": (missing_object, "git fsck"),
     "configuration": (broken_configuration, "bad config"),
@@ -52,7 +52,7 @@ DAMAGES: dict[str, tuple[Callable[..., None], str]] = {
 
 @pytest.mark.parametrize("name", DAMAGES)
 def test_what_git_refuses_is_a_sentence_and_no_error(work: Any, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Neither a run's row nor a template's state raises; what is not known is None, and the reason is told."""
+    """Neither a run's row nor a template's state raises; what is not known is None, and the reason is reported."""
     work.commit("one", templates__hero="a {{ x }}")
     damage, said = DAMAGES[name]
     damage(work, monkeypatch)
@@ -88,7 +88,7 @@ def test_untracked_files_of_a_run_are_dirty(work: Any) -> None:
 def test_no_git_no_commit_and_a_bare_repository_are_no_trouble(
     work: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before the first commit, in a bare repository, outside git and without git: nothing is known, nothing is said."""
+    """Before the first commit, in a bare repository, outside git and without git: nothing is known or reported."""
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     work.git("init", "--quiet", "--bare", str(tmp_path / "bare"))
     (tmp_path / "plain").mkdir()
@@ -101,7 +101,7 @@ def test_no_git_no_commit_and_a_bare_repository_are_no_trouble(
 
 
 def test_a_detached_head_and_a_second_worktree(work: Any, tmp_path: Path) -> None:
-    """A worktree is a repository of its own; a detached HEAD has a commit and no branch."""
+    """A worktree is a separate repository; a detached HEAD has a commit and no branch."""
     first = work.commit("one", hero="a")
     second = work.commit("two", hero="b")
     other = tmp_path / "other"
@@ -223,7 +223,7 @@ def test_a_link_inside_the_folder_works_at_its_commit(work: Any) -> None:
 
 
 def test_a_partial_clone_loads_nothing(work: Any, tmp_path: Path) -> None:
-    """What a clone left out is not fetched behind one's back: it is told, and the rest is read."""
+    """What a clone left out is not fetched silently: it is reported, and the rest is read."""
     work.commit("one", hero="one")
     second = work.commit("two", hero="two")
     work.git("config", "uploadpack.allowFilter", "true")

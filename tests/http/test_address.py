@@ -45,7 +45,7 @@ def test_public_addresses(address: str) -> None:
     ],
 )  # fmt: skip
 def test_urls_that_are_refused(url: str) -> None:
-    """Unusual numbers, user names, other schemes and broken hosts are no URL to fetch."""
+    """Unusual numbers, user names, other schemes and broken hosts are not URLs to fetch."""
     with pytest.raises(ValueError):  # noqa: PT011  any text will do
         parse_url(url)
 

@@ -178,7 +178,7 @@ def test_a_body_has_a_cap(kit: Any) -> None:
 
 
 def test_a_compressed_answer_is_read(kit: Any) -> None:
-    """A gateway may compress although nobody asked."""
+    """A gateway may compress although it was not asked to."""
 
     async def run() -> None:
         async with kit.serve(kit.answer(200, gzip.compress(b'{"a": 1}'), Content_Encoding="gzip")) as server:

@@ -70,7 +70,7 @@ def test_a_body_of_json_stays_json(encoded: str) -> None:
 
 
 def test_a_page_and_a_broken_body() -> None:
-    """HTML, cut JSON and bytes that are no text are masked too."""
+    """HTML, cut JSON and bytes that are not text are masked too."""
     for body in (b"<p>" + KEY.encode() + b"</p>", b'{"a": "' + KEY.encode(), b"\xff\xfe" + KEY.encode() + b"\x00"):
         masked = Mask(KEY).body(body)
         assert KEY.encode() not in masked

@@ -101,7 +101,7 @@ def test_a_stop_says_why_and_until_when() -> None:
     """A quota names the time it may go on; a refused key is the account's."""
     quota = judge(Reply(429, {"retry-after": "3600"}, code="daily_quota_exceeded", message="Used up."))
     assert (quota.stop, quota.until) == ("quota", NOW + 3600)
-    assert quota.message == "Used up; it opens again at 2024-05-03 06:29 UTC"
+    assert quota.message == "Used up; it resets at 2024-05-03 06:29 UTC"
     assert "does not say" in str(judge(Reply(429, {}, code="daily_quota_exceeded")).message)
     assert judge(Reply(401, {}, code="invalid_api_key")).stop == "account"
     assert judge(Reply(429, {}, code="insufficient_quota")).stop == "account"
@@ -117,7 +117,7 @@ def test_a_stop_says_why_and_until_when() -> None:
     ],
 )
 def test_a_429_without_its_header(headers: dict[str, str], message: str | None, seconds: float) -> None:
-    """Where a proxy stripped Retry-After the reset header, the message, or a back-off decide; a told wait is held."""
+    """Where a proxy stripped Retry-After, the reset header, the message or a back-off decides; it is never cut."""
     decision = judge(Reply(429, headers, message=message))
     assert decision.wait is not None
     assert decision.wait.seconds == seconds
@@ -137,7 +137,7 @@ def test_rate_headers_do_not_slow_a_failure(status: int) -> None:
 
 @pytest.mark.parametrize(("left", "held"), [(None, 3), ("0", 3), ("-1", 3), ("27", None)])
 def test_a_429_with_requests_left_holds_only_itself(left: str | None, held: float | None) -> None:
-    """It waits as told; everyone who shares the key waits only where the key's rate is used up, or nobody says."""
+    """It waits as asked; everyone who shares the key waits only where the key's rate is used up, or unknown."""
     headers = {"retry-after": "3"} | ({} if left is None else {"x-ratelimit-remaining": left})
     decision = judge(Reply(429, headers))
     assert decision.wait is not None
@@ -150,14 +150,14 @@ def test_a_429_with_requests_left_holds_only_itself(left: str | None, held: floa
         (Reply(500, {}), 1, 0, 1),
         (Reply(500, {}), 3, 0, 4),
         (Reply(500, {}), 5, 0, 8),  # not 16: the others are done by then
-        (Reply(500, {}), 5, 4, 1),  # four refusals are no failures
+        (Reply(500, {}), 5, 4, 1),  # four refusals are not failures
         (Reply(429, {}), 5, 0, 1),
         (Reply(429, {}), 8, 7, 60),
         (DownloadError("network", "away", retryable=True), 8, 0, 60),
     ],
 )
 def test_the_longest_back_off(event: Event, attempt: int, rejections: int, longest: float) -> None:
-    """It grows with the ends of its own kind; after a server's failure it stays short."""
+    """It grows with outcomes of its kind; after a server's failure it stays short."""
     decision = decide(event, attempt, NOW, random=lambda: 1.0, rejections=rejections)
     assert decision.wait is not None
     assert decision.wait.seconds == longest

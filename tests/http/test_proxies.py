@@ -245,7 +245,7 @@ def test_a_network_without_names_leaves_them_to_the_proxy(kit: Any) -> None:
 
 
 def test_authorities_of_ones_own(kit: Any) -> None:
-    """SSL_CERT_FILE's certificates are trusted instead of the built-in ones; a file that is none was not sent."""
+    """SSL_CERT_FILE's certificates are trusted instead of the built-in ones; with a wrong file nothing is sent."""
     certificates = Path(__file__).parent / "certificates"
 
     async def run() -> None:

@@ -33,7 +33,7 @@ def test_view(log: Log, rows) -> None:  # type: ignore[no-untyped-def]
 
 
 def test_changed_axes(log: Log, rows) -> None:  # type: ignore[no-untyped-def]
-    """The view is made anew when the axes change, and left alone when they don't."""
+    """The view is made again when the axes change, and left alone when they don't."""
     rows.run()
     log.ensure_axes_view("shelf", ["style"])
     version = log.value("PRAGMA schema_version")
@@ -57,7 +57,7 @@ def test_changed_axes(log: Log, rows) -> None:  # type: ignore[no-untyped-def]
     ],
 )
 def test_clashes(axes: list[str], expected: list[str]) -> None:
-    """An axis named like a common column, or like another axis in other letters, gets a column of its own."""
+    """An axis named like a common column, or like another axis in other letters, gets its own column."""
     assert list(axis_columns(axes).values()) == expected
 
 
@@ -76,7 +76,7 @@ def test_view_name(experiment: str, taken: dict[str, str], expected: str) -> Non
     assert view_name(experiment, taken) not in taken or taken[view_name(experiment, taken)] == experiment
 
 
-# No surrogates, which are no text, and no NUL, which ends a text in SQLite's JSON.
+# No surrogates, which are not text, and no NUL, which ends a text in SQLite's JSON.
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
 ODD = [
     "a'b",

@@ -26,7 +26,7 @@ from promptlab.log import Hit, Log
     ],
 )
 def test_hit(log: Log, rows, run: dict[str, Any], generation: dict[str, Any], images: list[str], hit: bool) -> None:  # type: ignore[no-untyped-def]
-    """A hit is a completed generation of a run that is no verification, with every image stored."""
+    """A hit is a completed generation of a run that is not a verification, with every image stored."""
     row = rows.generation(rows.run(**run), request_hash="h", **generation)
     written = [rows.image(row, position=position, status=status) for position, status in enumerate(images)]
     expected = (row, written) if hit else None

@@ -11,7 +11,7 @@ from promptlab.log import Log
 
 
 def test_no_sign_of_a_file_name_is_a_wildcard(log: Log, rows: Any) -> None:
-    """`_` and `%` in a name mean themselves; a name that fits only as a pattern is no name."""
+    """`_` and `%` in a name mean themselves; a name that fits only as a pattern is not a name."""
     run = rows.run()
     for name in ("mugXred.png", "mug_red.png"):
         rows.image(rows.generation(run), path=f"results/shelf/{name}")

@@ -39,7 +39,7 @@ def paid_run(log: Log, rows: Any, **changes: Any) -> tuple[Run, Generation]:
 
 
 def copy_of(rows: Any, run: Run, paid: Generation, *, images: int = 1) -> Generation:
-    """A cached copy in another run, with an image of its own at each place."""
+    """A cached copy in another run, with another image at each place."""
     copy: Generation = rows.generation(
         run, request_hash="same", cached_from=paid.id, credits=0.0, cost_usd=0.0, cost_source="cache"
     )

@@ -1,4 +1,4 @@
-"""What can be wrong with a file is said in a sentence."""
+"""What can be wrong with a file is reported in a sentence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from promptlab.model import Run
 
 @pytest.mark.parametrize("how", [{"readonly": True}, {"create": False}])
 def test_not_there(tmp_path: Path, how: dict[str, bool]) -> None:
-    """A log that is not there is not made by somebody who only wants to look."""
+    """A log that is not there is not made by a reader."""
     path = tmp_path / "none.db"
     with pytest.raises(LogError, match=r"there is no log at .*none\.db yet; `promptlab run` makes one"):
         Log.open(path, **how)

@@ -15,7 +15,7 @@ def found(log: Log, table: str, words: str) -> int:
 
 
 def test_in_sync(log: Log, rows) -> None:  # type: ignore[no-untyped-def]
-    """What is inserted, changed or deleted is found, found anew or gone."""
+    """What is inserted, changed or deleted is found, found again or gone."""
     row = rows.generation(rows.run(), prompt="a ceramic teapot", negative_prompt="blurry")
     image = rows.image(row, revised_prompt="a glossy pot")
     assert (

@@ -53,7 +53,7 @@ def test_no_verification(log: Log, rows) -> None:  # type: ignore[no-untyped-def
 
 
 class TestMarks:
-    """A mark stands on the paid image; copies show it."""
+    """A mark belongs to the paid image; copies show it."""
 
     @pytest.fixture
     def pair(self, rows) -> tuple[list[str], list[str]]:  # type: ignore[no-untyped-def]
@@ -75,7 +75,7 @@ class TestMarks:
         assert marks == {paid[0]: (None,) * 3, copy[0]: (None,) * 3, paid[1]: kept, copy[1]: kept}
 
     def test_again(self, log: Log, pair: tuple[list[str], list[str]]) -> None:
-        """A person has one mark an image, whose note stays; the latest person's is shown; None takes it away."""
+        """A user has one mark per image, whose note stays; the latest user's is shown; None takes it away."""
         (image, _), _ = pair
         log.set_marks([image], "keep", by="anna", note="sharp")
         log.set_marks([image], "reject", by="anna")
@@ -101,7 +101,7 @@ class TestMarks:
         assert log.marked(run_id, "reject") == []
 
     def test_match(self, log: Log, rows) -> None:  # type: ignore[no-untyped-def]
-        """Images are named by globs over ids, hashes, variants and file names; a pattern for nothing is an error."""
+        """Images are named by globs over ids, hashes, variants and file names; one without a match is an error."""
         run = rows.run()
         film = rows.image(rows.generation(run, variant_id="v1"), path="results/shelf/style-film_s1.webp")
         photo = rows.image(

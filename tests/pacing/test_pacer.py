@@ -148,7 +148,7 @@ def test_daily_quota(pacer, start):
 
 
 def test_quota_that_the_server_tells(pacer, start):
-    """A told quota stands until its time, then the day counts from there, not from 24 hours back."""
+    """A quota with a time holds until then, then the day counts from there, not from 24 hours back."""
     one, two = pacer(Limits(daily=50)), pacer(Limits(daily=50))
     opens = start - start % 86_400 + 86_400
     take(one, opens - 10, 49)
@@ -204,7 +204,7 @@ def test_fewer_jobs_stay_fewer(pacer, start, plans, jobs):
 
 @pytest.mark.parametrize("junk", [-1, 0, 10**9, float("nan"), float("inf"), None])
 def test_junk_headers(pacer, start, junk, plans):
-    """Limits like -1 and 0, and counts that are no counts, teach nothing."""
+    """Limits like -1 and 0, and counts that are not counts, teach nothing."""
     one, unnamed = pacer(Limits(requests=30)), pacer(Limits(requests=5, named=False), key="other", plans=plans)
     for each in (one, unnamed):
         before = each.figures(start).requests
@@ -245,7 +245,7 @@ def test_remaining_zero_waits_for_the_reset_at_most_a_window(pacer, start):
 
 
 def test_a_remaining_that_is_always_zero_is_not_believed(pacer, start):
-    """A 200 with Remaining 0 from a server that never says anything else holds nobody back."""
+    """A 200 with Remaining 0 from a server that never says anything else delays no request."""
     one = pacer(Limits(requests=5))
     for moment in range(5):
         lease = one.try_acquire(start + moment)
@@ -263,7 +263,7 @@ def test_our_own_sends_are_not_others(pacer, start):
 
 
 def test_clock_set_back(pacer, start):
-    """An hour back, nobody waits longer than before the jump, and nothing is sent too early."""
+    """An hour back, no request waits longer than before the jump, and nothing is sent too early."""
     one = pacer(Limits(requests=5, concurrent=9))
     take(one, start, 5)
     one.hold(start + 30, start + 10)

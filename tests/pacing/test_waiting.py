@@ -35,7 +35,7 @@ def test_first_come_first_served(pacer):
 
 
 def test_cancelled_waiter_takes_nothing(pacer):
-    """Cancelling waiters at any moment leaks no lease and stops nobody else."""
+    """Cancelling waiters at any moment leaks no lease and stops no other waiter."""
     one = pacer(Limits(concurrent=1), clock=time.time)
 
     async def main():
@@ -65,7 +65,7 @@ def test_quota_ends_all_waiters(pacer):
     errors = asyncio.run(main())
     assert [type(error) for error in errors] == [QuotaReached] * 3
     assert errors[0].until == pytest.approx(time.time() + 86_400, abs=60)
-    assert "opens again at" in str(errors[0])
+    assert "resets at" in str(errors[0])
 
 
 def test_held_leases_renew_themselves(pacer):

@@ -1,4 +1,4 @@
-"""Everything that is wrong is said before money, all at once, with its place and a stable code."""
+"""Everything that is wrong is reported before money is spent, all at once, with its place and a stable code."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _default_axes(plan):
 
 
 def test_all_errors_come_at_once(plan):
-    """A person puts everything right in one go."""
+    """The user can fix everything at once."""
     with pytest.raises(InputError) as caught:
         plan("{{ a }} {{ b }}", params={"x": "1", "n": "9"}, files="{c}", baseline={"d": "e"})
     codes = sorted(problem.code for problem in caught.value.problems)

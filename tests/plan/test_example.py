@@ -1,4 +1,4 @@
-"""The language's own first example, from YAML to requests, with the real rooms below."""
+"""The language's own first example, from YAML to requests, with the real packages below."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_the_first_example_of_the_language_plans(plan_text):
     ],
 )
 def test_a_fault_in_it_is_refused_at_its_line(plan_text, change, line, code):
-    """Whichever room finds it."""
+    """Whichever package finds it."""
     with pytest.raises(InputError) as caught:
         plan_text(TEXT.replace(*change))
     assert [(p.line, p.code) for p in caught.value.problems] == [(line, code)]

@@ -174,7 +174,7 @@ def test_a_large_axis_draws_evenly_and_keeps_its_draws():
 
 
 def test_a_large_axis_is_held_once(plan):
-    """A plan of 12,000 rows keeps a few bytes per row of its own: choices, slugs and contexts are made when needed."""
+    """A plan of 12,000 rows keeps a few bytes per row: choices, slugs and contexts are made when needed."""
     axis = rows(12_000)
     plan("{{ item.name }}", rows(10)).survey()
     tracemalloc.start()

@@ -1,4 +1,4 @@
-"""Names under results/ that a person can read and no two images share."""
+"""Names under results/ that are readable and that no two images share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What differs only in what the provider drops is one call, and nobody pays for it twice by mistake."""
+"""What differs only in what the provider drops is one call, and is not paid for twice by mistake."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def param(axis, name, values):
 
 
 def test_an_axis_that_the_provider_drops_is_an_error_that_names_it(plan, axis):
-    """`params.quality` where nobody takes it: the same call for each value, at the axis' line."""
+    """`params.quality` where no provider takes it: the same call for each value, at the axis' line."""
     made = plan("{{ item }}", axis("item", ["a", "b"]), param(axis, "quality", ["low", "high"]))
     (problem,) = said(made, "same-call")
     assert problem.severity == "error"
@@ -58,7 +58,7 @@ def test_negatives_and_seeds_are_dropped_too(plan, axis, target):
 
 
 def test_strength_without_an_image_is_an_error_as_an_axis(plan, axis):
-    """Before anything is enumerated; as a parameter it is only said; with an image both are fine."""
+    """Before anything is enumerated; as a parameter it is only a warning; with an image both are fine."""
     with pytest.raises(InputError) as caught:
         plan("p", param(axis, "strength", ["0.2", "0.4"]))
     (problem,) = caught.value.problems
@@ -101,7 +101,7 @@ def test_a_part_of_the_variants_is_only_said(plan, experiment, axis):
 
 
 def test_equal_requests_are_still_only_sent_once(plan, axis):
-    """Nothing is dropped there: that stays a warning of its own."""
+    """Nothing is dropped there: that stays a separate warning."""
     made = plan("{{ look }}", axis("look", {"a": "x", "b": "x"}))
     assert not said(made, "same-call")
     assert [problem.severity for problem in said(made, "equal-requests")] == ["warning"]
@@ -143,7 +143,7 @@ def test_a_skipped_baseline_is_an_error(plan, axis, match):
     ],
 )
 def test_an_override_without_effect_is_said(plan, axis, match, override, axes, silent):
-    """What it says is so already, or a parameter axis comes after it."""
+    """What it sets is set already, or a parameter axis comes after it."""
     more = [param(axis, name.removeprefix("params."), values) for name, values in axes.items()]
     made = plan(
         "{{ style }}", axis("style", ["film", "photo"]), *more,

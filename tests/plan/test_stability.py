@@ -84,7 +84,7 @@ def test_a_new_axis_costs_nothing_for_the_old_part(plan, experiment, data):
 @given(st.data())
 @settings(max_examples=30, deadline=None)
 def test_a_plan_gives_the_same_requests_each_time(plan, experiment, data):
-    """Streams start anew and are equal to the letter, in the same order."""
+    """Streams start again and are equal to the letter, in the same order."""
     what = data.draw(experiments(experiment))
     made = plan(what)
     first = list(made.requests())

@@ -84,7 +84,7 @@ def test_a_prompt_that_is_too_long_is_an_error(plan, axis, target):
 
 
 def test_a_term_in_both_prompts_is_a_warning(plan, axis):
-    """Whole words in any case, each term once; `art` in `party` is no clash."""
+    """Whole words in any case, each term once; `art` in `party` is not a clash."""
     made = plan("A Blurry {{ item }} party", axis("item", ["x", "y"]), negative_prompt=("blurry, art", "dull"))
     survey = made.survey()
     assert codes(survey) == [("prompt-and-negative", "warning")]
@@ -266,7 +266,7 @@ def test_memory_does_not_grow_with_the_plan(plan, axis):
 
 
 def test_a_where_that_leaves_nothing_is_an_error(plan, match):
-    """Each condition names what is there, and no variant meets all of them: said, rather than a run of nothing."""
+    """Each condition names what is there, and no variant meets all of them: an error, rather than an empty run."""
     for more in ({"where": ["style=film", "style=photo"]},
                  {"where": "style=film,item=stool", "skip": (match(style="film", item="stool"),)}):  # fmt: skip
         assert codes(plan(**more).survey()) == [("matches-nothing", "error")]

@@ -13,7 +13,7 @@ from promptlab.prompts import Library, Template
 
 
 class Studio:
-    """A studio's templates; each call of `library` reads them anew."""
+    """A studio's templates; each call of `library` reads them again."""
 
     def __init__(self, root: Path) -> None:
         self.root = root

@@ -198,7 +198,7 @@ def test_a_bomb_stops_at_once_with_its_line(inline: Any, source: str) -> None:
     took = time.process_time() - began
     assert took < 0.8, f"{took:.3f} s"  # a hang, not a speed: quiet machines take under 0.1 s
     for problem in caught.value.problems:
-        if problem.count > 1:  # "and 680 more of this kind" has no place of its own
+        if problem.count > 1:  # "and 680 more of this kind" has no place
             continue
         assert problem.path == "prompt"
         assert problem.line == 2

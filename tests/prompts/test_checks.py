@@ -192,7 +192,7 @@ FAULTS = {
 
 @pytest.mark.parametrize(("source", "faults"), FAULTS.items())
 def test_what_cannot_run_is_refused_with_all_its_faults(studio: Any, source: str, faults: list[Any]) -> None:
-    """A template is refused as it is loaded, with every fault, each with a line and a documented code."""
+    """A template is refused as it is loaded, with every problem, each with a line and a documented code."""
     studio.write(b="{% include 't.j2' %}", c="")
     with pytest.raises(InputError) as caught:
         studio.template(t=source)
@@ -220,7 +220,7 @@ def test_a_fault_names_the_nearest_and_the_column(studio: Any, source: str, mess
 
 
 def test_faults_of_all_files_come_together(studio: Any) -> None:
-    """What is wrong in an included file and in the front matter is told at once with the rest."""
+    """What is wrong in an included file and in the front matter is reported at once with the rest."""
     with pytest.raises(InputError) as caught:
         studio.template(t="---\ndescripton: x\n---\n{{ a | uper }}{% include 'b.j2' %}", b="\n{{ a is nope }}")
     assert [(p.path, p.line, p.code) for p in caught.value.problems] == [
@@ -290,7 +290,7 @@ HEADS = {
 
 
 def test_a_front_matter_nested_without_end_is_refused_whatever_the_library_says(studio: Any) -> None:
-    """libyaml reads ahead, and has a limit of its own in some versions: the code and the line are the same."""
+    """libyaml reads ahead, and has its own limit in some versions: the code and the line are the same."""
     with pytest.raises(InputError) as caught:
         studio.template(t="---\nparams: {a: " + "[" * 20_000 + "\n---\n")
     problem = caught.value.problems[0]

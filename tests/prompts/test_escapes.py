@@ -133,7 +133,7 @@ def test_a_template_cannot_change_what_it_is_given(inline: Any) -> None:
 
 
 def test_a_render_leaves_nothing_for_the_next(studio: Any) -> None:
-    """State at the top level of an imported file starts anew in each render, so order changes no prompt."""
+    """State at the top level of an imported file starts again in each render, so order changes no prompt."""
     template = studio.template(
         t="{% import 'lib.j2' as lib %}{{ lib.count() }}{{ lib.count() }}",
         lib="{% set n = namespace(x=0) %}{% macro count() %}{% set n.x = n.x + 1 %}{{ n.x }}{% endmacro %}",

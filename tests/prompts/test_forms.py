@@ -53,7 +53,7 @@ def test_a_field_is_the_column_as_it_is_written(studio: Any) -> None:
 
 @pytest.mark.parametrize("before", ["\n", "  \n\n", "\ufeff\n"])
 def test_front_matter_after_a_blank_line_is_said(studio: Any, before: str) -> None:
-    """It is text of the prompt, which nobody means: a warning at its line."""
+    """It is text of the prompt, which is hardly meant: a warning at its line."""
     template = studio.template(t=f"{before}---\ndescription: x\n---\na cup")
     line = before.count("\n") + 1
     assert codes(template) == [("late-front-matter", "warning", f"templates/t.j2:{line}:1")]

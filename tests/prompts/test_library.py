@@ -53,7 +53,7 @@ def test_no_link_leads_out_of_the_folder(studio: Any, target: str) -> None:
 
 
 def test_what_is_no_text_file_is_refused(studio: Any) -> None:
-    """Not UTF-8, too large, a folder, a pipe: each is told, none is waited for."""
+    """Not UTF-8, too large, a folder, a pipe: each is reported, none is waited for."""
     folder = studio.root / "templates"
     (folder / "latin.j2").write_bytes("\né".encode("latin-1"))
     (folder / "large.j2").write_bytes(b"a" * 200_000)
@@ -196,7 +196,7 @@ def test_a_revision_that_is_not_there_is_told(versions: Any, ref: str, words: st
 
 
 def test_a_link_of_a_revision_is_not_followed(versions: Any) -> None:
-    """git stores a link's target as its text, which is no template."""
+    """git stores a link's target as its text, which is not a template."""
     os.symlink("/etc/passwd", versions.root / "templates" / "link.j2")
     versions.commit("link")
     with pytest.raises(InputError, match="is a link at this revision"):

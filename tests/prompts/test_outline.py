@@ -97,7 +97,7 @@ def test_what_is_not_plain_is_left_to_the_parser(text: str, names: set[str] | No
     }.items(),
 )
 def test_references_are_those_of_the_parser(text: str, found: tuple[str, ...]) -> None:
-    """Tags in comments, raw parts and texts are no references."""
+    """Tags in comments, raw parts and texts are not references."""
     assert references(text) == found
 
 

@@ -123,7 +123,7 @@ def test_any_poll(body: bytes) -> None:
     ],
 )
 def test_a_200_without_an_image_keeps_the_words(answer: Any, body: Any, code: str | None, words: str) -> None:
-    """What stands there instead of an image is said, with its code."""
+    """What is there instead of an image is reported, with its code."""
     found = no_image(answer(body))
     assert (found.code, words in str(found)) == (code, True)
 

@@ -107,7 +107,7 @@ def test_plans(settings: Any) -> None:
 
 
 def test_plan_overrides(settings: Any) -> None:
-    """promptlab.yaml overrides any figure and may add plans; what is no figure is an error."""
+    """promptlab.yaml overrides any figure and may add plans; what is not a figure is an error."""
     overrides = {
         "enterprise": {"requests_per_minute": 600.0, "concurrent": "50", "usd_per_credit": 0.012},
         "starter": {"daily": None},
@@ -127,7 +127,7 @@ def test_plan_overrides(settings: Any) -> None:
 
 
 class Other(Provider):
-    """Somebody else's API, with a table of its own kind."""
+    """Another provider's API, with its own kind of table."""
 
     name = "other"
     capabilities = Capabilities(parameters=(), cost_source="table")
@@ -160,7 +160,7 @@ def other(monkeypatch: pytest.MonkeyPatch, kind: type[Provider], settings: Any, 
 def test_a_provider_has_its_own_plans_and_prices_or_none(
     settings: Any, request_with: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Kairval's plan, limits and prices are nobody else's, whatever KAIRVAL_PLAN and promptlab.yaml say."""
+    """Kairval's plan, limits and prices apply to no other provider, whatever KAIRVAL_PLAN and promptlab.yaml say."""
     chosen = settings(plan="pro", plans={"pro": {"concurrent": 50}})
     plain = other(monkeypatch, Other, chosen, {"KAIRVAL_PLAN": "pro"})
     assert (plain.plan, plain.plans, plain.limits) == (None, {}, RateLimits(concurrent=8))
@@ -207,7 +207,7 @@ def test_packages(plan: str, credits: float, fits: bool, packages: int | None) -
 
 
 def test_proxies_and_certificates_are_the_environments(settings: Any, tmp_path: Any) -> None:
-    """They reach the client; what is wrong with them is said before anything is sent, without a password."""
+    """They reach the client; what is wrong with them is reported before anything is sent, without a password."""
     authorities = tmp_path / "ca.pem"
     authorities.write_text("")
     environ = {**KEY, "HTTPS_PROXY": "http://u:hunter2@p:1", "NO_PROXY": "x", "SSL_CERT_FILE": str(authorities)}

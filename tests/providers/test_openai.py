@@ -24,7 +24,7 @@ def openai() -> OpenAI:
 
 
 def test_a_generation(openai: OpenAI, request_with: Make) -> None:
-    """Ratio becomes size, the negative prompt is appended, the seed dropped; all three are said."""
+    """Ratio becomes size, the negative prompt is appended, the seed dropped; all three are reported."""
     params = {"aspect_ratio": "16:9", "output_format": "jpg", "quality": "low", "n": 2, "strength": 0.5}
     wire = openai.encode(request_with(params=params, negative_prompt="text, hands", seed=7))
     assert (wire.call.method, wire.call.path) == ("POST", "/images/generations")

@@ -92,13 +92,13 @@ def test_the_documented_example_installs_and_runs(
     [
         ("no_such_module:Thing", "ModuleNotFoundError"),
         ("json:NoSuchName", "AttributeError"),
-        ("json:dumps", "no class"),
+        ("json:dumps", "not name a class"),
         ("json:JSONEncoder", "decode"),
         ("promptlab.providers.kairval:Kairval", "name"),
     ],
 )
 def test_a_broken_provider_is_one_clear_message(installed: Path, value: str, problem: str) -> None:
-    """An entry point that does not load, or is no provider, names its package; the others go on."""
+    """An entry point that does not load, or is not a provider, names its package; the others go on."""
     entry(installed, "broken", value)
     with pytest.raises(InputError, match=problem) as caught:
         get("broken")
@@ -108,7 +108,7 @@ def test_a_broken_provider_is_one_clear_message(installed: Path, value: str, pro
 
 
 def test_unknown_names(installed: Path) -> None:
-    """A name nobody has gets the nearest one."""
+    """An unknown name gets the nearest one."""
     with pytest.raises(InputError, match="did you mean 'kairval'"):
         get("kairvla")
     with pytest.raises(InputError, match="known are kairval, openai, simulator"):
@@ -116,7 +116,7 @@ def test_unknown_names(installed: Path) -> None:
 
 
 def test_built_in_names_need_no_scan(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The entry points are left alone for a built-in provider, even if somebody claims its name."""
+    """The entry points are left alone for a built-in provider, even if a package claims its name."""
     entry(installed, "kairval", "no_such_module:Thing")
     assert get("kairval").name == "kairval"
     assert _entry_points.cache_info().currsize == 0

@@ -82,7 +82,7 @@ def error(status: int, code: str, message: str = "no", **headers: str) -> Act:
 
 
 class Api:
-    """The server, on a thread of its own. `behave(call)` decides about each POST."""
+    """The server, on a separate thread. `behave(call)` decides about each POST."""
 
     png = staticmethod(png)
     act = Act

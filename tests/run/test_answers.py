@@ -54,7 +54,7 @@ def test_pixels_inside_the_answer_are_images_too(lab: Any, api: Any, entry: dict
     [b"", b"<html>busy</html>", b"[]", b'"ok"', b'{"data": []}', b'{"data": "later"}', b"\xff\xfe", b'{"id": "x"'],
 )
 def test_a_200_that_nobody_can_read_is_of_unknown_outcome(lab: Any, api: Any, body: bytes) -> None:
-    """It may have been billed, so it is not sent again unasked."""
+    """It may have been billed, so it is not sent again unless you ask for it."""
     api.behave = lambda call: api.act(body=body)
     lab.experiment(1)
     summary = lab.run()
@@ -106,7 +106,7 @@ def test_every_refusal_is_kept_with_its_reason_and_sent_once(
 def test_what_may_be_sent_again_is_with_the_same_idempotency_key(
     lab: Any, api: Any, first: dict[str, Any], outcome: str, risk: int
 ) -> None:
-    """A rejection costs nothing; a failure counts as perhaps billed; both are retried as told."""
+    """A rejection costs nothing; a failure counts as perhaps billed; both are retried as asked."""
     api.behave = lambda call: api.act() if call.again else api.act(**{"work": False, "body": {}, **first})
     lab.experiment(1)
     summary = lab.run()

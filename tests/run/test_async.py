@@ -1,4 +1,4 @@
-"""Asynchronous jobs: submitted once, asked after until their end, also by another process."""
+"""Asynchronous jobs: submitted once, polled until their end, also by another process."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_server_that_answers_at_once_needs_no_poll(lab: Any, api: Any) -> None
     ],
 )
 def test_a_job_that_ends_badly_says_why(lab: Any, api: Any, end: Any, status: str, message: str) -> None:
-    """Failed and expired jobs are failures; a result nobody can read may have been billed."""
+    """Failed and expired jobs are failures; an unreadable result may have been billed."""
     jobs = Jobs(api)
     jobs.end, jobs.headers = end, {"Retry-After": "0.05"}
     lab.experiment(1, mode="async")
@@ -93,7 +93,7 @@ def test_a_job_that_ends_badly_says_why(lab: Any, api: Any, end: Any, status: st
 
 
 def test_a_job_is_collected_by_the_next_process_and_never_submitted_again(lab: Any, api: Any) -> None:
-    """kill -9 while jobs run: their ids are in the log, with where they are asked after."""
+    """kill -9 while jobs run: their ids are in the log, with where they are polled."""
     jobs = Jobs(api, polls=10**6)
     jobs.path = "/v1/elsewhere/"
     lab.experiment(5, mode="async")

@@ -38,7 +38,7 @@ def test_a_dead_run_is_taken_with_its_requests_in_one_step(log: Log) -> None:
 
 
 def test_a_live_run_is_not_taken(log: Log) -> None:
-    """Of another process, or of a machine that nobody can look into; taking one's own again renews it."""
+    """Of another process, or of an unreachable machine; taking one's own again renews it."""
     other = "elsewhere/1/|7|9#RUN"
     assert take(log, "RUN", other)
     assert not take(log, "RUN", f"{owner()}#RUN")
@@ -67,7 +67,7 @@ def test_a_run_sweeps_what_others_left(lab: Any) -> None:
 
 
 def test_a_renewal_that_the_log_refuses_is_tried_again(lab: Any, api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Busy, locked, an I/O error: said, and the claims are renewed the next time."""
+    """Busy, locked, an I/O error: reported, and the claims are renewed the next time."""
     renew, tries = Log.renew_claims, [0]
 
     def refusing(self: Log, name: str, seconds: float) -> int:
@@ -147,7 +147,7 @@ def test_a_run_that_lost_its_claim_stops_in_order(lab: Any, api: Any) -> None:
     lab.experiment(40)
     code, out, err = lab.cli("run", "experiments/exp.yaml", "--yes", "-j", "2")
     assert code == 3, out + err
-    assert "another process goes on with run" in out
+    assert "another process has taken over run" in out
     assert len(api.calls) <= 6 + 3
     assert lab.statuses() == {"completed": len(api.calls), "planned": 40 - len(api.calls)}
     lab.holds()
@@ -169,5 +169,5 @@ def test_a_run_that_lost_its_claim_between_two_sends_hears_of_it(
     from promptlab.run import run
 
     summary = run(lab.job(), lab.options(jobs=1))
-    assert "another process goes on" in str(summary.stopped)
+    assert "another process has taken over" in str(summary.stopped)
     assert (summary.completed, len(api.calls)) == (1, 1)

@@ -1,4 +1,4 @@
-"""A provider whose own code raises: the run stops in order, and what was answered is decoded again for nothing."""
+"""A provider whose own code raises: the run stops in order, and what was answered is decoded again free of charge."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from promptlab.run.answers import Answers
 
 
 def inline(api: Any) -> Callable[[Any], Any]:
-    """Answers with their pixels inside, some of them large enough for a file of their own."""
+    """Answers with their pixels inside, some of them large enough for a separate file."""
 
     def behave(call: Any) -> Any:
         api.made += 1
@@ -53,7 +53,7 @@ def broken(monkeypatch: pytest.MonkeyPatch, method: str, when: Callable[..., boo
 def test_an_answer_that_cannot_be_decoded_stops_the_run_and_is_decoded_by_resume(
     lab: Any, api: Any, monkeypatch: pytest.MonkeyPatch, method: str, kind: str
 ) -> None:
-    """At answer 3 of 20: no further sends, the text is said, and once mended everything that was paid is there."""
+    """At answer 3 of 20: no further sends, the text is reported, and once fixed everything that was paid is there."""
     api.behave = inline(api) if kind == "inline" else lambda call: api.act(delay=0.02)
     lab.experiment(20)
     with monkeypatch.context() as patch:
@@ -213,7 +213,7 @@ def test_a_job_s_result_that_cannot_be_decoded_is_decoded_again(
 
 
 def test_a_fault_of_any_other_kind_sends_nothing_more(lab: Any, api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An exception nobody foresaw is raised once what is in flight has ended, and the rest stays planned."""
+    """An unforeseen exception is raised once what is in flight has ended, and the rest stays planned."""
     lab.experiment(20)
     from promptlab.run.ledger import Ledger
 

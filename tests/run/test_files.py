@@ -1,4 +1,4 @@
-"""Downloads that are refused, cut, too large or not what they say: said, kept out, and the rest goes on."""
+"""Downloads that are refused, cut, too large or not what they claim: reported, kept out, and the rest continues."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ ODD = "providers: {kairval: {prices: [{model: odd, aspect_ratio: '1:1', credits:
 
 @pytest.mark.parametrize(("limit", "unit"), [("3 USD", "dollars"), ("300 credits", "credits")])
 def test_a_limit_of_cost_is_not_switched_off_by_one_unknown_price(lab: Any, api: Any, limit: str, unit: str) -> None:
-    """The request is named at the limit's line, by `plan` and `run`; once the log answers it, it hinders nobody."""
+    """The request is named at the limit's line, by `plan` and `run`; once the log answers it, it prevents nothing."""
     lab.settings("plans: {enterprise: {concurrent: 4, usd_per_credit: 0.01}}\n" + ODD)
     text = {
         "params": "{model: odd, aspect_ratio: '1:1'}",
@@ -57,7 +57,7 @@ def test_a_limit_of_cost_is_not_switched_off_by_one_unknown_price(lab: Any, api:
 
 
 def test_the_simulator_s_unknown_dollars_switch_no_limit_on(lab: Any) -> None:
-    """What costs nothing is under every limit whose figure nobody knows."""
+    """What costs nothing is under every limit whose figure is not known."""
     lab.environ["KAIRVAL_PLAN"] = ""
     lab.experiment(2, provider="simulator", limits="{cost: 1 USD}")
     assert run(lab.job()).completed == 2
@@ -87,7 +87,7 @@ def test_what_costs_much_or_an_unknown_sum_needs_a_confirmation(lab: Any, api: A
 
 
 def test_a_confirmation_is_asked_once_and_its_answer_counts(lab: Any, api: Any) -> None:
-    """`confirm` is told the estimate; anything but a yes leaves everything as it is."""
+    """`confirm` gets the estimate; anything but a yes leaves everything as it is."""
     lab.experiment(11)
     asked: list[Ahead] = []
 

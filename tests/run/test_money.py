@@ -14,7 +14,7 @@ from promptlab.errors import BudgetReached
 from promptlab.model import Amount
 from promptlab.run import exchange
 from promptlab.run.alerts import passed, unusual
-from promptlab.run.budget import Budget, Cap, at_risk, dearer
+from promptlab.run.budget import Budget, Cap, at_risk, more_expensive
 from promptlab.run.events import Message
 
 AT = "2026-11-22T12:00:00.000Z"
@@ -130,22 +130,22 @@ def test_alerts_are_said_once_as_the_run_goes_and_delivered_once_at_its_end(lab:
     lab.experiment(10, alerts="{cost: 2 USD}")
     lab.run()
     said = [event.text for event in lab.events if isinstance(event, Message)]
-    assert next(text for text in said if "this run has cost" in text).endswith("past the alert at 2.00 USD")
+    assert next(text for text in said if "this run has cost" in text).endswith("which reaches the alert at 2.00 USD")
     lines = told.read_text().splitlines()
     assert lines == [
-        "this month has cost 500 credits, past the alert at 400 credits",
-        "this run has cost 5.00 USD, past the alert at 2.00 USD",
+        "this month has cost 500 credits, which reaches the alert at 400 credits",
+        "this run has cost 5.00 USD, which reaches the alert at 2.00 USD",
         "0",
     ]
     alerts = [call for call in api.calls if call.path == "/alert"]
     assert len(alerts) == 1
-    assert "past the alert" in alerts[0].body["text"]
+    assert "the alert" in alerts[0].body["text"]
     assert "authorization" not in alerts[0].headers
     lab.run()
     assert len([call for call in api.calls if call.path == "/alert"]) == 1
     code, _, err = lab.cli("usage")
     assert code == 0
-    assert "past the alert at 400 credits" in err
+    assert "the alert at 400 credits" in err
 
 
 def test_an_alert_that_cannot_be_told_is_a_sentence_and_no_failure(lab: Any, api: Any) -> None:
@@ -158,7 +158,7 @@ def test_an_alert_that_cannot_be_told_is_a_sentence_and_no_failure(lab: Any, api
     assert lab.run().exit_code == 0
     said = [event.text for event in lab.events if isinstance(event, Message)]
     assert any("/no/such/command" in text and "failed" in text for text in said)
-    assert any("webhook could not be told" in text for text in said)
+    assert any("webhook could not be reached" in text for text in said)
 
 
 @pytest.mark.parametrize(
@@ -291,8 +291,8 @@ def test_what_an_answer_leaves_open_is_at_risk_at_the_worst_price(
     ],
 )
 def test_an_answer_is_above_its_price_by_more_than_rounding(cost: Amount, price: Amount, said: str | None) -> None:
-    """A hundredth is no reason to stop; what is unknown is compared with nothing."""
-    found = dearer(cost, price)
+    """A difference of a hundredth is not a reason to stop; what is unknown is compared with nothing."""
+    found = more_expensive(cost, price)
     assert found is None if said is None else said in str(found)
 
 

@@ -1,4 +1,4 @@
-"""Every outcome class, by servers that misbehave: what is sent again, what is not, and what is said."""
+"""Every outcome class, by servers that misbehave: what is sent again, what is not, and what is reported."""
 
 from __future__ import annotations
 

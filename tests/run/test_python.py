@@ -44,7 +44,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_run_works_inside_a_running_loop() -> None:
-    """In Jupyter a loop runs already: the same call works there, on a thread of its own."""
+    """In Jupyter a loop runs already: the same call works there, on a separate thread."""
 
     async def cell() -> Any:
         return promptlab.run_experiment(promptlab.experiment(DRAFT), QUIET)
@@ -153,7 +153,7 @@ def _confirmed() -> dict[str, Any]:
 
 
 def test_a_stop_is_heard_whenever_it_is_asked() -> None:
-    """An ask before anybody listens is kept, one while somebody does arrives at once, one after is nobody's."""
+    """A stop before the run listens is kept, one while it does arrives at once, one after is ignored."""
     from promptlab.run.stopping import Stop
 
     stop, heard = Stop(), []
@@ -204,7 +204,7 @@ def test_paths_are_relative_to_the_studio(here: Path) -> None:
     ],
 )
 def test_what_is_wrong_has_its_place(source: Any, message: str) -> None:
-    """Problems of a dict or text are told with their line or their path of keys."""
+    """Problems of a dict or text are reported with their line or their path of keys."""
     with pytest.raises(promptlab.InputError) as refused:
         promptlab.experiment(source)
     assert message in str(refused.value)

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def test_a_refused_key_names_its_variable_and_the_way_without_one(lab: Any, api: Any) -> None:
-    """The summary of a run that the key stopped says which variable holds it, what was said, and how to do without."""
+    """The summary of a run that the key stopped names its variable, has the server's words, and a way to do without."""
     api.behave = lambda call: api.error(401, "invalid_api_key", "This key is not valid.")
     lab.experiment(2)
     summary = lab.run()

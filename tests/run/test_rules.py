@@ -92,7 +92,7 @@ def row(status: str, **more: Any) -> Generation:
 def test_what_a_dead_process_left_is_collected_where_there_is_a_way(
     status: str, more: dict[str, Any], action: str
 ) -> None:
-    """A stored result is fetched, a job asked after; only what has neither is of unknown outcome."""
+    """A stored result is fetched, a job polled; only what has neither is of unknown outcome."""
     assert after_interruption(row(status, **more)) == action
 
 

@@ -34,7 +34,7 @@ def test_a_closed_terminal_stops_the_run_in_order(lab: Any, api: Any) -> None:
     lab.holds()
 
 
-@pytest.mark.skipif(shutil.which("setsid") is None, reason="setsid gives a process a terminal of its own")
+@pytest.mark.skipif(shutil.which("setsid") is None, reason="setsid gives a process its own terminal")
 def test_a_terminal_that_goes_away_breaks_nothing(lab: Any, api: Any) -> None:
     """A real terminal is closed, as by ssh: SIGHUP comes, every print fails, and the run still stops in order."""
     api.behave = lambda call: api.act(delay=0.6)
@@ -140,7 +140,7 @@ def test_a_run_that_wakes_up_after_another_process_resumed_it_says_so(lab: Any, 
     process.send_signal(signal.SIGCONT)
     code, out, err = lab.end(process)
     assert code == 3, out + err
-    assert "another process goes on with run" in out
+    assert "another process has taken over run" in out
     assert "UNIQUE" not in out + err
     assert len(api.calls) == 24, "nobody sent twice"
     assert lab.statuses() == {"completed": 24}, "the four answers that had come were paid for, and are kept"
@@ -160,7 +160,7 @@ def test_a_run_whose_unknown_ones_were_sent_again_leaves_them_alone(lab: Any, ap
     process.send_signal(signal.SIGCONT)
     code, out, err = lab.end(process)
     assert code == 3, out + err
-    assert "another process goes on" in out
+    assert "another process has taken over" in out
     assert lab.statuses() == {"completed": 4}
     assert lab.one("SELECT count(*) FROM attempts WHERE may_be_billed") == 4
     known, most = lab.bound()
@@ -168,7 +168,7 @@ def test_a_run_whose_unknown_ones_were_sent_again_leaves_them_alone(lab: Any, ap
 
 
 def test_a_log_that_is_deleted_stops_the_run_and_says_where_the_pictures_are(lab: Any, api: Any) -> None:
-    """SQLite would go on writing to a file that nobody can find: nothing more is sent, and the files stay."""
+    """SQLite would go on writing to a file that is gone: nothing more is sent, and the files stay."""
     api.behave = lambda call: api.act(delay=0.05)
     lab.experiment(200)
     process = lab.start(*RUN, "-j", "2")
@@ -178,7 +178,7 @@ def test_a_log_that_is_deleted_stops_the_run_and_says_where_the_pictures_are(lab
     code, out, err = lab.end(process)
     assert code == 1, out + err
     assert "was deleted or replaced" in out
-    assert f"the pictures that were made are in {lab.folder / 'images'}" in out
+    assert f"the images that were made are in {lab.folder / 'images'}" in out
     assert len(api.calls) < 150
     assert len(list((lab.folder / "results").rglob("*.png"))) == api.made
 
@@ -210,7 +210,7 @@ def test_one_signal_stops_a_simulated_run(lab: Any, number: signal.Signals) -> N
 
 
 def test_what_a_killed_simulated_run_made_is_made_again(lab: Any) -> None:
-    """kill -9: its files ended with it, and `resume` makes them again for nothing; none is lost or unknown."""
+    """kill -9: its files ended with it, and `resume` makes them again free of charge; none is lost or unknown."""
     simulated(lab, 12)
     process = lab.start(*RUN)
     lab.wait_for(lambda: lab.statuses().get("completed", 0) >= 2)

@@ -38,7 +38,7 @@ def test_a_daily_quota_ends_the_run_at_once_with_the_time_it_may_go_on(lab: Any,
     calls = len(api.calls)
     code, out, _ = lab.cli("resume", "--yes")
     assert (code, len(api.calls)) == (3, calls), "the quota is remembered: nothing is asked before it opens"
-    assert f"opens again at {later:%Y-%m-%d %H:%M} UTC" in out
+    assert f"resets at {later:%Y-%m-%d %H:%M} UTC" in out
     lab.holds()
 
 
@@ -48,7 +48,7 @@ def test_the_plan_s_own_daily_limit_is_kept_before_the_server_says_so(lab: Any, 
     lab.experiment(20)
     summary = lab.run()
     assert (summary.completed, summary.unsent, summary.exit_code, len(api.calls)) == (7, 13, 3, 7)
-    assert "opens again at" in str(summary.stopped)
+    assert "resets at" in str(summary.stopped)
     assert lab.resume().completed == 7
     assert len(api.calls) == 7
 
@@ -189,7 +189,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("what", ["images", "db"])
 def test_a_disk_that_is_really_full_ends_the_program_in_order(lab: Any, api: Any, small_disk: Path, what: str) -> None:
-    """The images', or the database's: a sentence, exit 1, and after making room `resume` has everything."""
+    """The images', or the database's: a sentence, exit 1, and after freeing space `resume` has everything."""
     api.behave = lambda call: api.act(image=large(api, call.number), delay=0.01)
     place = {"images": "images", "db": "promptlab.db"}[what]
     lab.settings(**{what: str(small_disk / place)})

@@ -121,7 +121,7 @@ def test_what_makes_two_messages_one_reason(one: str, other: str, same: bool) ->
 
 
 def test_a_quota_stop_says_until_when(lab: Any, api: Any) -> None:
-    """In the summary a person reads and in --json."""
+    """In the printed summary and in --json."""
     api.behave = lambda call: api.act() if call.number < 2 else api.error(
         429, "daily_limit_exceeded", "daily quota is used up", Retry_After="7200"
     )  # fmt: skip

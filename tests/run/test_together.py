@@ -89,7 +89,7 @@ def test_a_database_that_another_program_locks_for_two_seconds_is_waited_for(lab
 
 
 def test_a_studio_that_may_not_be_written_ends_with_a_sentence(lab: Any, api: Any, tmp_path: Any) -> None:
-    """Nothing is sent, and what to do is said."""
+    """Nothing is sent, and the message says what to do."""
     lab.experiment(2)
     code, _, err = lab.cli("run", "experiments/exp.yaml", "--yes", "--db", "/proc/promptlab.db")
     assert code in (1, 2)

@@ -111,7 +111,7 @@ def test_a_quota_stop_says_until_when(lab: Any, api: Any) -> None:
     lab.experiment(3)
     summary = lab.run(jobs=1)
     assert summary.exit_code == 3
-    assert re.search(r"Daily quota used up; it opens again at \d{4}-\d\d-\d\d \d\d:\d\d UTC", str(summary.stopped))
+    assert re.search(r"Daily quota used up; it resets at \d{4}-\d\d-\d\d \d\d:\d\d UTC", str(summary.stopped))
 
 
 def closed_port() -> int:
@@ -135,7 +135,7 @@ def test_a_server_that_is_not_there_stops_the_run(lab: Any, api: Any, monkeypatc
 
 @pytest.fixture
 def untrusted() -> Iterator[str]:
-    """A TLS server whose certificate nobody here trusts."""
+    """A TLS server whose certificate is not trusted here."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(CERTIFICATES / "server.pem")
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -180,7 +180,7 @@ def test_a_poll_that_is_redirected_ends(lab: Any, api: Any) -> None:
 
 
 def test_a_job_that_is_refused_as_it_is_submitted_keeps_the_words(lab: Any, api: Any) -> None:
-    """A 200 that says failed is no job to poll."""
+    """A 200 that says failed is not a job to poll."""
     body = {"id": "gen_1", "status": "failed", "error": {"code": "moderation_blocked", "message": "not this prompt"}}
     api.behave = lambda call: api.act(200, body=body, work=False)
     lab.experiment(1)

@@ -110,15 +110,15 @@ BODIES = [
     Fault("a URL of a file", json_of('{"data": [{"url": "file:///etc/passwd"}]}'), LOST, ""),
     Fault("a private URL", json_of('{"data": [{"url": "https://10.1.2.3/x"}]}'), LOST, "not a public address"),
     Fault("plain http elsewhere", json_of('{"data": [{"url": "http://h.example/x"}]}'), LOST, "only fetched over"),
-    Fault("Base64 that is none", json_of('{"data": [{"b64_json": "####"}]}'), LOST, ""),
+    Fault("Base64 that is not Base64", json_of('{"data": [{"b64_json": "####"}]}'), LOST, ""),
     Fault("Base64 of no image", json_of('{"data": [{"b64_json": "' + "QUJD" * 40 + '"}]}'), LOST, ""),
     Fault("NaN for an image", json_of('{"data": [{"url": NaN}]}'), LOST, "names no image"),
     Fault("lone surrogates", json_of('{"data": [], "message": "\\ud800"}'), UNKNOWN, "with an error"),
     Fault("a nest of brackets", sized(DEEP), UNKNOWN, "not JSON"),
-    Fault("bytes that are no text", sized(b'{"data": "\xff\xfe"}'), UNKNOWN, "not JSON"),
+    Fault("bytes that are not text", sized(b'{"data": "\xff\xfe"}'), UNKNOWN, "not JSON"),
     Fault("gzip cut short", sized(ZIPPED[:-6], extra="Content-Encoding: gzip\r\n"), UNKNOWN, "no end"),
-    Fault("gzip that is none", sized(b"plain", extra="Content-Encoding: gzip\r\n"), UNKNOWN, "damaged"),
-    Fault("a coding nobody asked for", sized(b"x", extra="Content-Encoding: br\r\n"), UNKNOWN, "not asked for"),
+    Fault("gzip that is not gzip", sized(b"plain", extra="Content-Encoding: gzip\r\n"), UNKNOWN, "damaged"),
+    Fault("a coding that was not asked for", sized(b"x", extra="Content-Encoding: br\r\n"), UNKNOWN, "not asked for"),
     Fault("a 200 that refuses", said("200 OK", "moderation", "not in this house"), UNKNOWN, "not in this house"),
     Fault("a job without an id", sized(b'{"status": "queued"}', "202 Accepted"), UNKNOWN, "job id"),
 ]
@@ -147,7 +147,7 @@ STATUSES = [
 FINE = [
     Fault("HTTP/1.0 until the close", lambda url: b"HTTP/1.0 200 OK\r\n\r\n" + good(url), DONE),
     Fault("no length, until the close", lambda url: OK + b"\r\n" + good(url), DONE),
-    Fault("one byte a chunk", lambda url: chunked(*(good(url)[i : i + 1] for i in range(len(good(url))))), DONE),
+    Fault("one byte per chunk", lambda url: chunked(*(good(url)[i : i + 1] for i in range(len(good(url))))), DONE),
     Fault("trailers", lambda url: chunked(good(url), end=b"0\r\nX-T: 1\r\n\r\n"), DONE, close=False),
     Fault("chunk extensions", lambda url: OK + b"Transfer-Encoding: chunked\r\n\r\n"
           + f"{len(good(url)):X};a=b\r\n".encode() + good(url) + b"\r\n0\r\n\r\n", DONE, close=False),
@@ -178,7 +178,7 @@ WELL = 20
 
 
 class Bytes:
-    """The server: it finds the fault by the prompt's name, and gives every prompt an image of its own number."""
+    """The server: it finds the fault by the prompt's name, and gives every prompt the image of its number."""
 
     def __init__(self, png: Callable[[int], bytes]) -> None:
         self.png, self.posts, self.loop = png, Counter[str](), asyncio.new_event_loop()

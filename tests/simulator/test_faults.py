@@ -99,7 +99,7 @@ def test_truncated_json(talk: Any, order: dict[str, Any], clock: Any) -> None:
 
 @pytest.mark.parametrize("kind", ["truncated_image", "wrong_content_type"])
 def test_spoilt_files(talk: Any, order: dict[str, Any], clock: Any, kind: str) -> None:
-    """A spoilt file is no image; with times: 1 the second download is whole."""
+    """A spoilt file is not an image; with times: 1 the second download is whole."""
 
     async def scenario(client: httpx.AsyncClient) -> list[httpx.Response]:
         url = (await client.post(GENERATE, json=order)).json()["data"][0]["url"]
@@ -180,7 +180,7 @@ def test_file(tmp_path: Path) -> None:
 
 
 def test_file_problems(tmp_path: Path) -> None:
-    """Every problem is said at once, with file and line, and the nearest name."""
+    """Every problem is reported at once, with file and line, and the nearest name."""
     path = tmp_path / "storm.yaml"
     path.write_text(
         "seed: x\nfaultz: 1\nfaults:\n  - {kind: truncated_imag, rate: 2}\n  - {kind: 500}\n  - 5\n"

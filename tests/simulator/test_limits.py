@@ -130,7 +130,7 @@ def test_keys_have_their_own_limits(talk: Any, order: dict[str, Any]) -> None:
 
 
 def test_plans() -> None:
-    """The plans are the guide's table; an unknown one or an unknown window is said at once."""
+    """The plans are the guide's table; an unknown one or an unknown window is an error at once."""
     assert PLANS["starter"] == Plan(30, 5, 1_000)
     with pytest.raises(ValueError, match="starter, pro"):
         create_app(SimulatorSettings(plan="gold"))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageStat
 
-from promptlab.cli.try_command import HOUSE_NEGATIVES
+from promptlab.cli.try_command import DEFAULT_NEGATIVES
 from promptlab.simulator.pictures.compose import SIZES, Recipe, compose
 from promptlab.simulator.pictures.draw import Source, draw
 from promptlab.simulator.pictures.encode import small
@@ -105,7 +105,7 @@ def test_negative_takes_away() -> None:
     assert "plant" in reading.removed
 
 
-HOUSE = read("", ", ".join(HOUSE_NEGATIVES))
+SENT = read("", ", ".join(DEFAULT_NEGATIVES))
 FLAWS = set(FLAW_RATE)
 
 
@@ -119,9 +119,9 @@ def test_flaws_are_rare_and_the_seeds_own() -> None:
     assert all(flaws_of(other, seed, 0) == found[seed] for seed in seeds)
 
 
-def test_house_negatives_rule_out_every_flaw() -> None:
+def test_default_negatives_rule_out_every_flaw() -> None:
     """What `try` sends leaves no flaw; one word rules its own flaw out and no other changes."""
-    assert not any(flaws_of(HOUSE, seed, position) for seed in range(3000) for position in range(2))
+    assert not any(flaws_of(SENT, seed, position) for seed in range(3000) for position in range(2))
     bare = read("", "")
     for word, flaw in (("blurry", "blur"), ("watermark", "watermark"), ("text", "garble"), ("low quality", "blocks")):
         calm = read("", f"ugly, {word}")

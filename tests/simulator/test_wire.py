@@ -230,7 +230,7 @@ def test_edit_sources(talk: Any, order: dict[str, Any]) -> None:
     ["", "not base64!", "aGVsbG8=", "data:image/png,xyz", "data:", "http://127.0.0.1:9/x.png", _png()[:60].hex()],
 )
 def test_bad_sources(talk: Any, order: dict[str, Any], image: str) -> None:
-    """What is no image is a 400 before anything is made."""
+    """What is not an image is a 400 before anything is made."""
     app: App = create_app(FAST)
     answer = talk(app, lambda client: client.post(EDIT, json=order | {"image": image}))
     assert answer.status_code == 400
@@ -274,7 +274,7 @@ def test_every_answer_names_the_simulator(talk: Any, order: dict[str, Any]) -> N
 
 @pytest.mark.parametrize("seed", [{}, {"seed": 7}])
 def test_draws_differ(talk: Any, order: dict[str, Any], seed: dict[str, int]) -> None:
-    """Each draw of one request is a picture of its own, the same whenever and wherever that draw is asked for."""
+    """Each draw of one request is a different picture, the same whenever and wherever that draw is asked for."""
 
     async def scenario(client: httpx.AsyncClient) -> list[str]:
         out = []

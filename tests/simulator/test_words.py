@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageStat
 
-from promptlab.cli.try_command import HOUSE_NEGATIVES
+from promptlab.cli.try_command import DEFAULT_NEGATIVES
 from promptlab.simulator import undrawn_words
 from promptlab.simulator.pictures.compose import SIZES, Recipe, compose
 from promptlab.simulator.pictures.glyphs import GLYPHS
@@ -24,13 +24,13 @@ from promptlab.simulator.pictures.words import read
 
 LINES = (Path(__file__).parent / "pairs.txt").read_text(encoding="utf-8").splitlines()[1:]
 PAIRS = [tuple(line.partition(": ")[2].split(" | ")) for line in LINES]
-HOUSE = ", ".join(HOUSE_NEGATIVES)
+SENT = ", ".join(DEFAULT_NEGATIVES)
 WORDS = sorted({word for table in TABLES.values() for word in table})
 BOX = Image.Resampling.BOX
 
 
 @functools.cache
-def picture(prompt: str, seed: int = 11, negative: str = HOUSE) -> Image.Image:
+def picture(prompt: str, seed: int = 11, negative: str = SENT) -> Image.Image:
     return compose(Recipe("gpt-image-2", prompt, negative, "1:1", seed, 0))
 
 
@@ -106,7 +106,7 @@ def thing_area(prompt: str) -> tuple[int, float]:
     from promptlab.simulator.pictures.placing import place
     from promptlab.simulator.pictures.relations import Scene
 
-    recipe = Recipe("m", prompt, HOUSE, "1:1", 11, 0)
+    recipe = Recipe("m", prompt, SENT, "1:1", 11, 0)
     parts = made._set(recipe)
     scene = Scene(parts.size, parts.horizon, parts.look, parts.camera, made._lamp(parts.look, parts.side), 11, 0)
     things = place(parts.reading, scene)
@@ -176,7 +176,7 @@ def test_the_last_and_the_longest_win(prompt: str, reads: dict[str, str | None])
 )
 def test_colours_belong_to_their_noun(prompt: str, things: list[tuple[str, str | None]]) -> None:
     """Each thing has the colour that stands with it."""
-    assert [(thing.word, thing.colour) for thing in read(prompt, HOUSE).things] == things
+    assert [(thing.word, thing.colour) for thing in read(prompt, SENT).things] == things
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_colours_belong_to_their_noun(prompt: str, things: list[tuple[str, str |
 )
 def test_what_is_said_of_a_thing(prompt: str, field: str, value: object) -> None:
     """Material, pattern, condition, action, size, face and shade are the thing's."""
-    assert getattr(read(prompt, HOUSE).things[0], field) == value
+    assert getattr(read(prompt, SENT).things[0], field) == value
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the tests of this room share: a studio on disk, the parameters of a provider, an editor's view of YAML."""
+"""What the tests of this package share: a studio on disk, the parameters of a provider, an editor's view of YAML."""
 
 from __future__ import annotations
 

@@ -164,7 +164,7 @@ def test_many_rows_take_little_memory(load_file: Load) -> None:
 
 
 def test_the_providers_own_bounds_are_told(studio: Path) -> None:
-    """What another provider would take is not said of the one that is named."""
+    """What another provider would take is not reported for the one that is named."""
     path = studio / "experiments" / "e.yaml"
     for named, most in (("kairval", 4), ("openai", 10)):
         path.write_text(f"prompt: a\nprovider: {named}\nparams: {{n: 99}}\n")

@@ -22,11 +22,11 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
 )
 BAD: list[tuple[str, list[str]]] = [
     # reading
-    ("", ["1:1: the file says nothing; [empty-file]"]),
-    ("# only a comment\n", ["1:1: the file says nothing; [empty-file]"]),
+    ("", ["1:1: the file has no content; [empty-file]"]),
+    ("# only a comment\n", ["1:1: the file has no content; [empty-file]"]),
     ("- prompt: a\n", ["1:1: the file is a list; [wrong-type]"]),
     ("a teapot\n", ["1:1: the file is one text; [wrong-type]"]),
-    (P + "vars: {a: \x07}\n", ["2:11: the character U+0007 can't stand [control-character]"]),
+    (P + "vars: {a: \x07}\n", ["2:11: the character U+0007 can't be part of a text file [control-character]"]),
     # YAML
     ("prompt: {{ subject }}\n", ["1:9: a text that begins with { is a map in YAML: quote it [unquoted-template]"]),
     ("prompt: {{ subject }} on linen\n", ["1:9: a text that begins with { [unquoted-template]"]),
@@ -38,17 +38,17 @@ BAD: list[tuple[str, list[str]]] = [
     ("axes: {a: [b, c}\n", ["1:11: this is not YAML: the list opened with [ is not closed [yaml-syntax]"]),
     ("prompt: @a\n", ["1:9: this is not YAML: a text that begins with this character [yaml-syntax]"]),
     (P + "vars:\n\ta: b\n", ["3:1: YAML is indented with spaces, not with tabs [yaml-tab]"]),
-    ("prompt: a\nprompt: b\n", ["2:1: the key 'prompt' is here twice: first in line 1, column 1 [duplicate-key]"]),
-    (P + "vars: {a: 1, a: 2}\n", ["2:14: the key 'a' is here twice: first in line 2, column 8 [duplicate-key]"]),
+    ("prompt: a\nprompt: b\n", ["2:1: the key 'prompt' occurs twice: first in line 1, column 1 [duplicate-key]"]),
+    (P + "vars: {a: 1, a: 2}\n", ["2:14: the key 'a' occurs twice: first in line 2, column 8 [duplicate-key]"]),
     ("prompt: !!python/object/apply:os.system [ls]\n", ["1:9: the tag !!python/object/apply:os.system [yaml-tag]"]),
     (P + "seeds: !!int 4\n", ["2:8: the tag !!int is not read [yaml-tag]"]),
     (P + "---\nprompt: b\n", ["2:1: a second document begins here [yaml-documents]"]),
     ("prompt: *a\n", ["1:9: the alias *a has no anchor &a before it [unknown-anchor]"]),
-    (P + "vars: {x: &x [*x]}\n", ["2:15: the alias *x stands inside the value it stands for [alias-cycle]"]),
+    (P + "vars: {x: &x [*x]}\n", ["2:15: the alias *x is inside the value that it refers to [alias-cycle]"]),
     (P + "<<: {seeds: 3}\n", ["2:1: merge keys (<<) are not read [merge-key]"]),
     (P + "? [a]\n: b\n", ["2:3: a key has to be one text [bad-key]"]),
     (P + "'': b\n", ["2:1: a key can't be empty [bad-key]"]),
-    (BOMB, ["6:16: aliases multiply to more than 250,000 values here [alias-bomb]"]),
+    (BOMB, ["6:16: aliases expand to more than 250,000 values here [alias-bomb]"]),
     ("prompt: " + "[" * 20_000, ["1:58: maps and lists are nested more than 50 deep [too-large]"]),
     ("".join(" " * level + "a:\n" for level in range(100)), ["51:51: maps and lists are nested [too-large]"]),
     # keys and types
@@ -76,14 +76,14 @@ BAD: list[tuple[str, list[str]]] = [
     ("prompt: null\n", ["1:9: prompt has no value [no-value]"]),
     # the source
     ("seeds: 3\n", ["1:1: an experiment needs a prompt [prompt-source]"]),
-    (P + "template: b\n", ["2:1: template stands beside prompt [prompt-source]"]),
+    (P + "template: b\n", ["2:1: template is given beside prompt [prompt-source]"]),
     ("prompts: {}\n", ["1:10: prompts is empty [empty-axis]"]),
     ("prompts: {a: }\n", ["1:11: a has no value [no-value]"]),
     ("templates: {from: b}\n", ["1:13: 'from' can't be a value's id [reserved-name]"]),
     # what does not belong here
-    (P + "base_url: https://x\n", ["2:1: an experiment can't name an address: base_url belongs into promptlab.yaml [not-in-experiment]"]),
+    (P + "base_url: https://x\n", ["2:1: an experiment can't name an address: base_url belongs in promptlab.yaml [not-in-experiment]"]),
     (P + "api_key: hush\n", ["2:1: an experiment can't hold a key: keys come from the environment alone [not-in-experiment]"]),
-    (P + "plan: pro\n", ["2:1: plan is a setting of the studio; it belongs into promptlab.yaml [not-in-experiment]"]),
+    (P + "plan: pro\n", ["2:1: plan is a setting of the studio; it belongs in promptlab.yaml [not-in-experiment]"]),
     (P + "budget: 3 USD\n", ["2:1: budget is not part of an experiment [not-in-experiment]"]),
     # parameters
     (P + "params: {n: 5}\n", ["2:13: n is 5; it can be from 1 to 4 [bad-parameter]"]),
@@ -96,7 +96,7 @@ BAD: list[tuple[str, list[str]]] = [
     (P + "params: {n: [1]}\n", ["2:13: n is a list; one text or number is needed [wrong-type]"]),
     (P + "params: {n: }\n", ["2:13: n has no value [no-value]"]),
     (P + "params: [n]\n", ["2:9: params is a list; it has to be a map of parameters [wrong-type]"]),
-    (P + "params: {seed: 3}\nseeds: 4\n", ["2:10: a seed stands in the parameters beside `seeds` [seed-conflict]"]),
+    (P + "params: {seed: 3}\nseeds: 4\n", ["2:10: a seed is set in the parameters and in `seeds` [seed-conflict]"]),
     # values are data
     (P + 'vars: {a: ["{{ b }}"]}\n', ["2:12: item 1 of a holds {{, {% or {#; values are data [template-in-data]"]),
     (P + 'negative_prompt: "{% raw %}"\n', ["2:18: negative_prompt holds {{ [template-in-data]"]),
@@ -113,14 +113,14 @@ BAD: list[tuple[str, list[str]]] = [
     (P + "axes: {a: b}\n", ["2:11: the axis 'a' is the text 'b'; it has to be a list of texts, or a map of id: text [wrong-type]"]),
     (P + "axes: {a: [b, {c: d}]}\n", ["2:15: item 2 of a is a map; it has to be one text [wrong-type]"]),
     (P + "axes: {a: [b, '']}\n", ["2:15: item 2 of a is an empty id [bad-id]"]),
-    (P + "axes: {a: [b, c, b]}\n", ["2:18: the id 'b' is here twice: first in line 2 [duplicate-id]"]),
+    (P + "axes: {a: [b, c, b]}\n", ["2:18: the id 'b' occurs twice: first in line 2 [duplicate-id]"]),
     (P + "axes: {a: {film: 35mm film, fine grain}}\n", ["2:29: fine grain has no value [no-value]"]),
     (P + "axes: {seed: [1]}\n", ["2:8: 'seed' can't be an axis: prompt, template, seed, draw, position, ext are reserved [reserved-name]"]),
     (P + "axes: {prompt: [1]}\n", ["2:8: 'prompt' can't be an axis: [reserved-name]"]),
     (P + "axes: {my-axis: [1]}\n", ["2:8: 'my-axis' can't be written as {{ name }} [bad-name]"]),
     (P + "axes: {in: [1]}\n", ["2:8: 'in' can't be written as {{ name }} [bad-name]"]),
     (P + "axes: {a: {values: {b: c}, wen: {d: e}}}\n", ["2:28: unknown key 'wen'; did you mean 'when'? [unknown-key]"]),
-    (P + "axes: {a: {b: c, when: {d: e}}, d: [e]}\n", ["2:18: `when` stands among the values; write {values: [bad-axis]"]),
+    (P + "axes: {a: {b: c, when: {d: e}}, d: [e]}\n", ["2:18: `when` is among the values; write {values: [bad-axis]"]),
     (P + "axes: {params.siz: [1]}\n", ["2:8: no installed provider declares the parameter 'siz' [unknown-parameter]"]),
     (P + "axes: {params.n: [1, 9]}\n", ["2:22: n is 9; it can be from 1 to 4 [bad-parameter]"]),
     (P + "axes: {params.n: {a: {b: c}}}\n", ["2:19: a value of params.n is one text or number [wrong-type]"]),
@@ -239,7 +239,7 @@ def test_bytes(load_file: Callable[..., Experiment], content: bytes, beginning: 
 
 
 def test_missing_experiment(studio: Path, parameters: dict[str, object]) -> None:
-    """A file that is not there is named, with the nearest one; a folder is no experiment."""
+    """A file that is not there is named, with the nearest one; a folder is not an experiment."""
     from promptlab.spec import load_experiment
 
     (studio / "experiments" / "shelf.yaml").write_text("prompt: a\n")

@@ -22,7 +22,7 @@ negative_prompt: [blurry, watermark, low quality]  # the base negative prompt: p
 params: {model: gpt-image-2, aspect_ratio: 1:1, output_format: webp}
 vars: {brand: Harbour & Co}                       # constants; a list here stays a list
 axes:
-  item: {from: data/items.csv, id: sku}           # a row a value: item.name, item.price (.csv, .jsonl; .txt is a value a line)
+  item: {from: data/items.csv, id: sku}           # one row per value: item.name, item.price (.csv, .jsonl; .txt is one value per line)
   style: {photo: studio photo, film: "35mm film, subtle grain"}      # id: text
   look:                                           # id: fields
     warm: {light: golden hour}
@@ -255,7 +255,7 @@ def test_file_and_text_agree(load: Load, load_file: Load) -> None:
 
 
 def test_other_reader(studio: Path, load: Load, parameters: object) -> None:
-    """A reader of one's own (the log, a git revision) gives the rows instead of the disk."""
+    """A custom reader (the log, a git revision) gives the rows instead of the disk."""
     from promptlab.spec import load_text
 
     path = studio / "experiments" / "exp.yaml"

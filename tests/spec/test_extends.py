@@ -77,7 +77,7 @@ def test_another_form_replaces(load_file: Load) -> None:
     ],
 )  # fmt: skip
 def test_positions_keep_their_file(load_file: Load, own: str, base: str, expected: list[str]) -> None:
-    """A fault is told in the file that it stands in."""
+    """A problem is reported in the file that it is in."""
     with pytest.raises(InputError) as caught:
         over(load_file, own, base)
     assert [problem.headline() for problem in caught.value.problems] == expected

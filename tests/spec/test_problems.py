@@ -1,4 +1,4 @@
-"""How problems are told: ten of a kind, no secret, nothing that a terminal obeys, the caret where it belongs."""
+"""How problems are reported: ten of a kind, no secret, nothing that a terminal obeys, the caret where it belongs."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_adding_problems_is_linear() -> None:
 
 
 def test_one_kind_hides_no_other(headlines: Callable[[str], list[str]]) -> None:
-    """Sixteen thousand wrong skips are ten and a count; the wrong number below them is told too."""
+    """Sixteen thousand wrong skips are ten and a count; the wrong number below them is reported too."""
     skips = "".join(f"  - {{s: x{number}}}\n" for number in range(16_000))
     found = headlines(f"prompt: a\naxes: {{s: [a, b]}}\nskip:\n{skips}seeds: four\n")
     assert len(found) == 12

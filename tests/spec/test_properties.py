@@ -226,7 +226,7 @@ def test_loader_and_schema_agree(
 
 @given(sound)
 def test_sound_files_load(parameters: Mapping[str, Parameter], tree: Any) -> None:
-    """What is written by the rules loads: a file of them is refused for nothing but seeds or parts that repeat."""
+    """What is written by the rules loads: a file of them is refused only for seeds or parts that repeat."""
     loaded = load(plain(tree, quoted=True), parameters)
     if not isinstance(loaded, Experiment):
         assert {problem.code for problem in loaded.problems} <= {"bad-value"}, loaded

@@ -51,7 +51,7 @@ def test_rows(load_file: Load, name: str, content: str, expected: list[tuple[str
 
 
 def test_special_columns(load_file: Load) -> None:
-    """In a row too, negative_prompt adds to the base and params override; they are no fields."""
+    """In a row too, negative_prompt adds to the base and params override; they are not fields."""
     (value,) = rows(load_file, "r.jsonl", '{"id": "a", "negative_prompt": ["b", "c"], "params": {"n": 2}, "d": 1}')
     assert (value.negative_prompt, value.params, value.fields) == (("b", "c"), {"n": 2}, {"id": "a", "d": "1"})
     first, second = rows(load_file, "r.csv", "id,negative_prompt\na,fog\nb,\n")
@@ -83,7 +83,7 @@ def test_asked_column(load_file: Load) -> None:
             "experiments/r.csv:5:1: this row has 3 cells for 2 columns; quote a cell with a comma [ragged-row]",
         ]),
         ("r.csv", 'id,v\na,"b\n', ["experiments/r.csv:2:1: this is not CSV: unexpected end of data [rows-syntax]"]),
-        ("r.csv", "id,v\na,b\nc,d\na,e\n", ["experiments/r.csv:4:1: the id 'a' is here twice: first in line 2 [duplicate-id]"]),
+        ("r.csv", "id,v\na,b\nc,d\na,e\n", ["experiments/r.csv:4:1: the id 'a' occurs twice: first in line 2 [duplicate-id]"]),
         ("r.csv", "id,v\n,b\n", ["experiments/r.csv:2:1: this row has no text in the column 'id', which names it [bad-id]"]),
         ("r.csv", "id,v\na,b {{ c }}\n", ["experiments/r.csv:2:5: the cell 'v' of the row 'a' holds {{, {% or {#, and data is never filled in: take the braces out, or write `literal: true` on the axis to keep them as text [template-in-data]"]),
         ("r.csv", b"id,v\na,b\xff\n", ["experiments/r.csv:2:4: the byte 0xff is not UTF-8; save the file as UTF-8 [encoding]"]),
@@ -91,7 +91,7 @@ def test_asked_column(load_file: Load) -> None:
             "experiments/r.jsonl:2:8: this is not JSON: Expecting value; each line is one object [rows-syntax]",
             'experiments/r.jsonl:3:1: a line has to be one JSON object, as in {"sku": "A1", "name": "teapot"} [rows-syntax]',
             "experiments/r.jsonl:4:1: this row can't be read: NaN is not JSON [rows-syntax]",
-            "experiments/r.jsonl:5:1: this row can't be read: the key 'id' is here twice [rows-syntax]",
+            "experiments/r.jsonl:5:1: this row can't be read: the key 'id' occurs twice [rows-syntax]",
             'experiments/r.jsonl:6:1: a line has to be one JSON object, as in {"sku": "A1", "name": "teapot"} [rows-syntax]',
         ]),
         ("r.jsonl", '{"id": ' + "[" * 50 + "]" * 50 + "}", ["experiments/r.jsonl:1:1: this row is nested more than 20 deep [too-large]"]),
@@ -103,11 +103,11 @@ def test_asked_column(load_file: Load) -> None:
             "experiments/r.jsonl:1:1: params has to be a map of parameters [wrong-type]",
         ]),
         ("r.txt", "a\nb {% c %}\na\n", ["experiments/r.txt:2:3: this line holds {{, {% or {#, and data is never filled in: take the braces out, or write `literal: true` on the axis to keep them as text [template-in-data]"]),
-        ("r.txt", "a\na\n", ["experiments/r.txt:2:1: the id 'a' is here twice: first in line 1 [duplicate-id]"]),
+        ("r.txt", "a\na\n", ["experiments/r.txt:2:1: the id 'a' occurs twice: first in line 1 [duplicate-id]"]),
     ],
 )  # fmt: skip
 def test_bad_rows(load_file: Load, name: str, content: str | bytes, expected: list[str]) -> None:
-    """A fault in a file of rows is told at the file's own line."""
+    """A problem in a file of rows is reported at the file's own line."""
     with pytest.raises(InputError) as caught:
         rows(load_file, name, content)
     assert [problem.headline() for problem in caught.value.problems] == expected

@@ -100,16 +100,16 @@ def test_empty_file(tmp_path: Path) -> None:
         ("plans: {pro: {daily: 0}}\n", ["1:22: daily is 0; it has to be above 0, or none for no limit [bad-value]"]),
         ("plans: {pro: {dayly: 3}}\n", ["1:15: unknown key 'dayly'; did you mean 'daily'? [unknown-key]"]),
         ("confirm_above_usd: -1\n", ["1:20: confirm_above_usd is -1; it can't be below 0 [bad-value]"]),
-        ("providers: {a: {base_url: ftp://x}}\n", ["1:27: base_url is no address; it has to look like https://api.example.com [bad-value]"]),
+        ("providers: {a: {base_url: ftp://x}}\n", ["1:27: base_url is not an address; it has to look like https://api.example.com [bad-value]"]),
         ("providers: {a: {base_url: 'https://me:pw@x'}}\n", ["1:27: base_url holds a user name or password; keys come from the environment alone [key-in-settings]"]),
         ("plan: {share: 1}\n", ["1:7: plan needs the key 'name' [missing-key]"]),
-        ("- a\n", ["1:1: promptlab.yaml has to be a map of settings [wrong-type]"]),
+        ("- a\n", ["1:1: promptlab.yaml must be a map of settings [wrong-type]"]),
         ("a: {{ b }}\n", ['1:4: a text that begins with { is a map in YAML: quote it, as in "{{ subject }}" [unquoted-template]']),
         ("db:\n", ["1:1: db has no value; write one or leave the key out [no-value]"]),
     ],
 )  # fmt: skip
 def test_errors(tmp_path: Path, text: str, expected: list[str]) -> None:
-    """What is wrong in promptlab.yaml is told at its line and column."""
+    """What is wrong in promptlab.yaml is reported at its line and column."""
     (tmp_path / "promptlab.yaml").write_text(text)
     with pytest.raises(InputError) as caught:
         load_settings(tmp_path, {})

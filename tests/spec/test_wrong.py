@@ -15,7 +15,7 @@ CASES = list(everything())
 
 
 def problems_of(wrong: Wrong, studio: Path) -> list[Problem]:
-    """Everything that is said of it: by loading, by templates and provider, by a look at every request."""
+    """Everything that is reported about it: by loading, by templates and provider, by a look at every request."""
     for name, content in {"experiments/e.yaml": wrong.text, **wrong.files}.items():
         path = studio / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -184,7 +184,7 @@ def keys() -> Iterator[Wrong]:
                        ("axes: {s: {from: data/items.csv, @@ids: sku}}", "id")):  # fmt: skip
         yield Wrong(f"{P}{text}\n", "unknown-key", f"did you mean '{near}'?")
     for key in ("plan", "caps", "providers", "db", "budget", "base_url", "url", "endpoint"):
-        yield Wrong(f"{P}@@{key}: x\n", "not-in-experiment", "belongs into")
+        yield Wrong(f"{P}@@{key}: x\n", "not-in-experiment", "belongs in")
     for text in ("params: {@@aspect_ration: 1:1}", "axes: {s: {a: {params: {@@qualty: high}}}}", "axes: {@@params.siz: [1]}",
                  "axes: {s: [film]}\noverride: [{match: {s: film}, params: {@@qualiti: low}}]"):  # fmt: skip
         yield Wrong(f"{P}{text}\n", "unknown-parameter", "did you mean")
@@ -219,7 +219,7 @@ def yaml() -> Iterator[Wrong]:
     yield Wrong(f"{P}vars: {{a: @@\x07}}\n", "control-character", "remove it")
     yield Wrong(f"{P}axes: {{s: [a @@#b, c]}}\n", "yaml-syntax", "quote a text that holds ' #'")
     yield Wrong('prompt: "a @@\\d"\n', "yaml-syntax", "use single quotes")
-    yield Wrong(f"{P}axes: @@s: [a]\n", "yaml-syntax", "on a line of its own")
+    yield Wrong(f"{P}axes: @@s: [a]\n", "yaml-syntax", "on a separate line")
     yield Wrong(f"{P}skip: @@- {{s: a}}\n", "yaml-syntax", "the dashes of a list")
     yield Wrong("prompt:\n@@a cup\nseeds: 3\n", "yaml-syntax", "indent it")
     yield Wrong(f"{P}...\n@@seeds: 3\n", "yaml-syntax", "take it out")
@@ -349,7 +349,7 @@ def templates() -> Iterator[Wrong]:
 def secrets() -> Iterator[Wrong]:
     for key in ("api_key", "token", "secret", "password", "kairval_api_key"):
         yield Wrong(f"{P}@@{key}: h4sh-h4sh\n", "not-in-experiment", "keys come from the environment alone")
-    yield Wrong(f"{P}params: {{@@api_key: h4sh-h4sh}}\n", "not-in-experiment", "keys into the environment")
+    yield Wrong(f"{P}params: {{@@api_key: h4sh-h4sh}}\n", "not-in-experiment", "keys in the environment")
     yield Wrong(f"{P}limits: {{@@api_key: h4sh-h4sh}}\n", "unknown-key")
     yield Wrong(f"{P}axes: {{token: @@h4sh-h4sh}}\n", "wrong-type")
     yield Wrong(f"{P}vars:\n  api_key:\n    - @@!x h4sh-h4sh\n", "yaml-tag")

@@ -74,7 +74,7 @@ def test_verify(store, kept):
 
 @pytest.mark.parametrize("text", ["", "../../etc/passwd", "A" * 64, "0" * 63, "0" * 64 + "\n", "0" * 65])
 def test_only_hashes_become_paths(store, text):
-    """A text that is no sha256 is never made into a path."""
+    """A text that is not a sha256 is never made into a path."""
     for method in (store.path, store.thumbnail, store.read, store.verify, store.remove):
         with pytest.raises(StoreError, match="is not the sha256"):
             method(text)
@@ -205,7 +205,7 @@ def test_names_on_another_disk(tmp_path, picture):
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/../b", "/etc/x", "a\0b", "a\nb", "../x"])
 def test_names_stay_inside(store, kept, name):
-    """A name that is none, or leads outside, is refused."""
+    """What is not a name, or leads outside, is refused."""
     with pytest.raises(StoreError, match="name"):
         store.link(kept().sha256, name)
 

@@ -107,7 +107,7 @@ def test_pixels_without_end(picture, write):
 
 @pytest.mark.parametrize("data", [b"<html>", b"", b"\x89PNG\r\n\x1a\n"])
 def test_bad_images_are_returned(write, tmp_path, data):
-    """What is no image is a result, and makes no thumbnail."""
+    """What is not an image is a result, and makes no thumbnail."""
     assert isinstance(decode_and_thumbnail(write(data), str(tmp_path / "t.webp")), BadImage)
     assert not (tmp_path / "t.webp").exists()
 
@@ -147,7 +147,7 @@ def test_decoder(picture, write, tmp_path):
 
 
 def test_decoder_keeps(picture, tmp_path):
-    """A part that a decoder keeps is in the store under its hash, with its thumbnail, and is no part any more."""
+    """A part that a decoder keeps is in the store under its hash, with its thumbnail, and is not a part any more."""
     store = Store(tmp_path / "images")
     data = picture("png")
 
@@ -198,7 +198,7 @@ def test_an_image_that_kills_the_worker(picture, write, tmp_path, monkeypatch):
 
 
 def test_a_decoder_that_cannot_start(picture, write, monkeypatch):
-    """Where no worker can be started the disk's owner is told, and no image is called bad."""
+    """Where no worker can be started the user is told, and no image is called bad."""
     monkeypatch.setattr(sys, "executable", "/bin/false")
 
     async def main():

@@ -1,4 +1,4 @@
-"""The public API as somebody else's typed code uses it: checked with `mypy --strict`, never run."""
+"""The public API as other typed code uses it: checked with `mypy --strict`, never run."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def simulate() -> None:
 
 
 class Mine(Provider):
-    """A provider of somebody else."""
+    """A third-party provider."""
 
     name = "mine"
     capabilities = Capabilities(parameters=(Parameter("model", "string", "the model"),), key_variable="MINE_API_KEY")

@@ -28,7 +28,7 @@ def draw(
 ) -> bytes:  # fmt: skip
     """The image file of a recipe in `png`, `jpg` or `webp`; an edit when there is a source.
 
-    ValueError when the source's bytes are no image. With `fast`, a tiny prepared picture, padded to `fast_bytes`.
+    ValueError when the source's bytes are not an image. With `fast`, a tiny prepared picture, padded to `fast_bytes`.
     """
     if fast:
         name = f"{recipe} {source} {strength if source else ''}"

@@ -1,4 +1,4 @@
-"""The last steps of a picture: grade, style, grain, and the flaws nobody ruled out."""
+"""The last steps of a picture: grade, style, grain, and the flaws that were not ruled out."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _spoil(image: Image.Image, flaw: str, dice: Dice) -> Image.Image:
 
 
 def _aired(image: Image.Image, overlays: tuple[str, ...]) -> Image.Image:
-    """The last of what words ask for that is no shape: paper, crispness, roughness."""
+    """The last of what words ask for, apart from shapes: paper, crispness, roughness."""
     if "paper" in overlays:
         sheet = textures.paper(image.size)
         image = ImageChops.multiply(

@@ -1,4 +1,4 @@
-"""Plants, animals, people, vehicles, buildings, the sky; and a turned object for every word nobody drew."""
+"""Plants, animals, people, vehicles, buildings, the sky; and a turned object for every word without a drawing."""
 
 from __future__ import annotations
 

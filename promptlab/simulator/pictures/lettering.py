@@ -92,7 +92,7 @@ def _accent(pen: ImageDraw.ImageDraw, accent: str, x: float, base: float, size: 
 
 
 def _sign(pen: ImageDraw.ImageDraw, at: tuple[float, float], size: float, letter: str, width: int) -> None:
-    """A sign that stands for a letter nobody can spell here: brush strokes in a square, its own for each letter."""
+    """A sign that stands for a letter without a glyph here: brush strokes in a square, its own for each letter."""
     dice, (x, y) = Dice("sign of", letter), at
     rows = sorted(dice.between(0.06, 0.96) for _ in range(3 + int(dice.unit() * 2)))
     for row in rows:
@@ -112,7 +112,7 @@ _SCALES = {"giant": 1.7, "big": 1.35, "small": 0.62, "tiny": 0.45, "tall": 1.3, 
 
 
 def draw_texts(image: Image.Image, texts: tuple[str, ...], look: Look, dice: Dice, wanted: str = "") -> None:
-    """Quoted text, large in the sky, one line a quote; neon light makes it a tube."""
+    """Quoted text, large in the sky, one line per quote; neon light makes it a tube."""
     y = image.height * dice.between(0.11, 0.17)
     for text in texts[:3]:
         size = _fit(text, image.width * 0.82, round(image.height * 0.13 * _SCALES.get(wanted, 1.1)))

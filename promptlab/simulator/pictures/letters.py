@@ -23,7 +23,7 @@ ACCENTS = {
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What is drawn at one place: a letter or two the font has, with accents; or, with `strokes`, a sign of its own."""
+    """What is drawn at one place: a letter or two the font has, with accents; or, with `strokes`, its own sign."""
 
     text: str
     accents: tuple[str, ...] = ()

@@ -66,7 +66,7 @@ class Sheet:
         self.mask = self.mask.filter(ImageFilter.BoxBlur(radius)).filter(ImageFilter.BoxBlur(radius))
 
     def flood(self, colour: RGB, mask: Image.Image) -> None:
-        """One colour under a mask of its own."""
+        """One colour under its own mask."""
         self.ink = Image.new("RGB", (self.width, self.height), colour)
         self.mask = mask
 

@@ -33,7 +33,7 @@ _REPAINT = {
 
 
 _LOOKS = frozenset({"smile", "frown", "angryface", "surprise", "serious", "eyesclosed"})
-#: Moods that show in a face that has no look of its own.
+#: Moods that show in a face that has no other look.
 _FACES = {
     "sad": "frown",
     "lonely": "frown",
@@ -65,7 +65,7 @@ def _glyph(thing: Thing, camera: Camera, crowd: int, action: str | None, moods: 
 
 
 def _built(glyph: Glyph, thing: Thing) -> Glyph:
-    """The thing's own proportions: from words about its size, from synonyms, and from adjectives nobody drew."""
+    """The thing's own proportions: from words about its size, from synonyms, and from adjectives without a drawing."""
     wide = tall = 1.0
     for size in thing.sizes:
         grown = _BUILDS.get(size, (1.0, 1.0))
@@ -104,7 +104,7 @@ def _sprite(glyph: Glyph, thing: Thing, tall: float, scene: Scene, flip: bool, w
     looks = [trait for trait in thing.traits if trait not in _LOOKS]
     word = " ".join([singular(thing.word), *looks]) if wear is None else f"{thing.word} {wear.word}"
     colours = palette.thing_colours(word, glyph.colours, asked, Dice("wear", word, scene.seed), shade)
-    for extra in thing.extras:  # an adjective nobody drew changes the trimmings
+    for extra in thing.extras:  # an adjective without a drawing changes the trimmings
         trim = Dice("trim", extra)
         colours["b"], colours["c"] = palette.hue(trim.unit(), 0.5, 0.85), palette.hue(trim.unit(), 0.5, 0.7)
         colours["a"] = palette.mix(colours["a"], palette.hue(trim.unit(), 0.5, 0.8), 0.3)
@@ -181,7 +181,7 @@ def _height(glyph: Glyph, reading: Reading, index: int, hero: float, depth: floa
         zoom *= _SIZES.get(size, 1.0)
     x0, y0, x1, y1 = glyph.bounds()
     several = _SHARES.get(thing.count, 0.44)
-    if glyph.stands == "bust":  # a hat makes nobody smaller
+    if glyph.stands == "bust":  # a hat does not make a person smaller
         tall = height * 0.78 * max(0.4, zoom) * (y1 - y0) / _BUST
         return tall * (0.72 if thing.count > 1 else 1.0) * (1.0 if index == 0 else 0.8)
     share = 1.0 if index == 0 else max(0.45, min(1.35, glyph.size / hero)) * (0.72 + 0.2 * depth)
@@ -235,7 +235,7 @@ def place(reading: Reading, scene: Scene) -> list[Placed]:
 
 
 def _worn(things: tuple[Thing, ...]) -> dict[int, int]:
-    """Clothes that somebody wears: their index → who."""
+    """Clothes that are worn: their index → the wearer."""
     return {
         index: index - 1
         for index, thing in enumerate(things)

@@ -1,4 +1,4 @@
-"""Small things beside the hero: a stylist's, by seed, and one for a word that nobody drew, always the same for it."""
+"""Small things beside the hero: a stylist's, by seed, and one for a word without a drawing, always the same for it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _SIGNS: tuple[tuple[Glyph, float], ...] = (
 
 
 def prop_words(reading: Reading) -> tuple[str, ...]:
-    """The words nobody drew that are not drawn as things either: each leaves a sign of its own."""
+    """The words without a drawing that are not drawn as things either: each leaves its own sign."""
     things = {thing.word for thing in reading.things}
     return tuple(word for word in reading.strange if singular(word) not in things)[:6]
 

@@ -215,7 +215,7 @@ class Reader:
         self.since_mark += 1
 
     def take(self, item: _Item, following: list[_Item]) -> None:
-        """One phrase that is no separator."""
+        """One phrase that is not a separator."""
         means = item.means
         if not means:
             if item.phrase.isdecimal() and _follows(following):
@@ -346,7 +346,7 @@ class Reader:
 
     def trait(self, item: _Item, name: str) -> None:
         self.note(item, name, "traits")
-        self.placed = True  # `a long beard`: `long` is no thing
+        self.placed = True  # `a long beard`: `long` is not a thing
         if self.things and (self.since_mark or self.relation in ("with", "")):
             self.things[-1] = _Waiting(traits=[name]).onto(self.things[-1])
         else:
@@ -359,7 +359,7 @@ _LIT = frozenset({"light", "lighting", "lights", "glow", "gel", "gels", "neon", 
 #: `a bowl of fruit` is a bowl.
 _VESSELS = frozenset({"glass", "wineglass", "bottle", "bowl", "plate", "jar", "mug", "teacup", "bag", "gift"})
 _LETTERS = frozenset({"letters", "words", "text", "title", "lettering", "typography", "caption", "sign"})
-#: Materials of a floor or a table that have a ground of their own.
+#: Materials of a floor or a table that have their own ground.
 _SOLID = {
     "wood": "wood",
     "walnut": "wood",

@@ -23,7 +23,7 @@ class Thing:
     sizes: tuple[str, ...] = ()
     action: str | None = None
     traits: tuple[str, ...] = ()
-    extras: tuple[str, ...] = ()  # adjectives nobody drew: they change its proportions and trimmings
+    extras: tuple[str, ...] = ()  # adjectives without a drawing: they change its proportions and trimmings
     count: int = 1
     relation: str = ""  # to the thing before it
 
@@ -50,7 +50,7 @@ class Reading:
     calm: frozenset[str] = frozenset()  # flaws the negative prompt rules out
     nuances: tuple[str, ...] = ()  # synonyms as written: a shade of colour each
     nudges: tuple[str, ...] = ()  # synonyms of what is about form: a step of the camera each
-    strange: tuple[str, ...] = ()  # content words that nobody drew
+    strange: tuple[str, ...] = ()  # content words without a drawing
 
     @property
     def light(self) -> str | None:

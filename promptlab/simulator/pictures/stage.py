@@ -105,7 +105,7 @@ def _tubes(stage: Stage) -> None:
 
 
 def _signs(stage: Stage, words: tuple[str, ...]) -> None:
-    """What a word that nobody drew leaves on the wall: a shape of its own, always the same."""
+    """What a word without a drawing leaves on the wall: its own shape, always the same."""
     for word in words[:4]:
         dice = Dice("motif", word)
         colour = hue(dice.unit(), 0.42, 0.86)
@@ -136,7 +136,7 @@ def build(
     size: tuple[int, int], look: Look, place: str | None, horizon: float, side: int, dice: Dice, accent: RGB,
     words: tuple[str, ...], empty: bool, ashore: bool,
 ) -> Image.Image:  # fmt: skip
-    """The layer behind everything, half of `size`. `words`: those that nobody drew; `ashore`: with land to stand on."""
+    """The layer behind everything, half of `size`. `words`: the undrawn ones; `ashore`: with land to stand on."""
     width, height = size[0] // 2, size[1] // 2
     image = Image.new("RGB", (width, height))
     edge = max(1, round(horizon * height))

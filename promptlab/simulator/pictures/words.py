@@ -105,6 +105,6 @@ def read(prompt: str, negative: str) -> Reading:
 def undrawn_words(prompt: str) -> tuple[str, ...]:
     """The content words of a prompt that the simulator has no picture for, in their order, each once.
 
-    They still change the picture, each in a way of its own: a tint, a prop, another place of the camera.
+    They still change the picture, each in its own way: a tint, a prop, another place of the camera.
     """
     return tuple(word for word in read(prompt, "").strange if any(letter.isalpha() for letter in word))

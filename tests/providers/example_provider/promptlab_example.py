@@ -1,4 +1,4 @@
-"""A provider for an image API of one's own: POST {"text", "size"} to /paint, answers {"images": [{"url"}], "cost"}.
+"""A provider for your own image API: POST {"text", "size"} to /paint, answers {"images": [{"url"}], "cost"}.
 
 Declare what the API can do, turn a Request into a call, turn an answer into a Result. Pacing, retries, downloads,
 resume and the log are promptlab's.
@@ -31,7 +31,7 @@ class Example(Provider):
     capabilities = Capabilities(
         parameters=(
             Parameter("model", "string", "the model's name", default="brush-1"),
-            Parameter("canvas", "string", "size of the picture", default="small", choices=("small", "large")),
+            Parameter("canvas", "string", "size of the image", default="small", choices=("small", "large")),
         ),
         cost_source="response",
         key_variable="EXAMPLE_API_KEY",

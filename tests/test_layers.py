@@ -1,4 +1,4 @@
-"""The house keeps its own rules: imports go down, names are documented, heavy libraries load where they are used."""
+"""The layers are kept: imports go down, names are documented, heavy libraries load where they are used."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent / "promptlab"
-FLOORS = {
+LAYERS = {
     "environ": 0, "errors": 0, "model": 0, "signing": 0,
     "spec": 1, "git": 1, "http": 1, "pacing": 1, "log": 1, "store": 1, "simulator": 1,
     "prompts": 2, "providers": 2,
     "plan": 3, "run": 4, "compare": 5, "browse": 6, "cli": 7,
 }  # fmt: skip
-#: library → the rooms that may import it
-WALLS = {"httpx": {"http"}, "sqlite_utils": {"log"}, "datasette": {"browse"}, "click": {"cli"}, "rich": {"cli"}}
+#: library → the packages that may import it
+IMPORTERS = {"httpx": {"http"}, "sqlite_utils": {"log"}, "datasette": {"browse"}, "click": {"cli"}, "rich": {"cli"}}
 
 
-def room(path: Path) -> str:
+def package_of(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
@@ -30,30 +30,30 @@ def imports(path: Path) -> list[tuple[str, int]]:
         if isinstance(node, ast.Import):
             found += [(alias.name, node.lineno) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            assert node.level <= 1, f"{path}:{node.lineno}: another room is imported by its full name"
-            found.append((node.module or "" if not node.level else f"promptlab.{room(path)}", node.lineno))
+            assert node.level <= 1, f"{path}:{node.lineno}: another package is imported by its full name"
+            found.append((node.module or "" if not node.level else f"promptlab.{package_of(path)}", node.lineno))
     return found
 
 
-MODULES = sorted(path for path in ROOT.rglob("*.py") if path.parent != ROOT or path.stem in FLOORS)
+MODULES = sorted(path for path in ROOT.rglob("*.py") if path.parent != ROOT or path.stem in LAYERS)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_go_down(path: Path) -> None:
-    """An import goes to a lower floor or stays in its room, never up, never sideways."""
-    here = room(path)
+    """An import goes to a lower layer or stays in its package, never up, never sideways."""
+    here = package_of(path)
     for name, line in imports(path):
         parts = name.split(".")
         if parts[0] == "promptlab" and len(parts) > 1 and parts[1] != here:
-            assert FLOORS[parts[1]] < FLOORS[here], f"{path}:{line} imports {name}"
+            assert LAYERS[parts[1]] < LAYERS[here], f"{path}:{line} imports {name}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_walls(path: Path) -> None:
-    """A library with one room is imported in that room alone."""
+def test_libraries_have_one_package(path: Path) -> None:
+    """A library that one package may import is imported there alone."""
     for name, line in imports(path):
-        rooms = WALLS.get(name.split(".")[0])
-        assert rooms is None or room(path) in rooms, f"{path}:{line} imports {name}"
+        allowed = IMPORTERS.get(name.split(".")[0])
+        assert allowed is None or package_of(path) in allowed, f"{path}:{line} imports {name}"
 
 
 def test_no_circles() -> None:
@@ -70,7 +70,7 @@ def test_no_circles() -> None:
 
 
 def _modules(path: Path) -> set[tuple[str, int]]:
-    """Every module that a file names in an import, and whether relative; a package's face stands for no module."""
+    """Every module that a file names in an import, and whether relative; a package's __init__ counts as none."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -81,9 +81,9 @@ def _modules(path: Path) -> set[tuple[str, int]]:
     return found
 
 
-def test_every_room_has_a_floor() -> None:
+def test_every_package_has_a_layer() -> None:
     """Each folder and module of the package is on the map."""
-    assert {room(path) for path in MODULES} == set(FLOORS)
+    assert {package_of(path) for path in MODULES} == set(LAYERS)
 
 
 def test_help_imports_nothing_heavy() -> None:
