@@ -210,8 +210,8 @@ def _faults(line: Line, task: Task, attempt: Attempt) -> Iterator[None]:
         line.ledger.faulted(task.generation, attempt, fault, task.status, task.price, simulated=task.simulated)
         _settle(line, attempt, task.price, task.price)
         raise ProviderFault(
-            f"{fault}; the answer is kept: `promptlab resume {task.generation.run_id}` decodes it again free of charge, "
-            "once the provider is fixed"
+            f"{fault}; the answer is kept: `promptlab resume {task.generation.run_id}` decodes it again free of "
+            "charge, once the provider is fixed"
         ) from fault
 
 
