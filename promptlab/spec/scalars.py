@@ -131,7 +131,8 @@ def _seed_count(value: object) -> int:
     number = _whole(1)(value)
     if number > MOST_REPEATS:
         most = f"at most {MOST_REPEATS:,} are made"
-        refuse("bad-value", f"is {number:,} seeds for every variant ({most}); write `[{number}]` for that one seed")
+        cure = f"write `seeds: [{number}]` for that one seed"
+        refuse("bad-value", f"is {number:,} seeds for every variant ({most}); {cure}")
     return number
 
 

@@ -135,7 +135,7 @@ def numbers() -> Iterator[Wrong]:
         yield Wrong(f"{P}seeds: [1, @@{value}]\n", "bad-value", "whole number")
         yield Wrong(f"{P}design: {{sample: 3, seed: @@{value}}}\n", "bad-value", "whole number")
     for value in ("1001", "30000000", "1234567890"):
-        yield Wrong(f"{P}seeds: @@{value}\n", "bad-value", f"write `[{value}]` for that one seed")
+        yield Wrong(f"{P}seeds: @@{value}\n", "bad-value", f"write `seeds: [{value}]` for that one seed")
         yield Wrong(f"{P}draws: @@{value}\n", "bad-value", "at most 1,000")
     yield Wrong(f"{P}seeds: @@[3, 1, 3]\n", "bad-value", "use `draws`")
     for value in ("yes", "on", "1", "''"):
