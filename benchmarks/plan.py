@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from promptlab.run import prepare
+from promptlab.studio.prepare import prepare
 
 SPEC = """\
 prompt: "{{ subject }} in {{ style }}, {{ light }}, take {{ take }}, {{ brand }}, sharp focus"

@@ -1,7 +1,8 @@
 """A loopback image API that costs almost nothing, so that a benchmark measures the client.
 
-`python benchmarks/server.py [--latency S] [--size BYTES] [--limit N]` prints its port and serves Kairval's wire: POST
-/v1/images/generate answers with a URL, GET /files/... with a PNG of about that size, each with different bytes.
+`python benchmarks/server.py [--latency S] [--size BYTES | --side PIXELS] [--limit N] [--refuse N]` prints its port and
+serves Kairval's wire: POST /v1/images/generate answers with a URL, GET /files/... with a PNG of about that size, each
+with different bytes. The first N requests of `--refuse` get a 429.
 """
 
 from __future__ import annotations
@@ -20,6 +21,20 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
+def photo(side: int) -> tuple[bytes, bytes]:
+    """A square PNG that compresses about as a photograph does: gradients with a little noise, 1.6 bytes a pixel."""
+    import io
+
+    from PIL import Image, ImageChops
+
+    noise = Image.frombytes("RGB", (side, side), bytes(x & 15 for x in os.urandom(side * side * 3)))
+    ramp = Image.merge("RGB", [Image.linear_gradient("L").resize((side, side)).rotate(turn) for turn in (0, 90, 180)])
+    file = io.BytesIO()
+    ImageChops.add(ramp, noise).save(file, "png", compress_level=1)
+    data = file.getvalue()
+    return data[:-12], data[-12:]
+
+
 def picture(size: int) -> tuple[bytes, bytes]:
     """The start of a noisy RGB PNG of about `size` bytes, and its end; a text chunk between makes each one unique."""
     side = max(8, int((size / 3) ** 0.5))
@@ -32,6 +47,7 @@ class Server(asyncio.Protocol):
     """HTTP/1.1 with keep-alive, as little of it as the clients here need."""
 
     made = 0
+    refuse = 0
 
     def __init__(self, port: Callable[[], int], latency: float, parts: tuple[bytes, bytes], limit: int) -> None:
         self.port, self.latency, self.parts, self.limit = port, latency, parts, limit
@@ -55,7 +71,11 @@ class Server(asyncio.Protocol):
             self.answer(head.split(" ", 2)[0], head.split(" ", 2)[1])
 
     def answer(self, method: str, path: str) -> None:
-        if method == "POST":
+        if method == "POST" and Server.refuse > 0:
+            Server.refuse -= 1
+            error = {"error": {"code": "rate_limited", "type": "rate_limit_error", "message": "too many requests"}}
+            self.reply(json.dumps(error).encode(), "application/json", "429 Too Many Requests\r\nRetry-After: 0")
+        elif method == "POST":
             if self.latency:
                 asyncio.get_running_loop().call_later(self.latency, self.generated)
             else:
@@ -74,14 +94,14 @@ class Server(asyncio.Protocol):
         }  # fmt: skip
         self.reply(json.dumps(body).encode(), "application/json")
 
-    def reply(self, body: bytes, kind: str) -> None:
+    def reply(self, body: bytes, kind: str, status: str = "200 OK") -> None:
         limits = f"X-RateLimit-Limit: {self.limit}\r\nX-RateLimit-Remaining: {self.limit}\r\n" if self.limit else ""
-        head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n{limits}\r\n"
+        head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n{limits}\r\n"
         self.transport.write(head.encode() + body)
 
 
-async def main(latency: float, size: int, limit: int) -> None:
-    parts, port = picture(size), 0
+async def main(latency: float, size: int, side: int, limit: int) -> None:
+    parts, port = photo(side) if side else picture(size), 0
     server = await asyncio.get_running_loop().create_server(
         lambda: Server(lambda: port, latency, parts, limit), "127.0.0.1", 0
     )
@@ -94,7 +114,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--latency", type=float, default=0.0)
     parser.add_argument("--size", type=int, default=60_000)
+    parser.add_argument("--side", type=int, default=0)
     parser.add_argument("--limit", type=int, default=0)
+    parser.add_argument("--refuse", type=int, default=0)
     arguments = parser.parse_args()
+    Server.refuse = arguments.refuse
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(main(arguments.latency, arguments.size, arguments.limit))
+        asyncio.run(main(arguments.latency, arguments.size, arguments.side, arguments.limit))

@@ -21,6 +21,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ._version import __version__
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
         StoppedError,
         StoreError,
     )
+    from promptlab.history.against import compare_revision
+    from promptlab.history.template_versions import template_blame, template_diff, template_log
     from promptlab.http import Answer, Call, Unreadable
     from promptlab.log import Log, Spent
     from promptlab.log.reader import LogReader
@@ -57,31 +61,18 @@ if TYPE_CHECKING:
     from promptlab.plan import Plan, Target, make_plan
     from promptlab.prompts import Library, Template
     from promptlab.providers import Capabilities, Cost, Output, Price, Provider, Result, Setup, Wire
-    from promptlab.run import (
-        Ahead,
-        Finished,
-        Job,
-        Message,
-        Options,
-        Planned,
-        Preview,
-        Studio,
-        Summary,
-        Waiting,
-        compare_revision,
-        prepare,
-        preview,
-        template_blame,
-        template_diff,
-        template_log,
-    )
     from promptlab.run.anywhere import aresume, arun_experiment, resume, run_experiment
-    from promptlab.run.library import experiment, mark, open_log, usage
+    from promptlab.run.events import Finished, Message, Planned, Summary, Waiting
     from promptlab.simulator import FaultPlan, SimulatorSettings, create_app, load_faults, running
     from promptlab.spec import Settings, experiment_schema, parse_matcher
     from promptlab.store import Store
+    from promptlab.studio.consent import Ahead
+    from promptlab.studio.options import Options
+    from promptlab.studio.prepare import PreparedRun, prepare
+    from promptlab.studio.preview import Preview, preview
+    from promptlab.studio.shortcuts import experiment, mark, open_log, usage
+    from promptlab.studio.studio import Studio
 
-__version__ = "0.1.0"
 
 #: package or module → the public names that live there; `public=own` where it calls them otherwise.
 _PACKAGES = {
@@ -90,6 +81,8 @@ _PACKAGES = {
         "AccountRefused BudgetReached ConfirmationNeeded GenerationError GitError InputError LogError Problem "
         "PromptlabError QuotaReached StoppedError StoreError"
     ),
+    "history.against": "compare_revision",
+    "history.template_versions": "template_blame template_diff template_log",
     "http": "Answer Call Unreadable",
     "log": "Log Spent",
     "log.reader": "LogReader",
@@ -97,15 +90,17 @@ _PACKAGES = {
     "plan": "Plan Target make_plan",
     "prompts": "Library Template",
     "providers": "Capabilities Cost Output Price Provider Result Setup Wire",
-    "run": (
-        "Ahead Finished Job Message Options Planned Preview Studio Summary Waiting compare_revision prepare preview "
-        "template_blame template_diff template_log"
-    ),
     "run.anywhere": "aresume arun_experiment resume run_experiment",
-    "run.library": "experiment mark open_log usage",
+    "run.events": "Finished Message Planned Summary Waiting",
     "simulator": "FaultPlan SimulatorSettings create_app load_faults running",
     "spec": "Settings experiment_schema parse_matcher",
     "store": "Store",
+    "studio.consent": "Ahead",
+    "studio.options": "Options",
+    "studio.prepare": "PreparedRun prepare",
+    "studio.preview": "Preview preview",
+    "studio.shortcuts": "experiment mark open_log usage",
+    "studio.studio": "Studio",
 }
 _HOMES = {
     pair.partition("=")[0]: (package, pair.partition("=")[2] or pair)
@@ -132,7 +127,6 @@ __all__ = [
     "GitError",
     "Image",
     "InputError",
-    "Job",
     "Library",
     "Log",
     "LogError",
@@ -144,6 +138,7 @@ __all__ = [
     "Parameter",
     "Plan",
     "Planned",
+    "PreparedRun",
     "Preview",
     "Price",
     "Problem",

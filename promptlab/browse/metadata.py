@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from promptlab.browse.descriptions import TABLES, Table, column_words
 from promptlab.browse.queries import QUERIES
-from promptlab.browse.words import TABLES, Table, column_words
 
 __all__ = ["SETTINGS", "config_1_0", "metadata", "schema_columns"]
 

@@ -59,11 +59,11 @@ def render_cell(
     homes = known_homes(datasette)
     if database not in homes:
         return None
-    from promptlab.browse import cells
+    from promptlab.browse import column_rendering
 
-    if column not in cells.COLUMNS:
+    if column not in column_rendering.COLUMNS:
         return None
-    return cells.cell(Links(datasette, homes[database], several=len(homes) > 1), table, column, value, row)
+    return column_rendering.cell(Links(datasette, homes[database], several=len(homes) > 1), table, column, value, row)
 
 
 @hookimpl  # type: ignore[untyped-decorator,unused-ignore]

@@ -1,4 +1,4 @@
-"""The pages: read a request, ask `rows`, hand the answer to a template. Everything is read; nothing is written."""
+"""The pages: read a request, ask `page_data`, hand the answer to a template. Everything is read; nothing is written."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from promptlab.browse import files, pages, rows
+from promptlab.browse import image_routes, page_data, pages
 from promptlab.browse.home import Home, Links, find_homes, is_allowed
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ async def runs_page(request: Request, datasette: Datasette) -> Response:
         return _nothing_here(datasette)
     experiment, page = request.args.get("experiment") or None, _number(request.args.get("page"), 1, 10_000)
 
-    def read(connection: sqlite3.Connection) -> tuple[list[rows.RunCard], bool, list[str]]:
-        cards, more = rows.recent_runs(connection, experiment=experiment, page=page)
-        return cards, more, rows.experiments(connection)
+    def read(connection: sqlite3.Connection) -> tuple[list[page_data.RunCard], bool, list[str]]:
+        cards, more = page_data.recent_runs(connection, experiment=experiment, page=page)
+        return cards, more, page_data.experiments(connection)
 
     cards, more, names = await _read(datasette, home, read)
     return _page(
@@ -58,13 +58,13 @@ async def compare_page(request: Request, datasette: Datasette) -> Response:
     only = {key[len(_AXIS) :]: request.args[key] for key in request.args if key.startswith(_AXIS) and request.args[key]}
     wanted = request.args.get("run") or request.args.get("experiment") or "last"
 
-    def read(connection: sqlite3.Connection) -> rows.SideBySide | None:
-        run = rows.find_run(connection, wanted)
+    def read(connection: sqlite3.Connection) -> page_data.SideBySide | None:
+        run = page_data.find_run(connection, wanted)
         lines = slice((page - 1) * size, page * size)
         columns = slice((across - 1) * _COLUMNS, across * _COLUMNS)
         if run is None:
             return None
-        return rows.side_by_side(connection, run, by=by, only=only, lines=lines, columns=columns)
+        return page_data.side_by_side(connection, run, by=by, only=only, lines=lines, columns=columns)
 
     found = await _read(datasette, home, read)
     if found is None:
@@ -95,7 +95,7 @@ async def image_page(request: Request, datasette: Datasette) -> Response:
     if home is None or links is None:
         return _nothing_here(datasette)
     key = request.url_vars["key"]
-    found = await _read(datasette, home, lambda connection: rows.image_detail(connection, key))
+    found = await _read(datasette, home, lambda connection: page_data.image_detail(connection, key))
     if found is None:
         return _message(links, "There is no such image in this log", "Its row may be in another database.")
     return _page("image.html", links, found=found, values=_values(found.generation), params=_params(found.generation))
@@ -104,18 +104,18 @@ async def image_page(request: Request, datasette: Datasette) -> Response:
 async def image_file(request: Request, datasette: Datasette) -> Response:
     """The full image file."""
     homes = await _allowed(request, datasette)
-    return await files.image_response(homes, request.url_vars["sha256"])
+    return await image_routes.image_response(homes, request.url_vars["sha256"])
 
 
 async def thumbnail_file(request: Request, datasette: Datasette) -> Response:
     """The small picture, made when there is none yet."""
     homes = await _allowed(request, datasette)
-    return await files.thumbnail_response(homes, request.url_vars["sha256"])
+    return await image_routes.thumbnail_response(homes, request.url_vars["sha256"])
 
 
 async def static_file(request: Request) -> Response:
     """A bundled style sheet or script."""
-    return files.static_response(request.url_vars["name"])
+    return image_routes.static_response(request.url_vars["name"])
 
 
 async def no_page() -> Response:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from promptlab.cli import words
+from promptlab.cli import format as formats
 
 __all__ = ["command"]
 
@@ -23,7 +23,7 @@ def command() -> None:
     """
     bad = 0
     for mark, text in _findings():
-        click.echo(words.folded(f"{mark} {text}", "  "))
+        click.echo(formats.folded(f"{mark} {text}", "  "))
         bad += mark == "✗"
     if bad:
         raise click.exceptions.Exit(1)
@@ -55,7 +55,7 @@ def _install() -> list[tuple[str, str]]:
 
 def _studio() -> list[tuple[str, str]]:
     from promptlab.errors import PromptlabError
-    from promptlab.run import Studio
+    from promptlab.studio.studio import Studio
 
     try:
         studio = Studio.open(Path.cwd())

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptlab.cli import options, words
+from promptlab.cli import format as formats
+from promptlab.cli import options
 from promptlab.errors import ConfirmationNeeded
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def command(run: str, yes: bool, as_json: bool, db: Path | None) -> None:
     Example:
       promptlab forget 01JD8XQ2
     """
-    from promptlab.run.forgetting import forget, look
+    from promptlab.studio.forgetting import forget, look
 
     here = options.Here(db)
     with here.log(readonly=False) as log:
@@ -44,10 +45,10 @@ def command(run: str, yes: bool, as_json: bool, db: Path | None) -> None:
     if as_json:
         click.echo(json.dumps(asdict(gone), indent=1))
         return
-    over = f", {words.count(gone.handed_over, 'generation')} handed over to later runs" if gone.handed_over else ""
+    over = f", {formats.count(gone.handed_over, 'generation')} handed over to later runs" if gone.handed_over else ""
     click.echo(
-        f"run {gone.run_id} is forgotten: {words.count(gone.generations, 'generation')}, "
-        f"{words.count(gone.files, 'file')} ({gone.bytes / 1e6:,.1f} MB){over}"
+        f"run {gone.run_id} is forgotten: {formats.count(gone.generations, 'generation')}, "
+        f"{formats.count(gone.files, 'file')} ({gone.bytes / 1e6:,.1f} MB){over}"
     )
 
 
@@ -55,13 +56,13 @@ def _confirm(found: Forgetting, *, yes: bool) -> None:
     """Deleting asks first; without a terminal it is exit 2."""
     if yes:
         return
-    parts = [f"Delete run {found.run_id} of {found.experiment} with {words.count(found.images, 'image')}?"]
+    parts = [f"Delete run {found.run_id} of {found.experiment} with {formats.count(found.images, 'image')}?"]
     if found.last_billed is not None:
         parts.append(
-            f"{words.money(found.credits, found.cost_usd or None)} will no longer be counted in usage and alerts."
+            f"{formats.money(found.credits, found.cost_usd or None)} will no longer be counted in usage and alerts."
         )
     if found.unknown:
-        parts.append(f"{words.count(found.unknown, 'request')} that may have been billed can then be sent again.")
+        parts.append(f"{formats.count(found.unknown, 'request')} that may have been billed can then be sent again.")
     question = " ".join(parts)
     if not options.can_ask():
         message = f"not confirmed: {question} Nothing was deleted; --yes goes ahead"

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from promptlab import __version__
+from promptlab._version import __version__
 from promptlab.cli import options, terminal
 from promptlab.cli.failing import failed
 

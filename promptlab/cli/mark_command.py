@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal, TextIO
 
 import click
 
-from promptlab.cli import options, words
+from promptlab.cli import format as formats
+from promptlab.cli import options
 from promptlab.errors import InputError
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _mark(
     log: Log, run: str, patterns: list[str], where: tuple[str, ...], mark: Literal["keep", "reject"] | None, who: str,
     tags: tuple[str, ...], note: str | None,
 ) -> Marked:  # fmt: skip
-    from promptlab.run import choose_images
+    from promptlab.studio.marking import choose_images
 
     images = choose_images(log, log.find_run(run).id, patterns, where)
     return log.mark_images(images, mark, by=who, tags=tags or None, note=note)
@@ -80,7 +81,7 @@ def _told(done: Marked, mark: str, who: str) -> str:
     """`2 images: reject by anna (1 of them was keep)`."""
     were = [(f"{number:,} of them {_were(number)} {was}" if was != mark else f"{number:,} {_were(number)} so already")
             for was, number in sorted(done.before.items())]  # fmt: skip
-    return f"{words.count(done.images, 'image')}: {mark} by {who}" + (f" ({', '.join(were)})" if were else "")
+    return f"{formats.count(done.images, 'image')}: {mark} by {who}" + (f" ({', '.join(were)})" if were else "")
 
 
 def _taken_back(done: Marked, who: str) -> str:
@@ -88,7 +89,7 @@ def _taken_back(done: Marked, who: str) -> str:
     was = _list(done.before) or "no mark"
     bare = done.images - sum(done.after.values())
     now = ", ".join(filter(None, [_list(done.after), f"{bare:,} without a mark" if bare else ""]))
-    return f"took back the last mark by {who}: {words.count(done.images, 'image')} ({was}); now {now}"
+    return f"took back the last mark by {who}: {formats.count(done.images, 'image')} ({was}); now {now}"
 
 
 def _list(marks: Mapping[str, int]) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from promptlab.log import Log
     from promptlab.model import Amount
-    from promptlab.run import Studio
+    from promptlab.studio.studio import Studio
 
 __all__ = [
     "EXPERIMENT",
@@ -161,7 +161,7 @@ class Here:
     """The studio of the current folder and its log, for the commands that only read."""
 
     def __init__(self, db: Path | None) -> None:
-        from promptlab.run import Studio
+        from promptlab.studio.studio import Studio
 
         self.studio: Studio = Studio.open(Path.cwd(), db=db)
 

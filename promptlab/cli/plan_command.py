@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptlab.cli import options, words
+from promptlab.cli import format as formats
+from promptlab.cli import options
 from promptlab.cli.failing import problem_document
 from promptlab.errors import InputError, Problem, at_most_ten
 
 if TYPE_CHECKING:
+    from promptlab.history.against import RevisionChanges
     from promptlab.plan import Explanation
-    from promptlab.run import Job, Preview, RevisionChanges
+    from promptlab.studio.prepare import PreparedRun
+    from promptlab.studio.preview import Preview
 
 __all__ = ["command", "describe", "look_ahead", "report"]
 
@@ -64,7 +67,7 @@ def command(
     if errors := sum(problem.count for problem in problems if problem.severity == "error"):
         number = sum(problem.count for problem in problems)
         if style == "text" and number > 1:
-            click.echo(f"{words.count(errors, 'error')}, {words.count(number - errors, 'warning')}", err=True)
+            click.echo(f"{formats.count(errors, 'error')}, {formats.count(number - errors, 'warning')}", err=True)
         raise click.exceptions.Exit(2)
 
 
@@ -113,7 +116,7 @@ def _look(
     explain: bool, variant: str | None, against: str | None,
 ) -> _Look:  # fmt: skip
     """Everything asked about one file; its problems are kept, so that the other files are looked at too."""
-    from promptlab.run import compare_revision
+    from promptlab.history.against import compare_revision
 
     look = _Look(path, [], against=against)
     try:
@@ -135,9 +138,10 @@ def _look(
 def look_ahead(
     path: Path, *, provider: str | None, db: Path | None, where: tuple[str, ...] = (), limit: int | None = None,
     fresh: bool = False, key_needed: bool = False, enforce_limits: bool = True, steps: bool = False,
-) -> tuple[Job, Preview]:  # fmt: skip
+) -> tuple[PreparedRun, Preview]:  # fmt: skip
     """Prepare and preview an experiment against its studio's log."""
-    from promptlab.run import prepare, preview
+    from promptlab.studio.prepare import prepare
+    from promptlab.studio.preview import preview
 
     job = prepare(path, provider=provider, db=db, where=where, limit=limit, key_needed=key_needed)
     log = job.studio.existing_log()
@@ -185,50 +189,53 @@ def describe(found: Preview) -> str:
     sign = f" × {per} = " if per > 1 and not rest else ", "
     lines = [
         f"{found.experiment} on {found.provider}{simulated}",
-        f"  {words.count(found.variants, 'variant')}{sign}{words.count(found.requests, 'request')}, "
-        f"{words.count(found.images, 'image')}",
+        f"  {formats.count(found.variants, 'variant')}{sign}{formats.count(found.requests, 'request')}, "
+        f"{formats.count(found.images, 'image')}",
     ]
     if not found.complete:
         lines.append("  too many to look at each: equal and logged ones are not taken off, the cost is scaled up")
     if found.equal:
-        lines.append(f"  {words.count(found.equal, 'request')} equal to another: sent once, each gets its rows")
+        lines.append(f"  {formats.count(found.equal, 'request')} equal to another: sent once, each gets its rows")
     if found.cached:
-        lines.append(f"  {words.count(found.cached, 'request')} already in the log: free")
+        lines.append(f"  {formats.count(found.cached, 'request')} already in the log: free")
     if found.gone:
         are = "image of earlier runs is" if found.gone == 1 else "images of earlier runs are"
         lines.append(f"  {found.gone:,} {are} no longer on disk: to be made again")
     if found.blocked:
         lines.append(
-            f"  {words.count(found.blocked, 'request')} of unknown outcome or lost: not sent again unless you ask"
+            f"  {formats.count(found.blocked, 'request')} of unknown outcome or lost: not sent again unless you ask"
         )
-    lines.append(f"  to send: {words.count(found.to_send, 'call')}, {words.count(found.images_to_make, 'image')}")
-    return words.folded("\n".join(lines + _money(found)), "    ")
+    lines.append(f"  to send: {formats.count(found.to_send, 'call')}, {formats.count(found.images_to_make, 'image')}")
+    return formats.folded("\n".join(lines + _money(found)), "    ")
 
 
 def _money(found: Preview) -> list[str]:
     if not found.to_send:
         return ["  cost: nothing"]
     if found.simulated and found.choices:
-        offers = ", ".join(f"{choice.plan.capitalize()} {words.dollars(choice.cost_usd)}" for choice in found.choices)
-        return [f"  would cost: {words.credits(found.credits)}; on {offers}", f"  time: {words.about(found.seconds)}"]
+        offers = ", ".join(f"{choice.plan.capitalize()} {formats.dollars(choice.cost_usd)}" for choice in found.choices)
+        return [
+            f"  would cost: {formats.credits(found.credits)}; on {offers}",
+            f"  time: {formats.about(found.seconds)}",
+        ]
     if found.choices:
         offers = "; ".join(
-            f"{choice.plan.capitalize()} {words.dollars(choice.cost_usd)}"
-            + (f", {words.count(choice.packages, 'package')}" if choice.packages else "")
-            + f", {words.duration(choice.seconds)}"
+            f"{choice.plan.capitalize()} {formats.dollars(choice.cost_usd)}"
+            + (f", {formats.count(choice.packages, 'package')}" if choice.packages else "")
+            + f", {formats.duration(choice.seconds)}"
             for choice in found.choices
         )
-        offers += f" at {words.duration(found.seconds_each)} an image"
+        offers += f" at {formats.duration(found.seconds_each)} an image"
         return [
-            f"  cost: {words.credits(found.credits)}: {offers}",
+            f"  cost: {formats.credits(found.credits)}: {offers}",
             "  no plan is named, so dollars are unknown: KAIRVAL_PLAN=starter, or `plan:` in promptlab.yaml",
         ]
     under = f" under {found.plan}" if found.plan else ""
-    under += f", {words.count(found.packages, 'package')}" if found.packages else ""
+    under += f", {formats.count(found.packages, 'package')}" if found.packages else ""
     would = "would cost" if found.simulated else "cost"
     return [
-        f"  {would}: {words.money(found.credits, found.cost_usd)}{under}",
-        f"  time: {words.about(found.seconds)}",
+        f"  {would}: {formats.money(found.credits, found.cost_usd)}{under}",
+        f"  time: {formats.about(found.seconds)}",
     ]
 
 
@@ -237,9 +244,9 @@ def _steps(found: Preview) -> str:
     rows = []
     for step in found.steps:
         left = "" if step.count is None else f"{'' if step.exact else '≤ '}{step.count:,}"
-        note = words.money(found.credits, found.cost_usd) if step.name == "cost" else step.note
+        note = formats.money(found.credits, found.cost_usd) if step.name == "cost" else step.note
         rows.append((step.name, left, step.unit, note))
-    return words.table(rows, ("step", "left", "", ""), right=(1,))
+    return formats.table(rows, ("step", "left", "", ""), right=(1,))
 
 
 def _why(why: Explanation) -> str:
@@ -248,7 +255,7 @@ def _why(why: Explanation) -> str:
     for reason in why.reasons:
         place = f"  ({reason.place.path}:{reason.place.line})" if reason.place else ""
         lines.append(f"    {'✓' if reason.kept else '✗'} {reason.step}: {reason.text}{place}")
-    return words.folded("\n".join(lines), "    ")
+    return formats.folded("\n".join(lines), "    ")
 
 
 def _changes(found: RevisionChanges, revision: str) -> str:
@@ -258,6 +265,6 @@ def _changes(found: RevisionChanges, revision: str) -> str:
         lines += [f"    {sign} {name}" for name in names[:20]]
         if len(names) > 20:
             lines.append(f"    {sign} … {len(names) - 20:,} more")
-    cost = words.money(found.credits, found.cost_usd) if found.to_send else "nothing"
-    lines.append(f"  to bring the log up to date: {words.count(found.to_send, 'call')}, {cost}")
-    return words.folded("\n".join(lines), "    ")
+    cost = formats.money(found.credits, found.cost_usd) if found.to_send else "nothing"
+    lines.append(f"  to bring the log up to date: {formats.count(found.to_send, 'call')}, {cost}")
+    return formats.folded("\n".join(lines), "    ")

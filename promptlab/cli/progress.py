@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptlab.cli import words
+from promptlab.cli import format as formats
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from promptlab.model import Generation
-    from promptlab.run import Planned, RunEvent, Waiting
+    from promptlab.run.events import Planned, RunEvent, Waiting
 
 __all__ = ["Reporter", "reporter"]
 
@@ -44,7 +44,7 @@ class Reporter:
         """End the display."""
 
     def __call__(self, event: RunEvent) -> None:
-        from promptlab.run import Finished, Message, Planned, Waiting
+        from promptlab.run.events import Finished, Message, Planned, Waiting
 
         match event:
             case Planned():
@@ -76,12 +76,12 @@ class Reporter:
     def planned(self, event: Planned) -> None:
         """The plan is known."""
         cached = f", {event.cached:,} already in the log" if event.cached else ""
-        self.say(f"run {event.run_id}: {words.count(event.total, 'request')}{cached}")
+        self.say(f"run {event.run_id}: {formats.count(event.total, 'request')}{cached}")
 
     def waiting(self, event: Waiting) -> None:
         """Sending pauses; only a long pause is worth a line."""
         if event.seconds >= 5:
-            self.say(f"waiting {words.duration(event.seconds)}: {event.reason}")
+            self.say(f"waiting {formats.duration(event.seconds)}: {event.reason}")
 
     def step(self) -> None:
         """One more is done."""
@@ -95,7 +95,7 @@ class Reporter:
         bad = f", {self.bad:,} failed" if self.bad else ""
         left = self.left(now)
         seed = f", {self.now_at}" if self.now_at else ""
-        done = f"{self.done:,} of {self.total:,} done{bad}{seed}, {words.credits(self.credits)}"
+        done = f"{self.done:,} of {self.total:,} done{bad}{seed}, {formats.credits(self.credits)}"
         return f"{done}, {left}" if left else done
 
     def left(self, now: float) -> str:
@@ -103,7 +103,7 @@ class Reporter:
         if self.answered < FIRST or self.done >= self.total:
             return ""
         each = (now - self.started) / self.answered
-        return f"{words.about(each * (self.total - self.done))} left"
+        return f"{formats.about(each * (self.total - self.done))} left"
 
     def say(self, text: str) -> None:
         """A line to stderr."""
@@ -143,12 +143,12 @@ class _Bar(Reporter):
 
     def waiting(self, event: Waiting) -> None:
         if self.task is not None and event.seconds >= 1:
-            self.bar.update(self.task, note=f"waiting {words.duration(event.seconds)}: {event.reason}")
+            self.bar.update(self.task, note=f"waiting {formats.duration(event.seconds)}: {event.reason}")
 
     def step(self) -> None:
         if self.task is not None:
             bad = f"{self.bad:,} failed" if self.bad else ""
-            parts = filter(None, (self.now_at, words.credits(self.credits), bad, self.left(time.monotonic())))
+            parts = filter(None, (self.now_at, formats.credits(self.credits), bad, self.left(time.monotonic())))
             self.bar.update(self.task, completed=self.done, note=", ".join(parts))
 
     def say(self, text: str) -> None:

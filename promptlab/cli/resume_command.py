@@ -37,7 +37,8 @@ def command(
       promptlab resume
       promptlab resume shelf_photos --retry-unknown
     """
-    from promptlab.run import Options, resume
+    from promptlab.run.runner import resume
+    from promptlab.studio.options import Options
 
     here = options.Here(db)
     chosen = Options(

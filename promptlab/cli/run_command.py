@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptlab.cli import options, words
+from promptlab.cli import format as formats
+from promptlab.cli import options
 from promptlab.cli.plan_command import describe, look_ahead, report
 from promptlab.cli.progress import reporter
 from promptlab.errors import ConfirmationNeeded
@@ -18,7 +19,12 @@ from promptlab.model import Amount
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from promptlab.run import Ahead, Job, Options, Preview, Studio, Summary
+    from promptlab.run.events import Summary
+    from promptlab.studio.consent import Ahead
+    from promptlab.studio.options import Options
+    from promptlab.studio.prepare import PreparedRun
+    from promptlab.studio.preview import Preview
+    from promptlab.studio.studio import Studio
 
 __all__ = ["asks", "command", "finish", "run_options", "start", "tell"]
 
@@ -71,7 +77,7 @@ def command(
       promptlab run experiments/shelf_photos.yaml --provider kairval --budget 20usd
       promptlab run experiments/shelf_photos.yaml --where look=neon --limit 4
     """
-    from promptlab.run import Options
+    from promptlab.studio.options import Options
 
     job, found = look_ahead(path, provider=provider, db=db, where=where, limit=limit, fresh=fresh, key_needed=True)
     chosen = Options(
@@ -85,11 +91,11 @@ def command(
     start(job, found, chosen, yes=yes, as_json=as_json)
 
 
-def start(job: Job, found: Preview, chosen: Options, *, yes: bool, as_json: bool) -> None:
+def start(job: PreparedRun, found: Preview, chosen: Options, *, yes: bool, as_json: bool) -> None:
     """Show the plan, run, which asks where it costs, and say how it ended."""
     from dataclasses import replace
 
-    from promptlab.run import run
+    from promptlab.run.runner import run
 
     report(found.warnings)
     if not as_json:
@@ -103,12 +109,12 @@ def asks(studio: Studio) -> Callable[[Ahead], bool]:
     """Asks the user at the terminal; without one it is exit 2."""
 
     def confirm(ahead: Ahead) -> bool:
-        price = words.money(ahead.credits, ahead.cost_usd)
+        price = formats.money(ahead.credits, ahead.cost_usd)
         if ahead.cost_usd is None and ahead.credits is not None:
             price += " (dollars unknown)"
-        question = f"Send {words.count(ahead.to_send, 'call')} to {ahead.provider} for {price}?"
+        question = f"Send {formats.count(ahead.to_send, 'call')} to {ahead.provider} for {price}?"
         if not options.can_ask():
-            above = words.dollars(studio.settings.confirm_above_usd)
+            above = formats.dollars(studio.settings.confirm_above_usd)
             raise ConfirmationNeeded(
                 f"not confirmed: {question} Nothing was sent; pass --yes to go ahead (asked above {above}, "
                 "`confirm_above_usd` in promptlab.yaml)",
@@ -135,8 +141,8 @@ def tell(summary: Summary) -> str:
     simulated = " (SIMULATED)" if summary.simulated else ""
     lines = [
         f"{marks.get(summary.status, '•')} run {summary.run_id} {summary.status}{simulated}: "
-        f"{summary.completed:,} of {summary.planned:,} done, {words.count(summary.images, 'image')}, "
-        f"{words.duration(summary.seconds)}"
+        f"{summary.completed:,} of {summary.planned:,} done, {formats.count(summary.images, 'image')}, "
+        f"{formats.duration(summary.seconds)}"
     ]
     if summary.cached:
         lines.append(f"  {summary.cached:,} from the log: cost nothing")
@@ -155,7 +161,7 @@ def tell(summary: Summary) -> str:
     lines += [f"  continue: {text}" for text in summary.next_commands]
     if summary.images:
         lines.append(f"  images: {summary.results}/   look: promptlab browse")
-    return words.folded("\n".join(lines), "    ")
+    return formats.folded("\n".join(lines), "    ")
 
 
 def _cost(summary: Summary) -> str:
@@ -163,9 +169,11 @@ def _cost(summary: Summary) -> str:
     most = [figure for figure in (summary.credits_at_most, summary.cost_usd_at_most) if figure is not None]
     if most and not any(most):
         return "nothing"
-    text = words.bounds((summary.credits, summary.credits_at_most), (summary.cost_usd, summary.cost_usd_at_most))
+    text = formats.bounds((summary.credits, summary.credits_at_most), (summary.cost_usd, summary.cost_usd_at_most))
     if summary.simulated:
         return f"nothing; it would have been {text}"
     if not summary.attempts_at_risk:
         return text
-    return f"{text} ({words.count(summary.attempts_at_risk, 'attempt')} may have been billed, or did not say how much)"
+    return (
+        f"{text} ({formats.count(summary.attempts_at_risk, 'attempt')} may have been billed, or did not say how much)"
+    )

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptlab.cli import options, words
+from promptlab.cli import format as formats
+from promptlab.cli import options
 
 if TYPE_CHECKING:
     from promptlab.log import Log, Totals
@@ -65,7 +66,7 @@ def _document(run: Run, spent: Totals, hidden: set[str], simulated: set[str]) ->
 
 def _nothing(hidden: int) -> str:
     if hidden:
-        return f"{words.count(hidden, 'run')} hidden: `promptlab runs --all` lists them"
+        return f"{formats.count(hidden, 'run')} hidden: `promptlab runs --all` lists them"
     return "no runs yet: `promptlab run EXPERIMENT` makes one"
 
 
@@ -86,11 +87,11 @@ def _table(log: Log, runs: list[Run], hidden: set[str], simulated: set[str]) -> 
     headers = ("run", "experiment", "status", "done", "failed", "cost", "started (UTC)")
     shown = [i for i in range(len(headers)) if i != 4 or any(run.failed for run in runs)]
     picked = [[row[i] for i in shown] for row in rows]
-    return words.table(picked, [headers[i] for i in shown], right=[at for at, i in enumerate(shown) if i in (3, 4)])
+    return formats.table(picked, [headers[i] for i in shown], right=[at for at, i in enumerate(shown) if i in (3, 4)])
 
 
 def _cost(spent: Totals) -> str:
     """What was billed, as two bounds where it is not known exactly."""
     if not any((spent.credits, spent.cost_usd, spent.attempts_at_risk)):
         return "–"
-    return words.bounds((spent.credits, spent.credits_at_most), (spent.cost_usd, spent.cost_usd_at_most))
+    return formats.bounds((spent.credits, spent.credits_at_most), (spent.cost_usd, spent.cost_usd_at_most))

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptlab.cli import options, words
+from promptlab.cli import format as formats
+from promptlab.cli import options
 from promptlab.cli.run_command import tell
 from promptlab.errors import InputError
 
 if TYPE_CHECKING:
     from promptlab.log import Log
     from promptlab.model import Generation, Run
-    from promptlab.run import Studio
+    from promptlab.studio.studio import Studio
 
 __all__ = ["command"]
 
@@ -64,7 +65,7 @@ def command(run: str, style: str | None, as_json: bool, db: Path | None) -> None
 
 
 def _show_run(log: Log, studio: Studio, run: Run, as_json: bool) -> None:
-    from promptlab.run import summarise
+    from promptlab.run.summary import summarise
 
     summary = summarise(log, run, studio, None, _seconds(run))
     if as_json:
@@ -86,7 +87,7 @@ def _show_run(log: Log, studio: Studio, run: Run, as_json: bool) -> None:
         for row in log.generations(run.id, statuses=("failed", "unknown", "lost", "skipped"))
     ]
     if rows:
-        click.echo(words.table(rows[:40], ("generation", "status", "code", "attempts", "why")))
+        click.echo(formats.table(rows[:40], ("generation", "status", "code", "attempts", "why")))
         if len(rows) > 40:
             click.echo(f"… {len(rows) - 40:,} more: promptlab browse")
 
@@ -121,7 +122,7 @@ def _curl(studio: Studio, row: Generation) -> str:
     """The request as a shell command, with the key as a variable and an image's bytes as a file."""
     from promptlab.http.messages import IN_PROCESS
     from promptlab.providers import ImageBytes
-    from promptlab.run import request_of
+    from promptlab.run.rows import request_of
 
     endpoint = studio.endpoint(row.provider, key_needed=False)
     image = None

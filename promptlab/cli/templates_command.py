@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptlab.cli import options, words
+from promptlab.cli import format as formats
+from promptlab.cli import options
 from promptlab.errors import InputError, PromptlabError
 
 if TYPE_CHECKING:
     from promptlab.log import Log
     from promptlab.prompts import Template
-    from promptlab.run import Studio
+    from promptlab.studio.studio import Studio
 
 __all__ = ["command"]
 
@@ -26,7 +27,7 @@ def command() -> None:
 
 
 def _studio() -> Studio:
-    from promptlab.run import Studio
+    from promptlab.studio.studio import Studio
 
     return Studio.open(Path.cwd())
 
@@ -39,7 +40,7 @@ def list_() -> None:
     Example:
       promptlab templates list
     """
-    from promptlab.run import template_uses
+    from promptlab.history.template_versions import template_uses
 
     studio = _studio()
     library = studio.library()
@@ -141,7 +142,7 @@ def log_(template: str, db: Path | None) -> None:
     Example:
       promptlab templates log shelf.j2
     """
-    from promptlab.run import template_log
+    from promptlab.history.template_versions import template_log
 
     studio = options.Here(db).studio
     log = studio.existing_log()
@@ -156,12 +157,12 @@ def log_(template: str, db: Path | None) -> None:
     rows = [
         (version.commit[:12] if version.commit else version.note, version.date[:10], version.author,
          _cut(version.message, 40), f"{version.runs:,}", f"{version.images:,}",
-         "–" if version.credits is None else words.figure(version.credits),
+         "–" if version.credits is None else formats.figure(version.credits),
          f"+{version.kept} -{version.rejected}", version.template_id[:12])
         for version in versions
     ]  # fmt: skip
     headers = ("commit", "date", "author", "message", "runs", "images", "credits", "marks", "template id")
-    click.echo(words.table(rows, headers, right=(4, 5, 6)))
+    click.echo(formats.table(rows, headers, right=(4, 5, 6)))
 
 
 @command.command("diff", short_help="What changed between two revisions, in the text and in the prompts.")
@@ -179,7 +180,7 @@ def diff(template: str, old: str, new: str | None, experiment: Path | None, db: 
       promptlab templates diff shelf.j2 v1.2 v1.3 --experiment experiments/shelf_photos.yaml
     """
     from promptlab.compare import word_diff
-    from promptlab.run import template_diff
+    from promptlab.history.template_versions import template_diff
 
     found = template_diff(options.Here(db).studio, template, old, new, experiment)
     click.echo(f"{template}: {old} → {new or 'working copy'}")
@@ -233,12 +234,12 @@ def blame(image: str, db: Path | None) -> None:
     Example:
       promptlab templates blame results/shelf_photos/T-100_morning_s1_0.webp
     """
-    from promptlab.run import template_blame
+    from promptlab.history.template_versions import template_blame
 
     here = options.Here(db)
     with here.log() as log:
         rows = list(_blame_rows(here.studio, log, image, template_blame))
-    click.echo(words.table(rows, ("part", "line", "commit", "author", "value")))
+    click.echo(formats.table(rows, ("part", "line", "commit", "author", "value")))
 
 
 def _blame_rows(studio: Studio, log: Log, image: str, template_blame: object) -> Iterator[tuple[str, ...]]:

@@ -50,8 +50,8 @@ def command(
       promptlab try --from prompts.txt
     """
     from promptlab.errors import InputError
-    from promptlab.run import Options
     from promptlab.spec import find_studio
+    from promptlab.studio.options import Options
 
     if source is not None:
         prompts += tuple(line.strip() for line in source if line.strip())

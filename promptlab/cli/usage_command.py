@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from promptlab.cli import options, words
+from promptlab.cli import format as formats
+from promptlab.cli import options
 
 __all__ = ["command"]
 
@@ -30,7 +31,7 @@ def command(by: str, since: datetime | None, as_json: bool, db: Path | None) -> 
       promptlab usage --by template
       promptlab usage --since 2026-11-01 --json
     """
-    from promptlab.run import alerts_of
+    from promptlab.run.alerts import alerts_of
 
     here = options.Here(db)
     from_day = f"{since:%Y-%m-%d}" if since else ""
@@ -51,15 +52,15 @@ def command(by: str, since: datetime | None, as_json: bool, db: Path | None) -> 
         for row in [*rows, total]
     ]  # fmt: skip
     cells[-1] = ("total", *cells[-1][1:])
-    click.echo(words.table(cells, (by, "generations", "images", "credits", "dollars"), right=range(1, 5)))
+    click.echo(formats.table(cells, (by, "generations", "images", "credits", "dollars"), right=range(1, 5)))
     if total.attempts_at_risk:
         click.echo(
-            f"{words.count(total.attempts_at_risk, 'attempt')} may have been billed, or did not say how much: "
+            f"{formats.count(total.attempts_at_risk, 'attempt')} may have been billed, or did not say how much: "
             "the cost is between the two bounds"
         )
     for alert in alerts:
         click.echo(f"! {alert}", err=True)
 
 
-def _between(credits: words.Bounds, usd: words.Bounds) -> str:
-    return "–" if (*credits, *usd) == (*NOTHING, *NOTHING) else words.bounds(credits, usd).removesuffix(" credits")
+def _between(credits: formats.Bounds, usd: formats.Bounds) -> str:
+    return "–" if (*credits, *usd) == (*NOTHING, *NOTHING) else formats.bounds(credits, usd).removesuffix(" credits")

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from promptlab.git.names import check_commit
 from promptlab.git.process import TIMEOUT_S, start
+from promptlab.git.revision_names import check_commit
 
 _KEPT_TREES = 20_000
 _LINK, _SUBMODULE, _FOLDER = "120000", "160000", "40000"

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from promptlab.errors import GitError
-from promptlab.git.names import check_commit, check_path, check_revision
 from promptlab.git.objects import Objects
 from promptlab.git.process import call, complaint, git_program, output
+from promptlab.git.revision_names import check_commit, check_path, check_revision
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
 

@@ -22,8 +22,19 @@ from promptlab.http.messages import (
     Sink,
     Unreadable,
 )
-from promptlab.http.policy import DOWNLOADS, Decision, Event, Outcome, Reach, Reply, Retries, StopKind, classify, decide
 from promptlab.http.proxies import Proxies
+from promptlab.http.retry_policy import (
+    DOWNLOADS,
+    Decision,
+    Event,
+    Outcome,
+    Reach,
+    Reply,
+    Retries,
+    StopKind,
+    classify,
+    decide,
+)
 from promptlab.http.waits import RateInfo, Wait, backoff, parse_wait, rate_headers
 
 if TYPE_CHECKING:

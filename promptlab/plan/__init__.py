@@ -5,10 +5,10 @@ from __future__ import annotations
 from .codes import CODES
 from .explain import Explanation, Reason
 from .identity import payload, request_hash, variant_id
+from .image_sources import Chain, ChainImage
 from .make import make_plan
 from .plan import Plan, Step
 from .seeds import derive_seeds
-from .sources import Chain, ChainImage
 from .survey import Duplicate, PriceLine, Survey
 from .target import Target
 from .totals import Count

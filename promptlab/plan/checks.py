@@ -12,11 +12,11 @@ from promptlab.model import Axis, Experiment, Matcher, Place
 from promptlab.spec import Where, nearest, resolve
 
 from .counting import ENUMERABLE, tally
-from .names import Pattern
+from .file_names import Pattern
+from .image_sources import CHAIN_AXIS
+from .parameters import Report, strictly
 from .product import Space
-from .reading import Report, strictly
 from .recipes import visible
-from .sources import CHAIN_AXIS
 
 if TYPE_CHECKING:
     from promptlab.prompts import Template

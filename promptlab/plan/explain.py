@@ -14,8 +14,8 @@ from promptlab.spec import Where, resolve
 from .checks import said
 from .counting import ENUMERABLE
 from .designs import Chosen, OneFactor
+from .parameters import Report
 from .product import Cell, Space, matches
-from .reading import Report
 
 __all__ = ["Explanation", "Reason", "explain", "find_cell"]
 

@@ -11,14 +11,14 @@ from promptlab.model import Axis, Experiment, Parameter, Source
 from promptlab.prompts import Library, Template, render_text
 from promptlab.spec import Where
 
-from . import checks, sources
+from . import checks, image_sources
 from .designs import choose
+from .file_names import Namer, Pattern
 from .images import ImageOf
 from .merging import Layers, Shaper
-from .names import Namer, Pattern
+from .parameters import Reader, Report
 from .plan import Plan
 from .product import Space
-from .reading import Reader, Report
 from .recipes import Recipe, Shared
 from .seeds import seeds_of
 from .stream import Parts, Stream
@@ -34,7 +34,7 @@ def make_plan(
     *,
     where: Where = (),
     limit: int | None = None,
-    chain: sources.Chain | None = None,
+    chain: image_sources.Chain | None = None,
     parameters: Mapping[str, Parameter] | None = None,
 ) -> Plan:
     """The plan of an experiment; InputError with every error that shows without enumerating its variants.
@@ -107,18 +107,18 @@ def _known(parameters: Mapping[str, Parameter] | None) -> Mapping[str, Parameter
     return installed()
 
 
-def _chain_images(experiment: Experiment, chain: sources.Chain | None) -> list[sources.ChainImage] | None:
+def _chain_images(experiment: Experiment, chain: image_sources.Chain | None) -> list[image_sources.ChainImage] | None:
     source = experiment.image
     if source is None or source.chain is None:
         return None
     return [] if chain is None else list(chain(source))
 
 
-def _axes(report: Report, images: list[sources.ChainImage] | None) -> tuple[Axis, ...]:
+def _axes(report: Report, images: list[image_sources.ChainImage] | None) -> tuple[Axis, ...]:
     axes = report.experiment.axes
     if images is None:
         return axes
-    extra = sources.chain_axis(report, images)
+    extra = image_sources.chain_axis(report, images)
     return axes if extra is None else (*axes, extra)
 
 
@@ -167,14 +167,14 @@ def _image_of(
     experiment: Experiment,
     space: Space,
     template: Template | None,
-    images: list[sources.ChainImage] | None,
+    images: list[image_sources.ChainImage] | None,
     report: Report,
 ) -> ImageOf | None:
     if images is not None:
-        return sources.chained(space, images)
+        return image_sources.chained(space, images)
     if template is None:
         return None
-    return sources.rendered(experiment, Recipe(template, space, report), render_text)
+    return image_sources.rendered(experiment, Recipe(template, space, report), render_text)
 
 
 def _has_negative(layers: Layers) -> bool:

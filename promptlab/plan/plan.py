@@ -23,7 +23,7 @@ from .totals import Count, count_parts
 if TYPE_CHECKING:
     from promptlab.prompts import Template
 
-    from .reading import Report
+    from .parameters import Report
     from .target import Target
 
 __all__ = ["Plan", "Step"]

@@ -10,8 +10,8 @@ from promptlab.errors import InputError, Problem
 from promptlab.model import Axis, Place, Value
 from promptlab.prompts import Fields, Template
 
+from .parameters import Report
 from .product import LARGE, Cell, Space
-from .reading import Report
 
 __all__ = ["Recipe", "visible"]
 

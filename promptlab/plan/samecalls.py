@@ -14,8 +14,8 @@ from promptlab.model import Axis, Place, Value
 
 from .images import Picture
 from .merging import EDIT_ONLY, Shape
+from .parameters import Report
 from .product import Cell, Space
-from .reading import Report
 from .seen import Seen
 
 __all__ = ["SameCalls"]

@@ -22,10 +22,10 @@ from promptlab.errors import InputError
 from promptlab.model import Experiment, Place, Request, Variant
 
 from .designs import Chosen
+from .file_names import Namer
 from .identity import ID_LENGTH
 from .images import ImageOf, Picture
 from .merging import Shape, Shaper
-from .names import Namer
 from .product import Cell, Space, Test, matches
 from .recipes import Recipe
 

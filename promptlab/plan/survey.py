@@ -24,7 +24,7 @@ from .stream import Rendered, Stream
 if TYPE_CHECKING:
     from promptlab.providers import Price
 
-    from .reading import Report
+    from .parameters import Report
     from .target import Target
 
 __all__ = ["Duplicate", "PriceLine", "Survey", "Surveyor"]

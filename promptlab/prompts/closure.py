@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from promptlab.errors import Problem, Problems
-from promptlab.prompts.codegen import NODES_A_STEP, weigh
-from promptlab.prompts.limits import MAX_EXPLAINED, MAX_FILES, MAX_TEXT_IN_ALL, MAX_WORDS_IN_ALL
 from promptlab.prompts.parsing import Reference, Unit
-from promptlab.prompts.tree import Tree, Unreadable
-from promptlab.prompts.values import did_you_mean
+from promptlab.prompts.sandbox.codegen import NODES_A_STEP, weigh
+from promptlab.prompts.sandbox.limits import MAX_EXPLAINED, MAX_FILES, MAX_TEXT_IN_ALL, MAX_WORDS_IN_ALL
+from promptlab.prompts.sandbox.values import did_you_mean
+from promptlab.prompts.template_folder import Tree, Unreadable
 
 _MAX_CHAIN = 16  # files that include each other in a row
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
-from promptlab.prompts.values import Fields
+from promptlab.prompts.sandbox.values import Fields
 
 Kind = Literal["string", "integer", "number", "boolean", "list", "map"]
 

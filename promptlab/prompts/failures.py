@@ -9,9 +9,9 @@ from typing import Any
 from jinja2.exceptions import SecurityError, TemplateError, TemplateNotFound, UndefinedError
 
 from promptlab.errors import InputError
-from promptlab.prompts.limits import LimitReached
-from promptlab.prompts.sources import SourceFile
-from promptlab.prompts.values import did_you_mean
+from promptlab.prompts.sandbox.limits import LimitReached
+from promptlab.prompts.sandbox.values import did_you_mean
+from promptlab.prompts.template_files import SourceFile
 
 #: What running a template can raise: Jinja's own errors, and what Python's operators and methods say to wrong values.
 FAILURES = (

@@ -10,8 +10,8 @@ from typing import Any, Literal
 from promptlab.errors import Problem
 from promptlab.model import Place
 from promptlab.prompts.declared import TYPES, Kind, convert
-from promptlab.prompts.sources import SourceFile
-from promptlab.prompts.values import did_you_mean, form
+from promptlab.prompts.sandbox.values import did_you_mean, form
+from promptlab.prompts.template_files import SourceFile
 from promptlab.prompts.yamltree import Branch, YamlFault, read_tree
 
 _KEYS = ("description", "negative_prompt", "params", "vars", "whitespace")

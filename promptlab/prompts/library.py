@@ -12,11 +12,11 @@ from promptlab.prompts import frontmatter
 from promptlab.prompts.closure import close, identity
 from promptlab.prompts.outline import Outline, plain_names, text_of
 from promptlab.prompts.parsing import Unit, parse_unit
+from promptlab.prompts.sandbox.values import did_you_mean
 from promptlab.prompts.scopes import base_chain, find_names
-from promptlab.prompts.sources import SourceFile
 from promptlab.prompts.template import Template, declarations
-from promptlab.prompts.tree import RevisionFolder, Tree, Unreadable, WorkingFolder, check_name, commit_of
-from promptlab.prompts.values import did_you_mean
+from promptlab.prompts.template_files import SourceFile
+from promptlab.prompts.template_folder import RevisionFolder, Tree, Unreadable, WorkingFolder, check_name, commit_of
 from promptlab.prompts.versions import AtRevision, Version, Working
 
 

@@ -12,12 +12,12 @@ from functools import lru_cache
 
 from promptlab.prompts import frontmatter
 from promptlab.prompts.closure import identity
-from promptlab.prompts.filters import FILTERS
 from promptlab.prompts.frontmatter import Declaration
-from promptlab.prompts.limits import MAX_FILE, MAX_FILES
 from promptlab.prompts.parsing import parse_unit
-from promptlab.prompts.sandbox import GLOBALS, Sandbox
-from promptlab.prompts.sources import SourceFile, decoded
+from promptlab.prompts.sandbox.environment import GLOBALS, Sandbox
+from promptlab.prompts.sandbox.filters import FILTERS
+from promptlab.prompts.sandbox.limits import MAX_FILE, MAX_FILES
+from promptlab.prompts.template_files import SourceFile, decoded
 
 
 @dataclass(frozen=True, slots=True)

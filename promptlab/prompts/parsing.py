@@ -12,9 +12,10 @@ from jinja2 import TemplateSyntaxError, nodes
 from jinja2.parser import Parser
 
 from promptlab.errors import Problem
-from promptlab.prompts.codegen import condense
 from promptlab.prompts.frontmatter import FrontMatter, read
-from promptlab.prompts.limits import (
+from promptlab.prompts.sandbox.codegen import condense
+from promptlab.prompts.sandbox.environment import Sandbox
+from promptlab.prompts.sandbox.limits import (
     MAX_ARGUMENTS,
     MAX_BITS,
     MAX_BRACKETS,
@@ -27,9 +28,8 @@ from promptlab.prompts.limits import (
     MAX_TEXT,
     MAX_WORDS,
 )
-from promptlab.prompts.sandbox import Sandbox
-from promptlab.prompts.sources import SourceFile, column_of
-from promptlab.prompts.values import did_you_mean, form
+from promptlab.prompts.sandbox.values import did_you_mean, form
+from promptlab.prompts.template_files import SourceFile, column_of
 
 _REFERENCES = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
 _REMARKS = frozenset({"raw_begin", "raw_end", "comment_begin", "comment", "comment_end"})

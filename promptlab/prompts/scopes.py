@@ -16,9 +16,9 @@ from jinja2 import nodes
 
 from promptlab.errors import Problem
 from promptlab.prompts.parsing import Unit, reference_names
-from promptlab.prompts.sandbox import GLOBALS
-from promptlab.prompts.sources import column_of
-from promptlab.prompts.values import did_you_mean
+from promptlab.prompts.sandbox.environment import GLOBALS
+from promptlab.prompts.sandbox.values import did_you_mean
+from promptlab.prompts.template_files import column_of
 
 Lookup = Callable[[str], Unit | None]
 

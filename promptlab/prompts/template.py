@@ -13,14 +13,14 @@ from promptlab.prompts.closure import Closure, ignored_front_matter
 from promptlab.prompts.declared import convert
 from promptlab.prompts.failures import FAILURES, explain
 from promptlab.prompts.frontmatter import Declaration
-from promptlab.prompts.limits import MAX_EXPLAINED, MAX_TEXT, LimitReached
-from promptlab.prompts.methods import TEXT
 from promptlab.prompts.parsing import Unit
-from promptlab.prompts.sandbox import GLOBALS, Compiled, RenderContext
+from promptlab.prompts.sandbox.environment import GLOBALS, Compiled, RenderContext
+from promptlab.prompts.sandbox.limits import MAX_EXPLAINED, MAX_TEXT, LimitReached
+from promptlab.prompts.sandbox.methods import TEXT
+from promptlab.prompts.sandbox.values import did_you_mean, form
 from promptlab.prompts.scopes import Findings, Use, base_chain, find_names
+from promptlab.prompts.template_folder import Tree
 from promptlab.prompts.tracing import Segment, traced_values
-from promptlab.prompts.tree import Tree
-from promptlab.prompts.values import did_you_mean, form
 from promptlab.prompts.versions import Version
 from promptlab.spec import nearest
 

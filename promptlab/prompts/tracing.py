@@ -16,12 +16,12 @@ from jinja2 import nodes, pass_environment
 from jinja2.compiler import Frame
 
 from promptlab.prompts import frontmatter
-from promptlab.prompts.codegen import Generator
 from promptlab.prompts.parsing import parse_unit
-from promptlab.prompts.sandbox import GLOBALS, Compiled, Sandbox
-from promptlab.prompts.sources import SourceFile
-from promptlab.prompts.tree import Tree
-from promptlab.prompts.values import Fields, as_text
+from promptlab.prompts.sandbox.codegen import Generator
+from promptlab.prompts.sandbox.environment import GLOBALS, Compiled, Sandbox
+from promptlab.prompts.sandbox.values import Fields, as_text
+from promptlab.prompts.template_files import SourceFile
+from promptlab.prompts.template_folder import Tree
 
 
 @dataclass(frozen=True, slots=True)

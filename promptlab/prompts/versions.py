@@ -9,7 +9,7 @@ from pathlib import Path
 
 from promptlab.errors import GitError
 from promptlab.git import Repository, is_among
-from promptlab.prompts.sources import SourceFile
+from promptlab.prompts.template_files import SourceFile
 
 
 @dataclass(frozen=True, slots=True)

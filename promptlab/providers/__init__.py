@@ -22,7 +22,8 @@ from promptlab.providers.base import (
 from promptlab.providers.endpoint import Endpoint, SettingsLike, connect
 from promptlab.providers.plans import Plan, find_plan, plans
 from promptlab.providers.prices import CreditPrice, TokenPrice
-from promptlab.providers.reading import (
+from promptlab.providers.registry import get, names, parameters
+from promptlab.providers.response import (
     no_image,
     read_body,
     read_error,
@@ -32,7 +33,6 @@ from promptlab.providers.reading import (
     unwrap,
     without_pixels,
 )
-from promptlab.providers.registry import get, names, parameters
 
 __all__ = [
     "ApiError",

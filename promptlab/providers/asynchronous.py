@@ -14,7 +14,7 @@ from urllib.parse import quote
 from promptlab.errors import InputError
 from promptlab.http import Unreadable, join, parse_url
 from promptlab.providers.base import Job, JobStatus
-from promptlab.providers.reading import number, text
+from promptlab.providers.response import number, text
 
 __all__ = ["AsyncContract", "read_job", "read_states"]
 

@@ -17,7 +17,7 @@ from promptlab.http.bodies import Base64Text
 from promptlab.model import CostSource, Operation, Parameter, Request
 from promptlab.providers.plans import Plan, RateLimits
 from promptlab.providers.prices import CreditPrice, Price, find_price
-from promptlab.providers.reading import read_error
+from promptlab.providers.response import read_error
 from promptlab.providers.results import ApiError, Job, JobStatus, Output, Result
 
 __all__ = [

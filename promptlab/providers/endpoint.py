@@ -14,10 +14,10 @@ from promptlab.http import Proxies, is_local, normalise_base, parse_url
 from promptlab.http.messages import IN_PROCESS
 from promptlab.model import Amount, Request
 from promptlab.providers.base import Cost, Price, Provider, RateLimits, Result, Setup
-from promptlab.providers.guard import fault
+from promptlab.providers.faults import fault
 from promptlab.providers.plans import Plan, find_plan, plans
-from promptlab.providers.reading import number
 from promptlab.providers.registry import get
+from promptlab.providers.response import number
 
 if TYPE_CHECKING:
     from promptlab.http import Client

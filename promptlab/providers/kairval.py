@@ -25,7 +25,7 @@ from promptlab.providers.base import (
 from promptlab.providers.draws import draw_header
 from promptlab.providers.plans import Plan
 from promptlab.providers.prices import CreditPrice, credit_prices, find_price
-from promptlab.providers.reading import (
+from promptlab.providers.response import (
     epoch,
     no_image,
     read_body,

@@ -16,7 +16,7 @@ from promptlab.http import Answer, Call, DownloadError, Part, decode_data_url
 from promptlab.model import Operation, Parameter, Request
 from promptlab.providers.base import Capabilities, Cost, ImageBytes, Price, Provider, Result, Setup, Wire
 from promptlab.providers.prices import TokenPrice, token_prices
-from promptlab.providers.reading import (
+from promptlab.providers.response import (
     epoch,
     no_image,
     number,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from promptlab.errors import InputError
-from promptlab.providers.reading import number
+from promptlab.providers.response import number
 
 __all__ = ["Plan", "RateLimits", "find_plan", "plans"]
 

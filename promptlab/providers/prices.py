@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptlab.errors import InputError
-from promptlab.providers.reading import number
+from promptlab.providers.response import number
 
 __all__ = ["CreditPrice", "Price", "TokenPrice", "credit_prices", "find_price", "token_prices"]
 

@@ -21,12 +21,12 @@ from promptlab.git import checked_out
 from promptlab.http import decode_data_url
 from promptlab.log import Log
 from promptlab.model import Generation, Image, InputFile, Request, Run, Variant, new_id, utc_now
-from promptlab.run.hits import Files, Found, look_up
-from promptlab.run.masking import settings_text
 from promptlab.run.names import Names
 from promptlab.run.rows import copy_changes, planned_row
-from promptlab.run.studio import Job
 from promptlab.store import BadImage, Store, inspect
+from promptlab.studio.cached import Files, Found, look_up
+from promptlab.studio.prepare import PreparedRun
+from promptlab.studio.url_masking import settings_text
 
 __all__ = ["Begun", "begin"]
 
@@ -50,7 +50,7 @@ class Begun:
 
 
 def begin(
-    job: Job, log: Log, store: Store, names: Names, *, fresh: bool, settings: dict[str, object],
+    job: PreparedRun, log: Log, store: Store, names: Names, *, fresh: bool, settings: dict[str, object],
     own: Callable[[Run], None],
 ) -> Begun:  # fmt: skip
     """Write the run and every planned request. Raises InputError where two files share an experiment's name.
@@ -89,7 +89,7 @@ def begin(
     return Begun(replace(run, planned=planned, cached=cached), planned, cached, gone, files.restored, note)
 
 
-def _run(job: Job, settings: dict[str, object]) -> tuple[Run, str | None]:
+def _run(job: PreparedRun, settings: dict[str, object]) -> tuple[Run, str | None]:
     """The run's row, and what git could not read."""
     experiment, endpoint, chosen = job.experiment, job.endpoint, job.studio.settings
     state = checked_out(job.studio.folder, [experiment.path])
@@ -117,13 +117,13 @@ def _run(job: Job, settings: dict[str, object]) -> tuple[Run, str | None]:
     return run, None if trouble is None else f"git: {trouble}; the run is logged without its git commit"
 
 
-def _price_table(job: Job) -> dict[str, object]:
+def _price_table(job: PreparedRun) -> dict[str, object]:
     """The prices in force, each with its source: what `~` figures of this run were made from."""
     lines = [asdict(line) for line in job.plan.survey().prices]
     return {"plan": asdict(job.endpoint.plan) if job.endpoint.plan else None, "prices": lines}
 
 
-def _worst_price(job: Job) -> dict[str, float | None]:
+def _worst_price(job: PreparedRun) -> dict[str, float | None]:
     """The most expensive request of the plan: what sending one of them again can cost at worst."""
     prices = [line.price for line in job.plan.survey().prices]
     credits = [price.credits for price in prices if price.credits is not None]
@@ -138,7 +138,7 @@ def _user() -> str | None:
         return None
 
 
-def _settings_file(job: Job) -> list[InputFile]:
+def _settings_file(job: PreparedRun) -> list[InputFile]:
     if job.studio.settings.text is None:
         return []
     text = settings_text(job.studio.settings.text)

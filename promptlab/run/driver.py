@@ -15,14 +15,14 @@ from promptlab.errors import GenerationError, LogError, PromptlabError, Provider
 from promptlab.http import Decision
 from promptlab.model import Generation, Image, Request, new_id
 from promptlab.providers import ImageBytes, Output
-from promptlab.providers.guard import provider_code
+from promptlab.providers.faults import provider_code
 from promptlab.run.collect import Collector, Kept, Missed
+from promptlab.run.edit_images import Sources
 from promptlab.run.events import Finished, Message
 from promptlab.run.exchange import Answered, Line, Task, exchange
-from promptlab.run.ledger import Blocked, Busy, Hit
 from promptlab.run.names import Names
 from promptlab.run.rows import request_of
-from promptlab.run.sources import Sources
+from promptlab.run.writer import Blocked, Busy, Hit
 from promptlab.store import Store
 
 __all__ = ["Driver"]

@@ -36,13 +36,13 @@ from promptlab.http import (
 from promptlab.model import Amount, Attempt, Generation, Request, new_id, utc_now
 from promptlab.pacing import Lease, Pacer
 from promptlab.providers import Cost, Endpoint, ImageBytes, Job, Result
-from promptlab.providers.guard import checked, provider_code
+from promptlab.providers.faults import checked, provider_code
 from promptlab.run.budget import Budget, at_risk, more_expensive
 from promptlab.run.collect import Collector
 from promptlab.run.events import Listener, Waiting
 from promptlab.run.jobs import Jobs
-from promptlab.run.ledger import Blocked, Busy, Full, Hit, Ledger
 from promptlab.run.opening import worst_price
+from promptlab.run.writer import Blocked, Busy, Full, Hit, RunWriter
 
 __all__ = ["Answered", "Line", "Task", "cost_of", "exchange", "read_answer", "risk_of"]
 
@@ -82,7 +82,7 @@ class Line:
     client: Client
     pacer: Pacer | None  # None in-process: nobody else to share with
     budget: Budget
-    ledger: Ledger
+    ledger: RunWriter
     jobs: Jobs
     collector: Collector
     listener: Listener

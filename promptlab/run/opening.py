@@ -7,47 +7,26 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING
 
-from promptlab import __version__
+from promptlab._version import __version__
 from promptlab.http import Client
 from promptlab.log import Log, Totals
 from promptlab.model import Amount, Request, utc_now
-from promptlab.pacing import Limits, state_folder
-from promptlab.providers import Endpoint, RateLimits, Result
+from promptlab.pacing import state_folder
+from promptlab.providers import Endpoint, Result
 from promptlab.run.budget import Cap, Period
-from promptlab.run.studio import Studio
 from promptlab.spec import Settings
+from promptlab.studio.limits import known_limits, limits_of, may_raise
+from promptlab.studio.studio import Studio
 
 if TYPE_CHECKING:
     from promptlab.pacing import Pacer
 
-__all__ = ["caps", "known_limits", "limits_of", "may_raise", "open_client", "open_pacer", "worst_price"]
+__all__ = ["caps", "open_client", "open_pacer", "worst_price"]
 
 
 def open_client(endpoint: Endpoint) -> Client:
     """The HTTP client of a run; the key goes into its one header and nowhere else."""
     return endpoint.client(user_agent=f"promptlab/{__version__}")
-
-
-def limits_of(rate: RateLimits, share: float, concurrent: int | None = None) -> Limits:
-    """The pacer's figures, with concurrency as chosen where it was."""
-    most = rate.concurrent if concurrent is None else concurrent
-    return Limits(rate.requests, rate.window_s, most, rate.daily, share, rate.named)
-
-
-def known_limits(studio: Studio, endpoint: Endpoint) -> dict[str, RateLimits]:
-    """The limits of every plan that this provider's accounts can have, by name; none where a setting gives its own."""
-    if studio.settings.providers.get(endpoint.provider.name, {}).get("limits") is not None:
-        return {}
-    return {name: plan.limits() for name, plan in endpoint.plans.items()}
-
-
-def may_raise(endpoint: Endpoint) -> bool:
-    """Whether `--jobs` may raise concurrency: where the plan's figure is negotiated, or without any limit."""
-    return (
-        endpoint.simulated
-        or endpoint.limits.concurrent is None
-        or (endpoint.plan is not None and endpoint.plan.negotiated)
-    )
 
 
 def open_pacer(studio: Studio, endpoint: Endpoint, jobs: int | None) -> Pacer:

@@ -15,25 +15,26 @@ from promptlab.pacing.owner import owner
 from promptlab.providers import Endpoint
 from promptlab.run.begin import Begun, begin
 from promptlab.run.claims import holds, is_live, sweep, take
-from promptlab.run.consent import Ahead, Confirm, check_ceilings, confirmed, unknown_price
 from promptlab.run.events import Listener, Message, Planned, Summary, ignore, unbroken
-from promptlab.run.hits import Files, look_up
 from promptlab.run.names import Names
-from promptlab.run.options import Options
-from promptlab.run.previewing import Preview, preview
 from promptlab.run.ready import check_ready, shortage
 from promptlab.run.recover import after_interruption, may_resend
 from promptlab.run.rows import request_of
 from promptlab.run.session import Session
-from promptlab.run.studio import Job, Studio
 from promptlab.run.summary import summarise
 from promptlab.store import Store
+from promptlab.studio.cached import Files, look_up
+from promptlab.studio.consent import Ahead, Confirm, check_ceilings, confirmed, unknown_price
+from promptlab.studio.options import Options
+from promptlab.studio.prepare import PreparedRun
+from promptlab.studio.preview import Preview, preview
+from promptlab.studio.studio import Studio
 
 __all__ = ["Ahead", "Options", "resume", "run"]
 
 
 def run(
-    job: Job,
+    job: PreparedRun,
     options: Options | None = None,
     listener: Listener = ignore,
     confirm: Confirm | None = None,
@@ -66,7 +67,7 @@ def run(
             return work.drive(begun.run, job.experiment.mode, begun.planned - begun.cached)
 
 
-def _looked_ahead(job: Job, options: Options, found: Preview | None, confirm: Confirm | None) -> Ahead:
+def _looked_ahead(job: PreparedRun, options: Options, found: Preview | None, confirm: Confirm | None) -> Ahead:
     """Every check that needs nothing but the plan and the log: limits, ceilings, consent."""
     log = job.studio.existing_log()
     try:

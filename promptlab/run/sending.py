@@ -13,22 +13,23 @@ from contextlib import AsyncExitStack, contextmanager
 from promptlab.http import DownloadLimits
 from promptlab.model import Generation, Mode
 from promptlab.run.alerts import Alarm
-from promptlab.run.answers import Answers
 from promptlab.run.budget import Budget
 from promptlab.run.collect import Collector
 from promptlab.run.driver import Driver
+from promptlab.run.edit_images import Sources
 from promptlab.run.events import Listener
 from promptlab.run.exchange import Line
-from promptlab.run.hits import Files
 from promptlab.run.jobs import Jobs
-from promptlab.run.ledger import Ledger
-from promptlab.run.opening import caps, known_limits, may_raise, open_client, open_pacer
+from promptlab.run.opening import caps, open_client, open_pacer
+from promptlab.run.raw_answers import Answers
 from promptlab.run.salvage import salvage
 from promptlab.run.session import Session
-from promptlab.run.sources import Sources
 from promptlab.run.stopping import listening
 from promptlab.run.webhook import receiver
+from promptlab.run.writer import RunWriter
 from promptlab.store import Decoder
+from promptlab.studio.cached import Files
+from promptlab.studio.limits import known_limits, may_raise
 
 __all__ = ["collect_rows", "send_planned"]
 
@@ -74,7 +75,7 @@ async def _with_driver(
         budget = Budget([] if endpoint.simulated else caps(log, settings, session.budget, log.totals(run.id)))
         answers = Answers(log, session.store.folder / ".answers")
         answers.sweep()
-        ledger = Ledger(
+        ledger = RunWriter(
             log, run.id, session.owner, answers, _pictures(session), fresh=session.fresh, resend=session.resend,
             has_files=Files(log, session.store, session.studio.folder, restore=True),
         )  # fmt: skip

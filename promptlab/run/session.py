@@ -9,8 +9,8 @@ from promptlab.model import Amount, Run
 from promptlab.providers import Endpoint
 from promptlab.run.events import Listener
 from promptlab.run.names import Names
-from promptlab.run.studio import Studio
 from promptlab.store import Store
+from promptlab.studio.studio import Studio
 
 __all__ = ["CLAIM_S", "Session"]
 

@@ -11,7 +11,7 @@ from promptlab.log import Log, Totals
 from promptlab.model import Run
 from promptlab.run.events import Summary
 from promptlab.run.recover import may_resend
-from promptlab.run.studio import Studio
+from promptlab.studio.studio import Studio
 
 __all__ = ["alike", "exit_code", "next_commands", "summarise"]
 

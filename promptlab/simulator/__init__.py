@@ -13,10 +13,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from promptlab.simulator.answers import SimulatedReset
     from promptlab.simulator.app import App, Counters, create_app
     from promptlab.simulator.faults import KINDS, FaultPlan, Rule, load_faults, parse_faults
     from promptlab.simulator.pictures.words import undrawn_words
+    from promptlab.simulator.responses import SimulatedReset
     from promptlab.simulator.server import running, serve
     from promptlab.simulator.settings import IN_PROCESS_KEY, PLANS, WEBHOOK_SECRET, Plan, SimulatorSettings
 
@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "answers": "SimulatedReset",
+    "responses": "SimulatedReset",
     "app": "App Counters create_app",
     "faults": "KINDS FaultPlan Rule load_faults parse_faults",
     "pictures.words": "undrawn_words",

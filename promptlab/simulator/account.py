@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from promptlab.simulator.answers import ApiError
+from promptlab.simulator.responses import ApiError
 from promptlab.simulator.settings import SimulatorSettings
 from promptlab.simulator.windows import Verdict, Window, make_window
 

@@ -14,12 +14,12 @@ from urllib.parse import unquote, urlsplit
 
 from promptlab.simulator import faulty, loopback
 from promptlab.simulator.account import Account
-from promptlab.simulator.answers import Answer, ApiError, SimulatedReset, error_answer, json_answer
 from promptlab.simulator.faults import Rule
-from promptlab.simulator.files import Files
+from promptlab.simulator.image_urls import Files
 from promptlab.simulator.jobs import Jobs
 from promptlab.simulator.orders import Order, read_order
 from promptlab.simulator.pictures.rng import digest
+from promptlab.simulator.responses import Answer, ApiError, SimulatedReset, error_answer, json_answer
 from promptlab.simulator.revise import revise
 from promptlab.simulator.settings import SimulatorSettings
 

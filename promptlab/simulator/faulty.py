@@ -8,9 +8,9 @@ from dataclasses import replace
 from email.utils import formatdate
 from typing import Any
 
-from promptlab import __version__
-from promptlab.simulator.answers import Answer, ApiError, SimulatedReset, error_answer
+from promptlab._version import __version__
 from promptlab.simulator.faults import Rule
+from promptlab.simulator.responses import Answer, ApiError, SimulatedReset, error_answer
 
 __all__ = ["SIMULATED_BY", "after_work", "before_work", "send_answer", "with_rates"]
 

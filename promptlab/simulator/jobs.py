@@ -13,7 +13,7 @@ from typing import Any
 
 from promptlab.signing import sign
 from promptlab.simulator import loopback
-from promptlab.simulator.answers import Answer, ApiError, json_answer
+from promptlab.simulator.responses import Answer, ApiError, json_answer
 from promptlab.simulator.settings import SimulatorSettings
 
 __all__ = ["Job", "Jobs"]

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
-from promptlab.simulator.answers import ApiError
+from promptlab.simulator.responses import ApiError
 
 __all__ = ["ASPECT_RATIOS", "FORMATS", "Order", "read_order"]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .schema import experiment_schema
     from .settings import Alerts, Caps, Settings
     from .settings_file import load_settings
-    from .studio import find_studio
+    from .studio_folder import find_studio
 
 __all__ = [
     "CODES",
@@ -48,7 +48,7 @@ _HOME = {
     "Settings": "settings",
     "Where": "matcher",
     "experiment_schema": "schema",
-    "find_studio": "studio",
+    "find_studio": "studio_folder",
     "load_experiment": "load",
     "load_settings": "settings_file",
     "load_text": "load",

@@ -13,14 +13,14 @@ from unicodedata import normalize
 from promptlab.errors import InputError
 from promptlab.model import Axis, Matcher, Parameter, Place, Value
 
-from .files import MAX_ROWS_BYTES, Files
 from .forms import ExperimentForm, FieldsForm, RowsForm, ValuesForm
 from .names import all_differ, quoted
 from .params import read_param, resolve_name
+from .read_files import MAX_ROWS_BYTES, Files
 from .report import Report
-from .rows import FORMATS, Row, id_column, read_rows
-from .studio import shown
-from .tree import Map, Seq
+from .row_files import FORMATS, Row, id_column, read_rows
+from .studio_folder import shown
+from .yaml_tree import Map, Seq
 
 __all__ = ["AxisBuilder", "RowFilter", "matcher_of"]
 

@@ -11,7 +11,7 @@ from .extends import SOURCES
 from .forms import ExperimentForm, ImageForm, RowsForm, SampleForm, ValuesForm
 from .names import did_you_mean, listed, quoted
 from .report import Report
-from .tree import Map, Seq
+from .yaml_tree import Map, Seq
 
 __all__ = ["check"]
 

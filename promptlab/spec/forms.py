@@ -47,7 +47,7 @@ from .scalars import (
     refuse,
 )
 from .settings import Settings
-from .tree import Map
+from .yaml_tree import Map
 
 __all__ = [
     "TAGS",

@@ -27,13 +27,13 @@ from promptlab.model import (
 from .axes import AxisBuilder, RowFilter, matcher_of
 from .checks import check
 from .extends import with_bases
-from .files import Files, Reader, decode, read_bytes
 from .forms import Context, ExperimentForm, ImageForm, SampleForm
 from .names import pair
+from .read_files import Files, Reader, decode, read_bytes
 from .report import Report
-from .studio import find_studio, shown
-from .tree import MAX_BYTES, Map, Places, parse
+from .studio_folder import find_studio, shown
 from .validate import validate
+from .yaml_tree import MAX_BYTES, Map, Places, parse
 from .yamlerrors import GLUED
 
 __all__ = ["Further", "RowFilter", "load_experiment", "load_text"]

@@ -11,7 +11,7 @@ from promptlab.model import Parameter, Place, Scalar
 from .names import did_you_mean, is_address, is_secret, listed
 from .report import Report
 from .scalars import kind_of, refuse
-from .tree import Map
+from .yaml_tree import Map
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .settings import Settings
-from .studio import SETTINGS_FILE
+from .studio_folder import SETTINGS_FILE
 
 __all__ = ["load_settings"]
 

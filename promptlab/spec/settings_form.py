@@ -13,15 +13,15 @@ from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, PlainVal
 
 from promptlab.model import Place
 
-from .files import Files
 from .forms import Context, Data, Form
 from .names import is_secret, is_secret_value
+from .read_files import Files
 from .report import Report
 from .scalars import Count, CreditsOrDollars, Flag, NotNegative, Share, Word, number, one_to_list, refuse
 from .settings import Alerts, Caps, Settings
-from .studio import SETTINGS_FILE
-from .tree import MAX_BYTES, Map, Places, Seq, parse
+from .studio_folder import SETTINGS_FILE
 from .validate import validate
+from .yaml_tree import MAX_BYTES, Map, Places, Seq, parse
 
 __all__ = ["SettingsForm", "read_settings"]
 

@@ -11,9 +11,9 @@ from promptlab.model import Place
 from .forms import TAGS, Context, Form
 from .names import pair, quoted
 from .report import Report
-from .rows import FORMATS
+from .row_files import FORMATS
 from .scalars import kind_of
-from .tree import Map, Seq
+from .yaml_tree import Map, Seq
 from .yamlerrors import GLUED
 
 __all__ = ["validate"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from promptlab.store.faults import BadImage
-from promptlab.store.files import PartFile, Store, Stored
+from promptlab.store.local import PartFile, Store, Stored
 from promptlab.store.pictures import Decoded, decode_and_thumbnail
 from promptlab.store.structure import Inspection, inspect
 

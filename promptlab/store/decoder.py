@@ -13,7 +13,7 @@ from types import TracebackType
 from promptlab.environ import without_keys
 from promptlab.errors import StoreError
 from promptlab.store.faults import BadImage
-from promptlab.store.files import PartFile, Stored
+from promptlab.store.local import PartFile, Stored
 from promptlab.store.pictures import THUMBNAIL_PX, Decoded
 
 __all__ = ["Decoder"]

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from promptlab.errors import StoreError
-from promptlab.store.files import put_in_place
+from promptlab.store.local import put_in_place
 from promptlab.store.pictures import Decoded, decode_and_thumbnail
 
 __all__ = ["main"]

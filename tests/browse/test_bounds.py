@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from promptlab.browse.page_data import image_detail, recent_runs
 from promptlab.browse.pages import risk, spent
-from promptlab.browse.rows import image_detail, recent_runs
 from promptlab.log import Log
 from promptlab.model import Attempt
 

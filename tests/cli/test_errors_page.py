@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from promptlab.plan import CODES as PLAN
-from promptlab.prompts.codes import CODES as PROMPTS
+from promptlab.prompts.problem_codes import CODES as PROMPTS
 from promptlab.spec.codes import CODES as SPEC
 
 ROOT = Path(__file__).parents[2]

@@ -85,7 +85,7 @@ def test_a_fault_of_its_own_is_a_sentence(call: CLI, studio: Path, monkeypatch: 
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("token kv_0123456789abcdef was not expected")
 
-    monkeypatch.setattr("promptlab.run.studio.Studio.open", broken)
+    monkeypatch.setattr("promptlab.studio.studio.Studio.open", broken)
     result = call("runs", "--json")
     assert result.code == 1
     assert result.err.startswith("promptlab: a bug in promptlab: RuntimeError: token *** was not expected\n")

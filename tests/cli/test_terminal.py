@@ -17,9 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptlab.cli import options, terminal, words
+from promptlab.cli import format as formats
+from promptlab.cli import options, terminal
 from promptlab.cli.progress import Reporter
-from promptlab.run import Finished, Planned
+from promptlab.run.events import Finished, Planned
 
 CLI = Callable[..., Any]
 
@@ -45,7 +46,7 @@ WORDS = st.lists(st.text("abcdefgh", min_size=1, max_size=12), min_size=1, max_s
 @given(st.lists(st.tuples(WORDS, WORDS, WORDS), min_size=1, max_size=4), st.integers(20, 100))
 def test_no_table_breaks_inside_a_word(rows: list[tuple[str, str, str]], columns: int) -> None:
     """Every word of a table stands whole on a line that is no wider than the terminal."""
-    table = words.table(rows, ("one", "two", "three"), columns=columns)
+    table = formats.table(rows, ("one", "two", "three"), columns=columns)
     assert all(len(line) <= columns for line in table.splitlines())
     shown = sorted(word for word in table.split() if word.strip("─") and word not in ("one", "two", "three"))
     assert shown == sorted(word for row in rows for cell in row for word in cell.split())
@@ -53,7 +54,7 @@ def test_no_table_breaks_inside_a_word(rows: list[tuple[str, str, str]], columns
 
 def test_a_wide_table_stays_as_it_is_in_a_pipe() -> None:
     """Where stdout is not a terminal nothing is wrapped: programs read lines."""
-    table = words.table([["a " * 100, "1"]], ["what", "n"], right=[1])
+    table = formats.table([["a " * 100, "1"]], ["what", "n"], right=[1])
     assert len(table.splitlines()) == 3
 
 

@@ -9,7 +9,7 @@ import sqlite3
 import tempfile
 from pathlib import Path
 
-from promptlab.browse.words import TABLES, column_words
+from promptlab.browse.descriptions import TABLES, column_words
 from promptlab.log import Log
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "log.md"

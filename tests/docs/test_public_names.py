@@ -53,4 +53,4 @@ def test_the_import_is_light() -> None:
     """`import promptlab` loads none of its packages and no library."""
     code = "import sys, promptlab; print(sorted(n for n in sys.modules if n.startswith('promptlab') or n in 'httpx jinja2 yaml pydantic PIL sqlite3 asyncio dataclasses'.split()))"  # noqa: E501
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['promptlab']"
+    assert done.stdout.strip() == "['promptlab', 'promptlab._version']"

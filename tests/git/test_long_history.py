@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from promptlab.git import Repository
+from promptlab.history.lineage import lineage
 from promptlab.prompts import Library
-from promptlab.run.lineage import lineage
 
 COMMITS = 3_000
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptlab.http import DOWNLOADS, Decision, DownloadError, Reach, Reply, Retries, SendError, Unreadable, decide
-from promptlab.http.policy import Event
+from promptlab.http.retry_policy import Event
 
 NOW = 1_714_714_140.0
 

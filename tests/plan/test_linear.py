@@ -109,7 +109,7 @@ def test_a_large_axis_is_planned_like_a_small_one(plan, axis, monkeypatch):
         return [(r.variant.id, r.request_hash, r.files, r.sequence) for r in made.requests()]
 
     small = planned()
-    for module in ("product", "recipes", "names"):
+    for module in ("product", "recipes", "file_names"):
         monkeypatch.setattr(f"promptlab.plan.{module}.LARGE", 8)
     assert planned() == small
     assert LARGE > 40

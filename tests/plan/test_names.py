@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptlab.plan.names import Pattern, Slugs, slug
+from promptlab.plan.file_names import Pattern, Slugs, slug
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,11 @@ from jinja2.environment import Environment, Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from promptlab.errors import InputError
-from promptlab.prompts import expression, selftest
-from promptlab.prompts.codegen import Generator
-from promptlab.prompts.guard import Guard
-from promptlab.prompts.sandbox import Compiled, Sandbox
+from promptlab.prompts import expression
+from promptlab.prompts.sandbox import selftest
+from promptlab.prompts.sandbox.codegen import Generator
+from promptlab.prompts.sandbox.environment import Compiled, Sandbox
+from promptlab.prompts.sandbox.guard import Guard
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +58,9 @@ def test_a_hook_that_is_no_longer_called_stops_every_render(
 
 def test_loops_that_are_not_counted_stop_every_render(inline: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a loop no longer passes through the sandbox, the first template is refused."""
-    monkeypatch.setattr("promptlab.prompts.selftest.prepare", lambda tree: tree.set_environment(tree.environment))
+    monkeypatch.setattr(
+        "promptlab.prompts.sandbox.selftest.prepare", lambda tree: tree.set_environment(tree.environment)
+    )
     with pytest.raises(InputError, match="looped over"):
         inline("plain")
 

@@ -25,7 +25,11 @@ from typing import Any
 import pytest
 
 from promptlab.model import Amount
-from promptlab.run import Options, RunEvent, Studio, Summary, prepare, resume, run
+from promptlab.run.events import RunEvent, Summary
+from promptlab.run.runner import resume, run
+from promptlab.studio.options import Options
+from promptlab.studio.prepare import prepare
+from promptlab.studio.studio import Studio
 
 KEY = "kv_" + "s3cr3tkey" * 3
 

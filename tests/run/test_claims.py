@@ -10,8 +10,8 @@ import pytest
 from promptlab.errors import LogError
 from promptlab.log import Log
 from promptlab.pacing.owner import owner
-from promptlab.run import Message
 from promptlab.run.claims import is_live, run_claim, sweep, take
+from promptlab.run.events import Message
 
 
 def of_a_dead_process() -> str:
@@ -166,7 +166,7 @@ def test_a_run_that_lost_its_claim_between_two_sends_hears_of_it(
 
     api.behave = behave
     lab.experiment(2)
-    from promptlab.run import run
+    from promptlab.run.runner import run
 
     summary = run(lab.job(), lab.options(jobs=1))
     assert "another process has taken over" in str(summary.stopped)

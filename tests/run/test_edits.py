@@ -167,7 +167,7 @@ def test_edits_of_one_image_share_its_bytes_and_their_text(lab: Any, api: Any, m
 
     from promptlab.http import Client
     from promptlab.providers import ImageBytes
-    from promptlab.run.sources import Sources
+    from promptlab.run.edit_images import Sources
 
     sent: list[int] = []
     held: list[weakref.ref[ImageBytes]] = []

@@ -17,7 +17,7 @@ from promptlab.http import Answer
 from promptlab.log import Log
 from promptlab.providers import Output, Result
 from promptlab.providers.kairval import Kairval
-from promptlab.run.answers import Answers
+from promptlab.run.raw_answers import Answers
 
 
 def inline(api: Any) -> Callable[[Any], Any]:
@@ -127,7 +127,7 @@ def test_a_fault_before_the_send_sends_nothing_for_that_one(
     with monkeypatch.context() as patch:
         ended = "SELECT count(*) FROM attempts WHERE outcome = 'ok'"
         calls = broken(patch, method, lambda *_: (lab.folder / "promptlab.db").exists() and lab.one(ended) == 5)
-        from promptlab.run import run
+        from promptlab.run.runner import run
 
         summary = run(job, lab.options(jobs=1, yes=True))
     assert (summary.status, summary.failed, summary.attempts_at_risk) == ("stopped", 1, 0)
@@ -215,13 +215,13 @@ def test_a_job_s_result_that_cannot_be_decoded_is_decoded_again(
 def test_a_fault_of_any_other_kind_sends_nothing_more(lab: Any, api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """An unforeseen exception is raised once what is in flight has ended, and the rest stays planned."""
     lab.experiment(20)
-    from promptlab.run.ledger import Ledger
+    from promptlab.run.writer import RunWriter
 
     def broken_answered(*_: Any, **__: Any) -> Any:
         raise ZeroDivisionError("ours")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Ledger, "answered", broken_answered)
+        patch.setattr(RunWriter, "answered", broken_answered)
         with pytest.raises(ZeroDivisionError):
             lab.run(jobs=2)
     assert len(api.calls) <= 2

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from promptlab.errors import ConfirmationNeeded, InputError
-from promptlab.run import Message, preview, resume, run
+from promptlab.run.events import Message
+from promptlab.run.runner import resume, run
+from promptlab.studio.preview import preview
 
 
 def ahead(lab: Any, **more: Any) -> Any:
@@ -89,8 +91,8 @@ def test_results_are_only_read_where_the_folder_of_images_has_lost_something(
     lab.experiment(6)
     lab.run()
     looked: list[Any] = []
-    monkeypatch.setattr("promptlab.run.hits._by_size", lambda folder: looked.append(folder) or {})
-    monkeypatch.setattr("promptlab.run.hits.Files._hash", lambda self, path: looked.append(path))
+    monkeypatch.setattr("promptlab.studio.cached._by_size", lambda folder: looked.append(folder) or {})
+    monkeypatch.setattr("promptlab.studio.cached.Files._hash", lambda self, path: looked.append(path))
     assert ahead(lab).cached == 6
     assert lab.run().cached == 6
     assert looked == []

@@ -9,7 +9,11 @@ import pytest
 
 from promptlab.errors import ConfirmationNeeded, InputError
 from promptlab.model import Amount
-from promptlab.run import Ahead, Options, prepare, preview, resume, run
+from promptlab.run.runner import resume, run
+from promptlab.studio.consent import Ahead
+from promptlab.studio.options import Options
+from promptlab.studio.prepare import prepare
+from promptlab.studio.preview import preview
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from promptlab.errors import StoreError
-from promptlab.run import Message, Options, run
+from promptlab.run.events import Message
+from promptlab.run.runner import run
+from promptlab.studio.options import Options
 
 Usage = namedtuple("Usage", "total used free")
 

@@ -9,7 +9,7 @@ import yaml
 
 from promptlab.environ import without_keys
 from promptlab.git import process
-from promptlab.run.masking import MASK, settings_text
+from promptlab.studio.url_masking import MASK, settings_text
 
 HOOK = "https://hooks.example.com/T0/B0/s3cr3t-token"
 

@@ -69,7 +69,7 @@ def test_a_hangup_that_nohup_ignores_is_ignored(lab: Any, api: Any) -> None:
 
 def test_a_listener_whose_terminal_is_gone_does_not_end_the_run(lab: Any, api: Any) -> None:
     """EIO, a broken pipe and a closed file are the terminal's trouble; anything else is the listener's own."""
-    from promptlab.run import run
+    from promptlab.run.runner import run
 
     lab.experiment(3)
     errors = [OSError(5, "Input/output error"), BrokenPipeError(), ValueError("I/O operation on closed file.")]

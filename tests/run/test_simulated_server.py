@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from promptlab.browse.rows import recent_runs
+from promptlab.browse.page_data import recent_runs
 from promptlab.http import SIMULATED_HEADER
 
 NAMED = {SIMULATED_HEADER.title(): "promptlab/0.1.0"}

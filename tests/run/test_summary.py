@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from promptlab.cli.format import bounds
 from promptlab.cli.run_command import tell
-from promptlab.cli.words import bounds
 from promptlab.run.summary import alike
 
 

@@ -122,7 +122,7 @@ def closed_port() -> int:
 
 def test_a_server_that_is_not_there_stops_the_run(lab: Any, api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Refused connections stop it after a few requests: exit 3, with the cause and what to do; nothing is lost."""
-    monkeypatch.setattr("promptlab.http.policy._OUT_OF_REACH_S", 0.3)
+    monkeypatch.setattr("promptlab.http.retry_policy._OUT_OF_REACH_S", 0.3)
     lab.environ["KAIRVAL_BASE_URL"] = f"http://127.0.0.1:{closed_port()}"
     lab.experiment(40)
     summary = lab.run(jobs=4)

@@ -13,7 +13,7 @@ import pytest
 
 from promptlab.errors import InputError
 from promptlab.model import Experiment
-from promptlab.run import Job, prepare
+from promptlab.studio.prepare import PreparedRun, prepare
 
 Load = Callable[..., Experiment]
 
@@ -28,10 +28,10 @@ def png() -> bytes:
 
 
 @pytest.fixture
-def prepared(studio: Path) -> Callable[..., Job]:
+def prepared(studio: Path) -> Callable[..., PreparedRun]:
     """Write files below the studio and prepare the first of them."""
 
-    def make(files: dict[str, str | bytes]) -> Job:
+    def make(files: dict[str, str | bytes]) -> PreparedRun:
         for name, content in files.items():
             path = studio / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def prepared(studio: Path) -> Callable[..., Job]:
     return make
 
 
-def test_a_path_belongs_to_the_file_in_which_it_is_written(prepared: Callable[..., Job]) -> None:
+def test_a_path_belongs_to_the_file_in_which_it_is_written(prepared: Callable[..., PreparedRun]) -> None:
     """The rows and the image of a base in another folder are beside the base."""
     base = "prompt: '{{ item.name }}'\nimage: 'photos/{{ item }}.png'\naxes: {item: {from: rows.csv}}\n"
     job = prepared(
@@ -122,14 +122,14 @@ def test_the_header_says_what_separates_cells(load_file: Load, name: str, text: 
     assert json.loads(json.dumps({"i": fields}, default=dict)) == {"i": cells}
 
 
-def test_literal_takes_cells_as_they_are(prepared: Callable[..., Job]) -> None:
+def test_literal_takes_cells_as_they_are(prepared: Callable[..., PreparedRun]) -> None:
     """With `literal: true` braces in a cell are a part of the prompt, never filled in."""
     spec = "prompt: 'a {{ i.name }}'\naxes: {i: {from: r.csv, literal: true}}\n"
     job = prepared({"experiments/e.yaml": spec, "experiments/r.csv": "sku,name\nA,cup {{ x }} {# y #}\n"})
     assert [request.prompt for request in job.plan.requests()] == ["a cup {{ x }} {# y #}"]
 
 
-def test_a_row_is_a_map_to_a_template(prepared: Callable[..., Job]) -> None:
+def test_a_row_is_a_map_to_a_template(prepared: Callable[..., PreparedRun]) -> None:
     """A template may declare the variable that rows fill as a map."""
     files: dict[str, str | bytes] = {
         "experiments/e.yaml": "template: t.j2\naxes: {item: {from: r.csv}}\n",

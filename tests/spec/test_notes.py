@@ -49,7 +49,7 @@ def test_nothing_is_noted_of_a_good_file(load: Load, text: str) -> None:
 
 def test_a_plan_tells_the_notes_as_warnings(studio: Path) -> None:
     """With the source line; they stop nothing."""
-    from promptlab.run import prepare
+    from promptlab.studio.prepare import prepare
 
     path = studio / "experiments" / "e.yaml"
     path.write_text("prompt: a\nseeds: 42\n")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from promptlab.errors import InputError, Problem
-from promptlab.run import prepare
+from promptlab.studio.prepare import prepare
 
 from .wrong import Wrong, everything
 

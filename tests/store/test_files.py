@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from promptlab.errors import StoreError
 from promptlab.store import Store
-from promptlab.store import files as files_module
-from promptlab.store.names import safe_name
+from promptlab.store import local as files_module
+from promptlab.store.readable_names import safe_name
 
 
 def everything(folder: Path) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from promptlab.errors import InputError
 from promptlab.log import Forgetting, Log
 from promptlab.pacing.owner import state_of
-from promptlab.run.studio import Studio
+from promptlab.studio.studio import Studio
 
 __all__ = ["Forgotten", "forget", "look"]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from jinja2.exceptions import TemplateRuntimeError
 
-from promptlab.prompts.limits import MAX_BITS, MAX_SIZE, MAX_WIDTH, LimitReached, check_length
-from promptlab.prompts.values import as_text
+from promptlab.prompts.sandbox.limits import MAX_BITS, MAX_SIZE, MAX_WIDTH, LimitReached, check_length
+from promptlab.prompts.sandbox.values import as_text
 
 _PRINTF = re.compile(r"%(?:\((\w+)\))?([-+ 0#]{0,3}\d{0,3}(?:\.\d{1,3})?)([sdifgGeExXo%])")
 _SPEC = re.compile(r"(?:[^{}]?[<>=^])?[-+ ]?#?0?\d{0,3}[,_]?(?:\.\d{1,3})?[bdeEfFgGosxX%]?", re.DOTALL)

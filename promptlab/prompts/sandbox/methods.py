@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from promptlab.prompts.guard import Guard
-from promptlab.prompts.operators import check_width, format_text, joined, replaced
+from promptlab.prompts.sandbox.guard import Guard
+from promptlab.prompts.sandbox.operators import check_width, format_text, joined, replaced
 
 Function = Callable[..., Any]
 

@@ -11,8 +11,8 @@ from promptlab.errors import InputError, Problem
 from promptlab.model import Axis, Experiment, ImageSource, Place, Value
 
 from .images import BadSource, ImageOf, Picture, Pictures
+from .parameters import Report
 from .product import Cell, Space
-from .reading import Report
 
 if TYPE_CHECKING:
     from .recipes import Recipe

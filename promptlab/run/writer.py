@@ -17,14 +17,14 @@ from promptlab.http import Answer, Decision, Reply
 from promptlab.log import Log
 from promptlab.model import Amount, Attempt, Generation, GenerationStatus, Image, new_id, utc_now
 from promptlab.providers import Cost, Job, Result
-from promptlab.run.answers import Answers
 from promptlab.run.budget import Budget
 from promptlab.run.claims import holds, is_dead
+from promptlab.run.raw_answers import Answers
 from promptlab.run.recover import is_simulated
 from promptlab.run.rows import copy_changes
 from promptlab.run.session import CLAIM_S
 
-__all__ = ["Blocked", "Busy", "Full", "Hit", "Ledger", "Look"]
+__all__ = ["Blocked", "Busy", "Full", "Hit", "Look", "RunWriter"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ Look = Hit | Busy | Blocked | Full
 
 
 @dataclass(slots=True)
-class Ledger:
+class RunWriter:
     """The writer of one run's generations.
 
     `owner` is this process and run, for claims. `fresh` uses no earlier run's results; `resend` are the statuses

@@ -11,8 +11,8 @@ from promptlab.git import Repository, Snapshot
 from promptlab.model import Axis, Experiment, Source
 from promptlab.plan import Plan, make_plan
 from promptlab.prompts import Library
-from promptlab.run.previewing import preview
-from promptlab.run.studio import Job
+from promptlab.studio.prepare import PreparedRun
+from promptlab.studio.preview import preview
 
 __all__ = ["RevisionChanges", "compare_revision", "pinned_plan"]
 
@@ -30,7 +30,7 @@ class RevisionChanges:
     cost_usd: float | None
 
 
-def compare_revision(job: Job, revision: str) -> RevisionChanges:
+def compare_revision(job: PreparedRun, revision: str) -> RevisionChanges:
     """Compare with the experiment file and templates as they were at `revision`; InputError outside git."""
     now = dict(_requests(job.plan))
     before = dict(_requests(plan_at(job, revision)))
@@ -53,7 +53,7 @@ def compare_revision(job: Job, revision: str) -> RevisionChanges:
     )
 
 
-def plan_at(job: Job, revision: str) -> Plan:
+def plan_at(job: PreparedRun, revision: str) -> Plan:
     """The plan that this experiment file made at a revision, with that revision's templates."""
     from promptlab.prompts import expression
     from promptlab.providers import parameters
@@ -106,7 +106,7 @@ def _templates_then(repository: Repository, commit: str, library: Library) -> st
     return item.id if item is not None and item.is_submodule else None
 
 
-def pinned_plan(job: Job, template: str, revision: str | None) -> Plan:
+def pinned_plan(job: PreparedRun, template: str, revision: str | None) -> Plan:
     """The plan of the experiment as it is, with one template file taken from a revision (None: the working copy)."""
 
     def pin(text: str) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptlab.errors import InputError
-from promptlab.run.studio import Job, Studio, prepare
+from promptlab.studio.prepare import PreparedRun, prepare
+from promptlab.studio.studio import Studio
 
 if TYPE_CHECKING:
     from promptlab.log import Spent
@@ -31,7 +32,7 @@ def experiment(
     limit: int | None = None,
     key_needed: bool = True,
     environ: Mapping[str, str] | None = None,
-) -> Job:
+) -> PreparedRun:
     """An experiment from a dict, or from YAML text: what `prepare` does for a file.
 
     `name` is what it is called in the log. Paths in it (`from:`, `image:`, `extends:`) are relative to the studio: the
@@ -45,7 +46,7 @@ def experiment(
     content = text.encode("utf-8", "surrogatepass")
 
     def read(file: Path) -> bytes:
-        from promptlab.spec.files import read_bytes
+        from promptlab.spec.read_files import read_bytes
 
         return content if file == path else read_bytes(file)
 
@@ -127,7 +128,7 @@ def mark(
     `images` are names, ids, hashes or variants, with * and ?; `where` picks variants (`look=neon,item=S-*`); of both,
     what both pick. InputError for a name that is not valid, and where nothing is chosen at all.
     """
-    from promptlab.run.marking import choose_images
+    from promptlab.studio.marking import choose_images
 
     opened = Studio.open(_folder(studio), db=db)
     with opened.log(create=False) as log:

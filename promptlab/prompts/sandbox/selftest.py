@@ -17,9 +17,9 @@ from jinja2.parser import Parser
 from jinja2.utils import Namespace
 
 from promptlab.errors import InputError
-from promptlab.prompts.codegen import prepare
-from promptlab.prompts.limits import LimitReached
-from promptlab.prompts.sandbox import GLOBALS, Compiled, RenderContext, Sandbox
+from promptlab.prompts.sandbox.codegen import prepare
+from promptlab.prompts.sandbox.environment import GLOBALS, Compiled, RenderContext, Sandbox
+from promptlab.prompts.sandbox.limits import LimitReached
 
 #: What has to be refused. Each is just above a limit, so that one that passes costs milliseconds.
 BOMBS: Mapping[str, str] = {

@@ -18,13 +18,13 @@ from jinja2.lexer import TokenStream
 from jinja2.runtime import BlockReference, Context, LoopContext, Macro, TemplateReference
 from jinja2.utils import Joiner, Namespace
 
-from promptlab.prompts.codegen import Generator
-from promptlab.prompts.filters import FILTERS, TESTS, Group
-from promptlab.prompts.guard import SIMPLE, Guard
-from promptlab.prompts.limits import MAX_CALLS, MAX_RANGE, LimitReached
-from promptlab.prompts.methods import LIST, LOOP, LOOP_METHODS, MAP, TEXT, TUPLE, Method
-from promptlab.prompts.sources import Line
-from promptlab.prompts.values import Fields, Missing, as_text
+from promptlab.prompts.sandbox.codegen import Generator
+from promptlab.prompts.sandbox.filters import FILTERS, TESTS, Group
+from promptlab.prompts.sandbox.guard import SIMPLE, Guard
+from promptlab.prompts.sandbox.limits import MAX_CALLS, MAX_RANGE, LimitReached
+from promptlab.prompts.sandbox.methods import LIST, LOOP, LOOP_METHODS, MAP, TEXT, TUPLE, Method
+from promptlab.prompts.sandbox.values import Fields, Missing, as_text
+from promptlab.prompts.template_files import Line
 
 
 def bounded_range(*bounds: int) -> range:

@@ -10,8 +10,8 @@ from promptlab.errors import ConfirmationNeeded, InputError
 from promptlab.log import Log, Totals
 from promptlab.model import Amount, Request, utc_now
 from promptlab.providers import Endpoint
-from promptlab.run.options import Options
 from promptlab.spec import Settings
+from promptlab.studio.options import Options
 
 __all__ = ["Ahead", "Confirm", "check_ceilings", "confirmed", "unknown_price"]
 

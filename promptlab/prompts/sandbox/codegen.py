@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import nodes
 from jinja2.compiler import CodeGenerator, Frame
 
-from promptlab.prompts.limits import size
+from promptlab.prompts.sandbox.limits import size
 
 EACH = "each"  # the method of the sandbox that the iterable of every loop passes through
 

@@ -13,10 +13,10 @@ from promptlab.pacing import forecast
 from promptlab.plan import Count, Step, Survey
 from promptlab.plan.plan import AT_MOST
 from promptlab.providers import RateLimits
-from promptlab.run.consent import Ahead, unknown_price
-from promptlab.run.hits import Files, look_up
-from promptlab.run.opening import limits_of
-from promptlab.run.studio import Job
+from promptlab.studio.cached import Files, look_up
+from promptlab.studio.consent import Ahead, unknown_price
+from promptlab.studio.limits import limits_of
+from promptlab.studio.prepare import PreparedRun
 
 __all__ = ["PlanChoice", "Preview", "preview"]
 
@@ -72,7 +72,7 @@ class Preview:
 
 
 def preview(
-    job: Job, log: Log | None, *, fresh: bool = False, enforce_limits: bool = True, steps: bool = False
+    job: PreparedRun, log: Log | None, *, fresh: bool = False, enforce_limits: bool = True, steps: bool = False
 ) -> Preview:
     """Plan an experiment against the log; InputError with every problem.
 
@@ -163,7 +163,7 @@ class _Figures:
         return cls(count.variants, count.requests, count.images, count.requests, count.images, credits, usd)
 
 
-def _steps(job: Job, found: Preview) -> tuple[Step, ...]:
+def _steps(job: PreparedRun, found: Preview) -> tuple[Step, ...]:
     """SPEC.md's steps up to the last: what is left after each. The cost is the preview's own figure."""
     answered = f"{found.cached:,} answered by the log" if found.complete else "not looked up: too many"
     if found.blocked:
@@ -178,7 +178,7 @@ def _steps(job: Job, found: Preview) -> tuple[Step, ...]:
     )
 
 
-def _warnings(job: Job, survey: Survey) -> tuple[Problem, ...]:
+def _warnings(job: PreparedRun, survey: Survey) -> tuple[Problem, ...]:
     """What the plan says without enumerating, then what the survey found."""
     static = [problem for problem in job.plan.problems if problem.severity == "warning"]
     return tuple(dict.fromkeys([*static, *survey.warnings, *_undrawn(job)]))
@@ -188,7 +188,7 @@ _PROMPTS_READ = 100  # of a simulated plan, for words without a drawing
 _WORDS_NAMED = 8
 
 
-def _undrawn(job: Job) -> list[Problem]:
+def _undrawn(job: PreparedRun) -> list[Problem]:
     """The words that the simulator has no picture for, in one line; nothing for real providers."""
     if not job.endpoint.simulated:
         return []
@@ -216,7 +216,7 @@ class _Known:
     unknown: dict[str, int] = field(default_factory=lambda: {"credits": 0, "usd": 0})  # requests without a price
 
 
-def _known(job: Job, log: Log) -> _Known:
+def _known(job: PreparedRun, log: Log) -> _Known:
     found, counted = _Known(), set[str]()
     files = Files(log, job.studio.store(), job.studio.folder)
     requests = job.plan.requests()
@@ -256,7 +256,7 @@ def _left(survey: Survey, unit: Literal["credits", "usd"], known: _Known) -> flo
     return max(0.0, float(round(whole - getattr(known, unit), 9)))
 
 
-def _seconds_each(job: Job, log: Log | None) -> float:
+def _seconds_each(job: PreparedRun, log: Log | None) -> float:
     """The median of this model's last latencies; half a minute where there is no past."""
     if job.endpoint.simulated:
         return 0.1
@@ -268,11 +268,11 @@ def _seconds_each(job: Job, log: Log | None) -> float:
     return past[len(past) // 2] / 1000 if past else SECONDS_EACH
 
 
-def _forecast(job: Job, rate: RateLimits, requests: int, seconds: float) -> float:
+def _forecast(job: PreparedRun, rate: RateLimits, requests: int, seconds: float) -> float:
     return forecast(limits_of(rate, job.studio.settings.share), requests, seconds)
 
 
-def _choices(job: Job, requests: int, credits: float | None, seconds: float) -> tuple[PlanChoice, ...]:
+def _choices(job: PreparedRun, requests: int, credits: float | None, seconds: float) -> tuple[PlanChoice, ...]:
     """Where no plan is named, what each of the plans for sale would mean (PROVIDERS.md: data, not advice)."""
     if job.endpoint.plan is not None or credits is None or not requests:
         return ()
@@ -285,7 +285,7 @@ def _choices(job: Job, requests: int, credits: float | None, seconds: float) -> 
     return tuple(choices)
 
 
-def _over_limits(job: Job, found: Preview) -> list[Problem]:
+def _over_limits(job: PreparedRun, found: Preview) -> list[Problem]:
     """`limits` of the experiment against the estimate: one problem for each that is passed, at its line."""
     limits = job.experiment.limits
     over: list[tuple[str, str]] = []
@@ -307,7 +307,7 @@ def _over_limits(job: Job, found: Preview) -> list[Problem]:
     return problems
 
 
-def _over_plan(job: Job, found: Preview) -> list[Problem]:
+def _over_plan(job: PreparedRun, found: Preview) -> list[Problem]:
     """A plan whose package can't be bought again, and is smaller than the estimate."""
     plan = job.endpoint.plan
     if plan is None or job.endpoint.simulated or not found.credits or plan.fits(found.credits):
@@ -320,7 +320,7 @@ def _over_plan(job: Job, found: Preview) -> list[Problem]:
     return [Problem("over-plan", message)]
 
 
-def _unknown_cost(job: Job, limit: Amount) -> Problem:
+def _unknown_cost(job: PreparedRun, limit: Amount) -> Problem:
     """A limit in a unit in which a price is unknown would hold nothing."""
     unit: Literal["usd", "credits"] = "usd" if limit.usd is not None else "credits"
     name, other = ("dollars", "credits") if unit == "usd" else ("credits", "dollars")
@@ -337,7 +337,7 @@ def _unknown_cost(job: Job, limit: Amount) -> Problem:
     )
 
 
-def _placed(job: Job, name: str, problem: Problem) -> Problem:
+def _placed(job: PreparedRun, name: str, problem: Problem) -> Problem:
     """The problem at the limit's own place."""
     place = job.experiment.places.get(("limits", name)) or job.experiment.limits.place
     if place is None:

@@ -17,12 +17,12 @@ from jinja2.exceptions import FilterArgumentError, TemplateRuntimeError
 from jinja2.filters import FILTERS as STOCK
 from jinja2.tests import TESTS as STOCK_TESTS
 
-from promptlab.prompts.limits import LimitReached, check_length
-from promptlab.prompts.operators import check_width, joined, printf, replaced
-from promptlab.prompts.values import Fields, as_text
+from promptlab.prompts.sandbox.limits import LimitReached, check_length
+from promptlab.prompts.sandbox.operators import check_width, joined, printf, replaced
+from promptlab.prompts.sandbox.values import Fields, as_text
 
 if TYPE_CHECKING:
-    from promptlab.prompts.guard import Guard
+    from promptlab.prompts.sandbox.guard import Guard
 
 Function = Callable[..., Any]
 

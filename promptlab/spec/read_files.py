@@ -12,7 +12,7 @@ from promptlab.model import InputFile, Place
 
 from .names import did_you_mean
 from .report import Report
-from .studio import shown
+from .studio_folder import shown
 
 __all__ = ["Files", "Reader", "read_bytes"]
 

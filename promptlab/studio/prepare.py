@@ -1,93 +1,28 @@
-"""A studio opened: its settings, templates, provider, log and store, each made when first asked for."""
+"""An experiment file → a run that is ready: every problem found at once, nothing sent, nothing written."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptlab.errors import InputError, Problem
 from promptlab.model import Experiment, Parameter
-from promptlab.run.options import wrong_option
-from promptlab.spec import Settings, find_studio, load_settings
-from promptlab.spec.files import Reader, read_bytes
+from promptlab.spec.read_files import Reader, read_bytes
+from promptlab.studio.options import wrong_option
+from promptlab.studio.studio import Studio
 
 if TYPE_CHECKING:
-    from promptlab.log import Log
     from promptlab.plan import Plan
-    from promptlab.prompts import Library
     from promptlab.providers import Endpoint
     from promptlab.spec import Where
-    from promptlab.store import Store
 
-__all__ = ["Job", "Studio", "prepare"]
-
-
-@dataclass(frozen=True, slots=True)
-class Studio:
-    """The folder that experiments, templates, images and the log belong to, with the settings in force."""
-
-    settings: Settings
-    environ: Mapping[str, str]
-
-    @classmethod
-    def open(
-        cls,
-        near: Path,
-        *,
-        db: Path | None = None,
-        provider: str | None = None,
-        environ: Mapping[str, str] | None = None,
-    ) -> Studio:
-        """The studio of an experiment file or folder; `db` and `provider` are flags, the strongest settings."""
-        environ = os.environ if environ is None else environ
-        settings = load_settings(find_studio(near), environ)
-        if db is not None:
-            settings = replace(settings, db=db.resolve())
-        if provider is not None:
-            settings = replace(settings, provider=provider)
-        return cls(settings, environ)
-
-    @property
-    def folder(self) -> Path:
-        """The studio's folder."""
-        return self.settings.studio
-
-    def library(self) -> Library:
-        """The templates folder, with its git history where there is one."""
-        from promptlab.git import Repository
-        from promptlab.prompts import Library
-
-        folder = self.folder / "templates"
-        return Library(folder, repository=Repository.find(folder), shown=self.folder)
-
-    def endpoint(self, provider: str | None = None, *, key_needed: bool = True) -> Endpoint:
-        """The provider with its address and key; InputError where the key is missing and needed."""
-        from promptlab.providers import connect
-
-        return connect(provider or self.settings.provider, self.settings, self.environ, key_needed=key_needed)
-
-    def log(self, *, create: bool = True, readonly: bool = False) -> Log:
-        """The database, migrated to this version's schema."""
-        from promptlab.log import Log
-
-        return Log.open(self.settings.db, create=create, readonly=readonly)
-
-    def existing_log(self) -> Log | None:
-        """The database for reading, or None where nothing was ever logged."""
-        return self.log(create=False, readonly=True) if self.settings.db.is_file() else None
-
-    def store(self) -> Store:
-        """The folder of images by content hash."""
-        from promptlab.store import Store
-
-        return Store(self.settings.images, self.settings.results)
+__all__ = ["PreparedRun", "prepare", "still_true"]
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class PreparedRun:
     """An experiment ready to be previewed or run: nothing sent, nothing written."""
 
     studio: Studio
@@ -118,7 +53,7 @@ def prepare(
     key_needed: bool = True,
     environ: Mapping[str, str] | None = None,
     read: Reader = read_bytes,
-) -> Job:
+) -> PreparedRun:
     """Load and check an experiment file; InputError holds every problem found, and nothing has been sent.
 
     The provider is, strongest first: the flag, the experiment's own, the studio's. `where` is a text as the flag takes
@@ -128,8 +63,8 @@ def prepare(
     from promptlab.plan import Target, make_plan
     from promptlab.prompts import expression
     from promptlab.providers import names, parameters
-    from promptlab.run.chain import chain_of
     from promptlab.spec import load_experiment
+    from promptlab.studio.chain import chain_of
 
     path = _checked(path, where, limit)
     studio = studio or Studio.open(path, db=db, environ=environ)
@@ -164,7 +99,7 @@ def prepare(
         path, parameters=parameters(), row_filter=expression, further=further, read=read, chosen=chosen
     )
     endpoint, plan = planned(experiment, key_needed=key_needed)
-    return Job(studio, experiment, endpoint, plan)
+    return PreparedRun(studio, experiment, endpoint, plan)
 
 
 #: Faults of templates and parameters, which are so whatever else of the file is missing.

@@ -17,9 +17,9 @@ from typing import BinaryIO, Literal
 
 from promptlab.errors import StoreError
 from promptlab.store.faults import BadImage, explained
-from promptlab.store.names import safe_name
 from promptlab.store.parts import open_part, sweep
 from promptlab.store.pictures import Decoded, decode_and_thumbnail
+from promptlab.store.readable_names import safe_name
 
 __all__ = ["PartFile", "Store", "Stored"]
 

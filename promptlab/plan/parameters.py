@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from promptlab.errors import Problem, Problems
 from promptlab.model import Axis, Experiment, Parameter, Place, Scalar, Value
 from promptlab.spec import nearest, split_lines
-from promptlab.spec.tree import Places
+from promptlab.spec.yaml_tree import Places
 
 from .merging import EDIT_ONLY, FIELDS, Layer, Layers, parameter_name
 from .product import Space

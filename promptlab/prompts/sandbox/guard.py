@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from promptlab.prompts.limits import Meter, check_length, size
-from promptlab.prompts.operators import BINARY, COMPARE
-from promptlab.prompts.values import as_text
+from promptlab.prompts.sandbox.limits import Meter, check_length, size
+from promptlab.prompts.sandbox.operators import BINARY, COMPARE
+from promptlab.prompts.sandbox.values import as_text
 
 SIMPLE = frozenset({int, float, bool, type(None)})
 _LISTS = (list, tuple, dict)

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from promptlab.simulator.answers import Answer, ApiError
 from promptlab.simulator.faults import Rule
+from promptlab.simulator.responses import Answer, ApiError
 
 __all__ = ["MEDIA_TYPES", "Files"]
 

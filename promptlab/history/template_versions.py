@@ -12,12 +12,13 @@ from typing import Any
 
 from promptlab.errors import InputError, PromptlabError
 from promptlab.git import BlameLine, Commit, Repository
+from promptlab.history.lineage import lineage
 from promptlab.log import Log, TemplateUsage, UsedTemplate
 from promptlab.model import Experiment, Generation, Image, Place, Run, Source
 from promptlab.plan import Plan
 from promptlab.prompts import Fields, Library, Segment, Template
-from promptlab.run.lineage import lineage
-from promptlab.run.studio import Studio, prepare
+from promptlab.studio.prepare import prepare
+from promptlab.studio.studio import Studio
 
 __all__ = [
     "BlamedPart",
@@ -176,7 +177,7 @@ def template_diff(studio: Studio, name: str, old: str, new: str | None, experime
 
 
 def _prompt_pairs(studio: Studio, name: str, old: str, new: str | None, experiment: Path) -> Iterator[PromptPair]:
-    from promptlab.run.against import pinned_plan
+    from promptlab.history.against import pinned_plan
 
     job = prepare(experiment, studio=studio, key_needed=False)
     before = _by_variant(pinned_plan(job, name, old))

@@ -14,12 +14,12 @@ from jinja2 import TemplateSyntaxError, nodes
 from promptlab.errors import GitError, InputError, Problem
 from promptlab.git import Entry, Repository
 from promptlab.prompts import frontmatter
-from promptlab.prompts.codegen import prepare, weigh
-from promptlab.prompts.limits import MAX_FILE
 from promptlab.prompts.parsing import Unit, parse_unit
-from promptlab.prompts.sandbox import Compiled, Sandbox
-from promptlab.prompts.selftest import ensure_sound
-from promptlab.prompts.sources import SourceFile, decoded
+from promptlab.prompts.sandbox.codegen import prepare, weigh
+from promptlab.prompts.sandbox.environment import Compiled, Sandbox
+from promptlab.prompts.sandbox.limits import MAX_FILE
+from promptlab.prompts.sandbox.selftest import ensure_sound
+from promptlab.prompts.template_files import SourceFile, decoded
 
 SUFFIXES = (".j2", ".jinja", ".jinja2", ".txt")
 

@@ -1,0 +1,1 @@
+"""What git and the log know of the past: versions of a template, and what was made from each."""

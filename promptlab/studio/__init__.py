@@ -1,0 +1,1 @@
+"""Before anything is sent: the studio opened, an experiment prepared, previewed, and consented to."""
