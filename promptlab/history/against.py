@@ -10,7 +10,9 @@ from promptlab.errors import GitError, InputError
 from promptlab.git import Repository, Snapshot
 from promptlab.model import Axis, Experiment, Source
 from promptlab.plan import Plan, make_plan
-from promptlab.prompts import Library
+from promptlab.prompts import Library, expression
+from promptlab.providers import parameters
+from promptlab.spec import load_text
 from promptlab.studio.prepare import PreparedRun
 from promptlab.studio.preview import preview
 
@@ -55,10 +57,6 @@ def compare_revision(job: PreparedRun, revision: str) -> RevisionChanges:
 
 def plan_at(job: PreparedRun, revision: str) -> Plan:
     """The plan that this experiment file made at a revision, with that revision's templates."""
-    from promptlab.prompts import expression
-    from promptlab.providers import parameters
-    from promptlab.spec import load_text
-
     path = job.experiment.path
     repository = Repository.find(path.parent)
     if repository is None:

@@ -12,11 +12,15 @@ from typing import Any
 
 from promptlab.errors import InputError, PromptlabError
 from promptlab.git import BlameLine, Commit, Repository
+from promptlab.history.against import pinned_plan
+from promptlab.history.from_log import experiment_then, logged_template
 from promptlab.history.lineage import lineage
 from promptlab.log import Log, TemplateUsage, UsedTemplate
-from promptlab.model import Experiment, Generation, Image, Place, Run, Source
+from promptlab.model import Experiment, Generation, Image, Place, Run
 from promptlab.plan import Plan
-from promptlab.prompts import Fields, Library, Segment, Template
+from promptlab.prompts import Fields, Library, Segment, Template, expression
+from promptlab.providers import parameters
+from promptlab.spec import load_experiment
 from promptlab.studio.prepare import prepare
 from promptlab.studio.studio import Studio
 
@@ -177,8 +181,6 @@ def template_diff(studio: Studio, name: str, old: str, new: str | None, experime
 
 
 def _prompt_pairs(studio: Studio, name: str, old: str, new: str | None, experiment: Path) -> Iterator[PromptPair]:
-    from promptlab.history.against import pinned_plan
-
     job = prepare(experiment, studio=studio, key_needed=False)
     before = _by_variant(pinned_plan(job, name, old))
     after = _by_variant(pinned_plan(job, name, new))
@@ -236,44 +238,12 @@ def template_blame(studio: Studio, log: Log, image: str) -> list[BlamedPart]:
     used = log.template_of(generation)
     variant = log.axes_of(generation)
     run = log.run(generation.run_id)
-    experiment = None if run is None else _experiment_then(studio, log, generation, run)
+    experiment = None if run is None else experiment_then(studio, log, run)
     with TemporaryDirectory() as folder:
-        template = _logged_template(Path(folder), used)
+        template = logged_template(used, Path(folder))
         segments = template.trace(_context(experiment, generation, template, variant))
     lines = _Lines(studio, used, run, experiment)
     return [lines.part(segment, variant) for segment in segments if segment.text.strip()]
-
-
-def _logged_template(folder: Path, used: UsedTemplate) -> Template:
-    """The template as the log keeps it, whatever became of its file since."""
-    main, *others = used.files
-    for file in others if used.inline else used.files:
-        path = folder / file.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(file.source, encoding="utf-8", newline="")
-    library = Library(folder, shown=folder)
-    if used.inline:
-        return library.inline(Source("prompt", main.source), used.path)
-    return library.get(used.path)
-
-
-def _experiment_then(studio: Studio, log: Log, generation: Generation, run: Run) -> Experiment | None:
-    """The experiment as the run read it; None where the log does not have its text."""
-    from promptlab.prompts import expression
-    from promptlab.providers import parameters
-    from promptlab.spec import load_text
-
-    if run.spec_text is None:
-        return None
-    path = log.spec_path(generation.experiment) or "experiments/experiment.yaml"
-    return load_text(
-        run.spec_text,
-        studio.folder / path,
-        studio=studio.folder,
-        parameters=parameters(),
-        row_filter=expression,
-        read=_inputs(studio, log, run.id),
-    )
 
 
 def _context(
@@ -288,19 +258,6 @@ def _context(
         else:
             context[name] = template.coerce(name, value, None)
     return context
-
-
-def _inputs(studio: Studio, log: Log, run_id: str) -> Callable[[Path], bytes]:
-    """Reads the files of a run as the run read them."""
-    known = {(studio.folder / each.path).resolve(): each.content for each in log.inputs(run_id)}
-
-    def read(path: Path) -> bytes:
-        content = known.get(path.resolve())
-        if content is None:
-            raise FileNotFoundError(2, "not among the run's inputs", str(path))
-        return content.encode()
-
-    return read
 
 
 class _Lines:
@@ -389,10 +346,6 @@ def _place_of(experiment: Experiment, text: str) -> Place | None:
 
 def template_uses(studio: Path) -> dict[str, list[str]]:
     """Template → the studio's experiment files that name it; files that do not load are left out."""
-    from promptlab.prompts import expression
-    from promptlab.providers import parameters
-    from promptlab.spec import load_experiment
-
     found: dict[str, list[str]] = {}
     for path in sorted((studio / "experiments").glob("*.y*ml")):
         try:

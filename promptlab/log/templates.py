@@ -75,12 +75,21 @@ class Templates(Connection):
 
     def template_of(self, generation: Generation) -> UsedTemplate:
         """The template that wrote a generation's prompt."""
-        sql = "SELECT path, ref, git_commit, git_dirty FROM run_templates WHERE run_id = ? AND template_id = ? LIMIT 1"
-        path, ref, commit, dirty = self.execute(sql, (generation.run_id, generation.template_id)).fetchone()
+        return self.run_templates(generation.run_id, generation.template_id)[generation.template_id]
+
+    def run_templates(self, run_id: str, template_id: str | None = None) -> dict[str, UsedTemplate]:
+        """Template id → the templates that a run used (or one of them), as they were read then."""
+        found = {}
+        sql = "SELECT template_id, path, ref, git_commit, git_dirty FROM run_templates"
+        sql += " WHERE run_id = ?1 AND (?2 IS NULL OR template_id = ?2)"
+        for id_, path, ref, commit, dirty in self.rows(sql, (run_id, template_id)):
+            found[id_] = self._used(id_, path, ref, commit, None if dirty is None else bool(dirty))
+        return found
+
+    def _used(self, id_: str, path: str, ref: str | None, commit: str | None, dirty: bool | None) -> UsedTemplate:
         sql = "SELECT path, source, git_blob FROM template_files WHERE template_id = ? ORDER BY path <> ?, path"
-        files = tuple(TemplateFile(*row) for row in self.rows(sql, (generation.template_id, path)))
-        inline = path.endswith((".yaml", ".yml"))
-        return UsedTemplate(path, ref, commit, None if dirty is None else bool(dirty), files, inline)
+        files = tuple(TemplateFile(*row) for row in self.rows(sql, (id_, path)))
+        return UsedTemplate(path, ref, commit, dirty, files, path.endswith((".yaml", ".yml")))
 
     def axes_of(self, generation: Generation) -> Mapping[str, str]:
         """Axis → value id of a generation's variant."""
