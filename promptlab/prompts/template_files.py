@@ -10,6 +10,7 @@ from typing import Literal
 
 from promptlab.errors import Problem
 from promptlab.model import Place
+from promptlab.prompts.sandbox.compiler import Line
 from promptlab.spec import position_in_file, split_lines
 
 
@@ -19,19 +20,6 @@ def decoded(data: bytes) -> str:
 
 
 Severity = Literal["error", "warning"]
-
-
-class Line(int):
-    """A line number that knows its column. Jinja's tokens and nodes carry a line only, and carry this just as well."""
-
-    column: int
-
-    @classmethod
-    def at(cls, line: int, column: int) -> Line:
-        """Line and column, both 1-based."""
-        made = cls(line)
-        made.column = column
-        return made
 
 
 def column_of(line: int | None, *, offset: int = 0) -> int | None:
