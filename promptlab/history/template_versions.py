@@ -16,7 +16,8 @@ from promptlab.history.lineage import lineage
 from promptlab.log import Log, TemplateUsage, UsedTemplate
 from promptlab.model import Experiment, Generation, Image, Place, Run, Source
 from promptlab.plan import Plan
-from promptlab.prompts import Fields, Library, Segment, Template
+from promptlab.prompts import Fields, Library, Template
+from promptlab.prompts.tracing import Segment
 from promptlab.studio.prepare import prepare
 from promptlab.studio.studio import Studio
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, get_args
 
 from promptlab.errors import Problem
@@ -21,10 +21,10 @@ TYPES: Mapping[str, Kind] = {kind: kind for kind in get_args(Kind)}
 
 _KEYS = ("description", "negative_prompt", "params", "vars", "whitespace")
 _VARIABLE_KEYS = ("type", "description", "default")
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Declaration:
+class Declaration(NamedTuple):
     """A variable that a template declares. Without a `type` its values stay as they are."""
 
     name: str
@@ -35,17 +35,16 @@ class Declaration:
     place: Place | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FrontMatter:
+class FrontMatter(NamedTuple):
     """What the head of one file says; `params` as written, each with its place."""
 
     description: str | None = None
     negative_prompt: tuple[str, ...] = ()
-    params: Mapping[str, str] = field(default_factory=dict)
-    places: Mapping[str, Place] = field(default_factory=dict)
-    variables: Mapping[str, Declaration] = field(default_factory=dict)
+    params: Mapping[str, str] = _NONE
+    places: Mapping[str, Place] = _NONE
+    variables: Mapping[str, Declaration] = _NONE
     whitespace: Literal["collapse", "keep"] | None = None
-    lines: Mapping[str, int] = field(default_factory=dict)  # key → line, for warnings
+    lines: Mapping[str, int] = _NONE  # key → line, for warnings
 
 
 def split(text: str) -> tuple[str | None, str]:
@@ -79,14 +78,14 @@ def read(source: SourceFile, head: str | None) -> tuple[FrontMatter, list[Proble
 
 def _begun_late(source: SourceFile) -> list[Problem]:
     """A warning where front matter comes after blank lines: there it is text of the prompt."""
-    if source.place is not None or not _LATE.match(source.text):
+    if source.place is not None or not re.match(_LATE, source.text):
         return []
     line = source.text[: source.text.index("---")].count("\n") + 1
     message = "front matter has to begin on the first line; here it is text of the prompt. Take out what is before it"
     return [source.problem("late-front-matter", message, line, 1, "warning")]
 
 
-_LATE = re.compile(r"\s*\n---[ \t]*\n(?:.*\n)*?---[ \t]*(?:\n|\Z)")
+_LATE = r"\s*\n---[ \t]*\n(?:.*\n)*?---[ \t]*(?:\n|\Z)"
 
 
 class _Node(NamedTuple):

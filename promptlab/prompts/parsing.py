@@ -324,7 +324,7 @@ class Use(NamedTuple):
     blind: bool = False  # in a file imported without context, which sees no variable
 
 
-@dataclass
+@dataclass(eq=False)
 class Findings:
     """The names that a template uses and does not define."""
 
@@ -364,7 +364,7 @@ def base_chain(unit: Unit, lookup: Callable[[str], Unit | None]) -> list[Unit]:
 # --- all it is made of --------------------------------------------------------------------------------------------
 
 
-@dataclass
+@dataclass(eq=False)
 class Closure:
     """The main file first, then all it includes, imports and extends, in order of their paths."""
 

@@ -285,7 +285,7 @@ def _unexplained(name: str, known: Iterable[str]) -> str:
 
 #: Latin letters, punctuation, Chinese and Japanese characters: none changes with what stands before it, as a combining
 #: accent or a Hangul vowel does (Unicode TR 15). Others could be added; a prompt is right without them, only slower.
-_ALONE = re.compile("[\x00-\u02ff\u2010-\u206f\u3041-\u3096\u30a0-\u30ff\u3400-\u9fff]")
+_ALONE = (("\0", "\u02ff"), ("\u2010", "\u206f"), ("\u3041", "\u3096"), ("\u30a0", "\u30ff"), ("\u3400", "\u9fff"))
 
 
 def places(tree: nodes.Template | None) -> list[nodes.Expr] | None:
@@ -372,9 +372,13 @@ class _Passing(Sequence["str | None"]):
         return None if index < 0 else self._piece(self._table[index])
 
 
+def _is_alone(text: str) -> bool:
+    return any(first <= text[0] <= last for first, last in _ALONE)
+
+
 def _stands(text: str) -> bool:
     """Whether a text stays what it is between any two others when the whole is cleaned."""
-    return _ALONE.match(text) is not None and clean(text) == text and text.strip() == text
+    return text != "" and _is_alone(text) and clean(text) == text and text.strip() == text
 
 
 def _slots(
@@ -410,7 +414,7 @@ def _slots(
         left, right = "." * (at > 0), "." * (at < len(slots))
         kept = clean(left + text + right)
         texts[at] = kept = kept[len(left) : len(kept) - len(right)]
-        if at and kept and not _ALONE.match(kept):
+        if at and kept and not _is_alone(kept):
             return None
     for slot, text in zip(slots, texts[1:], strict=True):
         slot.after = text
@@ -419,19 +423,20 @@ def _slots(
 
 # --- from what a template wrote to what is sent -------------------------------------------------------------------
 
+# Patterns here are compiled when they are first used: most prompts are plain ASCII and need none.
 # Removed: C0 and C1 controls (but tab and line breaks), the bidirectional embeddings, overrides and isolates that make
 # a text read differently from what is sent (Unicode TR 36), the byte order mark, and halves of surrogate pairs, which
 # no encoding can carry. Kept: the joiners that emoji and Indic scripts need, and the left-to-right and right-to-left
 # marks of ordinary Arabic and Hebrew.
-_REMOVED = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_REMOVED = "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 # Kept as written: spaces at which no line may break are meant (`5 kg`, French punctuation). The others are white space.
 _NO_BREAK = "\u00a0\u2007\u202f"
 _WHITE = (
     " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2008\u2009\u200a"
     "\u2028\u2029\u205f\u3000"
 )
-_SPACE = re.compile(f"[{_WHITE}]+")
-_BREAKS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
+_SPACE = f"[{_WHITE}]+"
+_BREAKS = "\r\n|[\r\x0b\x0c\x85\u2028\u2029]"
 
 
 def clean(text: str, *, keep: bool = False) -> str:
@@ -442,10 +447,10 @@ def clean(text: str, *, keep: bool = False) -> str:
     white space at both ends. Cleaning twice changes nothing.
     """
     if not text.isascii() or not text.isprintable():
-        text = unicodedata.normalize("NFC", _REMOVED.sub("", text))
+        text = unicodedata.normalize("NFC", re.sub(_REMOVED, "", text))
     if keep:
-        text = _BREAKS.sub("\n", text)
+        text = re.sub(_BREAKS, "\n", text)
     if text.isascii() or not any(space in text for space in _NO_BREAK):
         return text.strip() if keep else " ".join(text.split())
-    text = (text if keep else _SPACE.sub(" ", text)).strip(_WHITE)
+    text = (text if keep else re.sub(_SPACE, " ", text)).strip(_WHITE)
     return text if text.strip() else ""

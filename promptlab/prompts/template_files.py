@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -27,7 +27,7 @@ def column_of(line: int | None, *, offset: int = 0) -> int | None:
     return line.column + offset if isinstance(line, Line) else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SourceFile:
     """One file, or one inline text of an experiment (then with the `place` where its value begins).
 
@@ -41,7 +41,7 @@ class SourceFile:
     body: str = ""
     blob: str | None = None
     place: Place | None = None
-    folder: Path | None = field(default=None, compare=False)  # that `shown` of an inline text is relative to
+    folder: Path | None = None  # that `shown` of an inline text is relative to
 
     @cached_property
     def lines(self) -> list[str]:
@@ -86,8 +86,8 @@ class SourceFile:
         text, word = self.lines[line - 1], re.escape(name)
         before = r"[.\['\"]" if field else r"(?<![\w.])"
         pattern = re.compile(rf"{before}({word})(?!\w)")
-        tags = [match.span() for match in _TAG.finditer(text)] or [(0, len(text))]
-        strings = [match.span() for match in _STRING.finditer(text)] if not field else []
+        tags = [match.span() for match in re.finditer(_TAG, text)] or [(0, len(text))]
+        strings = [match.span() for match in re.finditer(_STRING, text)] if not field else []
         for start, end in tags:
             for match in pattern.finditer(text, start, end):
                 if not any(low < match.start() < high for low, high in strings):
@@ -96,5 +96,5 @@ class SourceFile:
         return found.start() + 1 if found else None
 
 
-_TAG = re.compile(r"\{\{.*?(?:\}\}|$)|\{%.*?(?:%\}|$)")
-_STRING = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+_TAG = r"\{\{.*?(?:\}\}|$)|\{%.*?(?:%\}|$)"
+_STRING = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""

@@ -71,16 +71,17 @@ def _condensed(node: nodes.Node) -> nodes.Node:
 
 def prepare(tree: nodes.Template) -> None:
     """Put the charges in: on the iterable of each loop, and at the head of each macro and block."""
-    loops: list[nodes.For] = list(tree.find_all(nodes.For))
-    for loop in loops:
-        weight = nodes.Const(weigh(loop.body), lineno=loop.lineno)
-        owner = nodes.EnvironmentAttribute(EACH, lineno=loop.lineno)  # no template can write one
-        loop.iter = nodes.Call(owner, [loop.iter, weight], [], None, None, lineno=loop.lineno)
-    bodies: list[Any] = list(tree.find_all((nodes.Macro, nodes.CallBlock, nodes.Block)))
-    for owner in bodies:
-        arguments = len(getattr(owner, "args", ())) + len(getattr(owner, "defaults", ()))
-        charge = nodes.EnvironmentAttribute(f"tick({weigh(owner.body) + arguments})", lineno=owner.lineno)
-        owner.body.insert(0, nodes.ExprStmt(charge, lineno=owner.lineno))
+    found: list[Any] = list(tree.find_all((nodes.For, nodes.Macro, nodes.CallBlock, nodes.Block)))
+    for node in found:
+        weight = weigh(node.body)
+        if isinstance(node, nodes.For):
+            owner = nodes.EnvironmentAttribute(EACH, lineno=node.lineno)  # no template can write one
+            arguments = [node.iter, nodes.Const(weight, lineno=node.lineno)]
+            node.iter = nodes.Call(owner, arguments, [], None, None, lineno=node.lineno)
+        else:
+            weight += len(getattr(node, "args", ())) + len(getattr(node, "defaults", ()))
+            charge = nodes.EnvironmentAttribute(f"tick({weight})", lineno=node.lineno)
+            node.body.insert(0, nodes.ExprStmt(charge, lineno=node.lineno))
     tree.set_environment(tree.environment)  # type: ignore[arg-type]
 
 
@@ -267,7 +268,7 @@ BOMBS: Mapping[str, str] = {
     "multiplied in a loop": "{% for i in range(99) %}{{ '' if 'a' * 99999 }}{% endfor %}",
     "sliced": "{% for i in range(9) %}{{ '' if range(9999)[1:] }}{% endfor %}",
     "compared": "{% for i in range(9) %}{{ range(9999) == range(9998) }}{% endfor %}",
-    "looped over": "{% for i in range(9999) %}{{ (i, i, i, i, i, i, i, i, i, i, i, i, i, i, i, i)[0] }}{% endfor %}",
+    "looped over": "{% for i in range(300) %}{% for i in range(300) %}{% endfor %}{% endfor %}",
     "put in lists": "{% for i in range(30) %}{% set n.x = [n.x] %}{% endfor %}",
     "put in maps": "{% for i in range(30) %}{% set n.x = {'a': n.x} %}{% endfor %}",
     "called": "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",

@@ -166,9 +166,9 @@ def _too_large() -> None:
 
 # --- operators ----------------------------------------------------------------------------------------------------
 
-_PRINTF = re.compile(r"%(?:\((\w+)\))?([-+ 0#]{0,3}\d{0,3}(?:\.\d{1,3})?)([sdifgGeExXo%])")
-_SPEC = re.compile(r"(?:[^{}]?[<>=^])?[-+ ]?#?0?\d{0,3}[,_]?(?:\.\d{1,3})?[bdeEfFgGosxX%]?", re.DOTALL)
-_FIELD = re.compile(r"(\w*)((?:\.\w+)*)")
+_PRINTF = r"%(?:\((\w+)\))?([-+ 0#]{0,3}\d{0,3}(?:\.\d{1,3})?)([sdifgGeExXo%])"
+_SPEC = r"(?s)(?:[^{}]?[<>=^])?[-+ ]?#?0?\d{0,3}[,_]?(?:\.\d{1,3})?[bdeEfFgGosxX%]?"
+_FIELD = r"(\w*)((?:\.\w+)*)"
 
 Getter = Callable[[Any, str], Any]
 
@@ -243,7 +243,7 @@ def printf(text: str, values: Any) -> str:
     named: Mapping[str, Any] = values if isinstance(values, dict) else {}
     parts: list[str] = []
     length = end = used = 0
-    for match in _PRINTF.finditer(text):
+    for match in re.finditer(_PRINTF, text):
         name, layout, kind = match.groups()
         parts.append(_plain(text[end : match.start()]))
         end = match.end()
@@ -293,8 +293,8 @@ def format_text(getter: Getter, text: str, given: Sequence[Any], named: Mapping[
     for literal, field, layout, conversion in Formatter().parse(text):
         parts.append(literal)
         if field is not None:
-            match = _FIELD.fullmatch(field)
-            if match is None or conversion not in (None, "s") or not _SPEC.fullmatch(layout or ""):
+            match = re.fullmatch(_FIELD, field)
+            if match is None or conversion not in (None, "s") or not re.fullmatch(_SPEC, layout or ""):
                 raise TemplateRuntimeError(f"{{{field[:40]}}} cannot be formatted; write {{}}, {{name}} or {{:.2f}}")
             key = match[1] or str(automatic)
             automatic += not match[1]
