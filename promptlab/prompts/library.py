@@ -49,15 +49,22 @@ _MAX_CHAIN = 16  # files that include each other in a row
 class Library:
     """A templates folder. Each template is read and compiled once in a Library's life; make a new one to see edits.
 
-    `repository` is the one the folder lies in, None where it is not versioned; `shown` is the folder that paths in
+    `repository` is the one the folder lies in, None where it is not versioned, or a function that finds it when it is
+    needed, since a plan of inline prompts has nothing to ask git; `shown` is the folder that paths in
     messages are relative to (the studio).
     """
 
-    def __init__(self, folder: Path, *, repository: Repository | None = None, shown: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        repository: Repository | Callable[[], Repository | None] | None = None,
+        shown: Path | None = None,
+    ) -> None:
         self.folder = folder
-        self.repository = repository
+        self._versioned = repository
         self.shown = shown if shown is not None else folder.parent
-        self._tree = Tree(WorkingFolder(folder), self._name_shown(""), repository=repository)
+        self._tree = Tree(WorkingFolder(folder), self._name_shown(""), self._blob)
         self._revisions: dict[str, Tree] = {}
         self._templates: dict[str, Template] = {}
 
@@ -104,28 +111,38 @@ class Library:
         return self._made(self._tree, parse_unit(self._tree.sandbox, file, None), None, None, lambda: self._around)
 
     @cached_property
-    def _working(self) -> Working:
-        return Working(self.repository, self.folder)
+    def repository(self) -> Repository | None:
+        """The repository that the folder lies in."""
+        return self._versioned() if callable(self._versioned) else self._versioned
+
+    def _blob(self, data: bytes) -> str | None:
+        return None if self.repository is None else self.repository.blob(data)
 
     @cached_property
-    def _around(self) -> Working:
+    def _working(self) -> Working | None:
+        return None if self.repository is None else Working(self.repository, self.folder)
+
+    @cached_property
+    def _around(self) -> Working | None:
         """What is checked out where inline prompts are written: the templates can be another repository's."""
         inside = self.repository is not None and self.repository.relative(self.shown) is not None
         elsewhere = self.folder.is_symlink() or (self.folder / ".git").exists() or not inside
         here = Repository.find(self.shown) if elsewhere and self.shown.is_dir() else self.repository
-        return self._working if here == self.repository else Working(here, self.folder)
+        if here == self.repository:
+            return self._working
+        return None if here is None else Working(here, self.folder)
 
     @property
     def trouble(self) -> str | None:
         """Why git could not answer, as a sentence; None where all is well, or there is no git."""
         if self.repository is None:
             return Repository.refusal(self.folder)
-        return self._working.trouble or self._around.trouble
+        return next((each.trouble for each in (self._working, self._around) if each and each.trouble), None)
 
     def _load(self, ref: str, place: Place | None) -> Template:
         name, at, revision = ref.partition("@")
         tree: Tree = self._tree
-        version: Callable[[], Version] = lambda: self._working  # noqa: E731
+        version: Callable[[], Version | None] = lambda: self._working  # noqa: E731
         if at:
             repository, commit = commit_of(self.repository, ref, revision, lambda: Repository.refusal(self.folder))
             tree, past = self._revision(repository, commit, revision), AtRevision(commit)
@@ -144,7 +161,7 @@ class Library:
     def _revision(self, repository: Repository, commit: str, revision: str) -> Tree:
         if commit not in self._revisions:
             folder = RevisionFolder(repository, commit, repository.relative(self.folder) or "")
-            self._revisions[commit] = Tree(folder, self._name_shown(f"@{revision}"), repository=repository)
+            self._revisions[commit] = Tree(folder, self._name_shown(f"@{revision}"), repository.blob)
         return self._revisions[commit]
 
     def _name_shown(self, suffix: str) -> Callable[[str], str]:
@@ -153,7 +170,7 @@ class Library:
         return lambda name: (name if prefix in ("", ".") else f"{prefix}/{name}") + suffix
 
     def _made(
-        self, tree: Tree, unit: Unit, name: str | None, ref: str | None, version: Callable[[], Version]
+        self, tree: Tree, unit: Unit, name: str | None, ref: str | None, version: Callable[[], Version | None]
     ) -> Template:
         ensure_sound()
         closure = close(tree, unit, name)
@@ -192,13 +209,12 @@ class Tree:
         self,
         folder: Folder,
         shown: Callable[[str], str],
-        *,
-        repository: Repository | None = None,
+        blob: Callable[[bytes], str | None],
         sandbox: Callable[[Callable[[str], Compiled | None]], Sandbox] = Sandbox,
     ) -> None:
         self.folder = folder
         self.shown = shown
-        self.repository = repository
+        self.blob = blob
         self.units: dict[str, Unit | None] = {}
         self.made: dict[str, Compiled] = {}
         self.stateless: dict[str, bool] = {}
@@ -206,7 +222,7 @@ class Tree:
 
     def with_sandbox(self, sandbox: Callable[[Callable[[str], Compiled | None]], Sandbox]) -> Tree:
         """The same files for another sandbox, read and parsed again as they are asked for."""
-        return Tree(_Remembered(self), self.shown, repository=self.repository, sandbox=sandbox)
+        return Tree(_Remembered(self), self.shown, self.blob, sandbox)
 
     @cached_property
     def all_names(self) -> list[str]:
@@ -241,7 +257,7 @@ class Tree:
             except UnicodeDecodeError as error:
                 line = data[: error.start].count(b"\n") + 1
                 problem = Problem("template-unreadable", "this is not UTF-8 text; save the file as UTF-8", shown, line)
-        blob = self.repository.blob(data) if self.repository is not None else None
+        blob = self.blob(data)
         if problem is not None:
             return Unit(SourceFile(name, shown, "", blob=blob), problems=(problem,))
         head, body = frontmatter.split(text)

@@ -64,7 +64,7 @@ class Template:
         closure: Closure,
         compiled: Callable[[], Compiled],
         ref: str | None,
-        version: Callable[[], Version],
+        version: Callable[[], Version | None],
     ) -> None:
         """`compiled` compiles when it is first called, `version` asks git; neither is needed for every template."""
         self._files = files
@@ -99,17 +99,20 @@ class Template:
     @cached_property
     def commit(self) -> str | None:
         """The commit this text is of (for the working copy, what is checked out); None outside git."""
-        return self._version().commit()
+        version = self._version()
+        return None if version is None else version.commit()
 
     @cached_property
     def dirty(self) -> bool | None:
         """True when a file differs from that commit, None outside git."""
-        return self._version().dirty([unit.source for unit in self._closure.units])
+        version = self._version()
+        return None if version is None else version.dirty([unit.source for unit in self._closure.units])
 
     @property
     def trouble(self) -> str | None:
         """Why git could not read commit or dirty, as a sentence."""
-        return self._version().trouble
+        version = self._version()
+        return None if version is None else version.trouble
 
     # --- before money ---------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -48,11 +49,11 @@ class Folder(Protocol):
         ...
 
 
+@dataclass(eq=False)
 class WorkingFolder:
     """A folder on this disk."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    root: Path
 
     @cached_property
     def resolved(self) -> str:
@@ -187,7 +188,7 @@ class Working:
     What git cannot read (a damaged index, say) is None, and `trouble` says why: no run stops for it.
     """
 
-    def __init__(self, repository: Repository | None, folder: Path) -> None:
+    def __init__(self, repository: Repository, folder: Path) -> None:
         self.repository = repository
         self.folder = folder
         self.trouble: str | None = None
@@ -196,8 +197,6 @@ class Working:
 
     @cached_property
     def _head(self) -> str | None:
-        if self.repository is None:
-            return None
         try:
             return self.repository.commit()
         except GitError as error:
@@ -248,7 +247,7 @@ class Working:
     def _repository_of(self, folder: Path) -> Repository | None:
         """The repository that a folder is in: mostly this one, but links and submodules lead to others."""
         root = next((each for each in (folder, *folder.parents) if (each / ".git").exists()), None)
-        if self.repository is not None and root == self.repository.root.resolve():
+        if root == self.repository.root.resolve():
             return self.repository
         if root is None:
             return None
