@@ -3,9 +3,7 @@
 Nothing here writes. Outside git, or without git installed, `Repository.find` is None and everything else works.
 """
 
-from promptlab.git.objects import Item, Objects, Snapshot
-from promptlab.git.repository import BlameLine, Commit, Entry, Head, Repository
-from promptlab.git.state import CheckedOut, checked_out, is_among
+from promptlab.git.repository import BlameLine, CheckedOut, Commit, Entry, Head, Repository, checked_out, is_among
 
 __all__ = [
     "BlameLine",
@@ -13,10 +11,7 @@ __all__ = [
     "Commit",
     "Entry",
     "Head",
-    "Item",
-    "Objects",
     "Repository",
-    "Snapshot",
     "checked_out",
     "is_among",
 ]

@@ -5,20 +5,17 @@ from __future__ import annotations
 import subprocess
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, NamedTuple
 
-from promptlab.git.process import TIMEOUT_S, start
-from promptlab.git.revision_names import check_commit
+from promptlab.git.process import TIMEOUT_S, check_commit, start
 
 _KEPT_TREES = 20_000
 _LINK, _SUBMODULE, _FOLDER = "120000", "160000", "40000"
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """A name in a folder of a commit: mode as git writes it, and the object's id."""
 
     mode: str

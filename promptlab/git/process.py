@@ -1,15 +1,22 @@
-"""One way to call git: no shell, no pager, no lock, no prompt, no network, a time limit, and stable English output."""
+"""One way to call git: no shell, no pager, no lock, no prompt, no network, a time limit, and stable English output.
+
+What may be called a revision or a path is checked here as well, before git sees the text.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
-import subprocess
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from promptlab.environ import without_keys
 from promptlab.errors import GitError
+
+if TYPE_CHECKING:
+    import subprocess  # a heavy import, which a command that asks git nothing does without
 
 TIMEOUT_S = 30.0
 
@@ -50,6 +57,8 @@ def environment() -> dict[str, str]:
 
 def call(folder: Path, arguments: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
     """Run git in `folder` and return what it said; GitError when it is missing or does not answer in time."""
+    import subprocess
+
     try:
         return subprocess.run(  # noqa: S603 - a list without a shell; revisions and paths are checked by the caller
             _command(arguments),
@@ -68,6 +77,8 @@ def call(folder: Path, arguments: Sequence[str]) -> subprocess.CompletedProcess[
 
 def start(folder: Path, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
     """A git process that stays alive, asked through its pipes."""
+    import subprocess
+
     try:
         return subprocess.Popen(  # noqa: S603 - as above
             _command(arguments),
@@ -118,3 +129,34 @@ _CURES = (
     ("not allowed", "this is a partial clone and nothing is fetched for it; git fetch --refetch completes it"),
     ("promisor", "this is a partial clone and nothing is fetched for it; git fetch --refetch completes it"),
 )
+
+
+# --- revisions and paths ------------------------------------------------------------------------------------------
+
+#: What git-check-ref-format forbids in a name, less `~ ^ @{` which walk from one: no ranges (..), no paths (:),
+#: no wildcards, no searches (`^{/text}`), nothing that could be an option.
+_FORBIDDEN = re.compile(r"\.\.|[\x00-\x20\x7f:?*\[\\]|\^\{(?!commit\}|\})|\^[!@-]|^-|^$")
+_HEXADECIMAL = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+
+def check_revision(revision: str) -> str:
+    """The same text when it can be a tag, branch or commit (`v1.2`, `main~2`); GitError otherwise."""
+    if len(revision) > 250 or _FORBIDDEN.search(revision) or not revision.isprintable():
+        shown = ascii(revision[:60])
+        raise GitError(f"{shown} cannot be a revision; write a tag, a branch or a commit, such as v1.2 or HEAD~1")
+    return revision
+
+
+def check_commit(commit: str) -> str:
+    """The same text when it is a full commit id, as `Repository.resolve` gives it."""
+    if not _HEXADECIMAL.fullmatch(commit):
+        raise GitError(f"{commit[:60]!a} is not a full commit id; resolve the revision first")
+    return commit
+
+
+def check_path(path: str) -> str:
+    """The same text when it is a plain path inside the repository, with `/` between its parts."""
+    parts = PurePosixPath(path).parts
+    if not path or path.startswith("/") or "\\" in path or "\x00" in path or ".." in parts or ".git" in parts:
+        raise GitError(f"{path[:80]!a} is not a path inside the repository")
+    return path

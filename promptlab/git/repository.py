@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
+import os
 import re
-import subprocess
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from promptlab.errors import GitError
-from promptlab.git.objects import Objects
-from promptlab.git.process import call, complaint, git_program, output
-from promptlab.git.revision_names import check_commit, check_path, check_revision
+from promptlab.git.process import call, check_commit, check_path, check_revision, complaint, git_program, output
+
+if TYPE_CHECKING:
+    from promptlab.git.objects import Objects
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """What is checked out. `dirty` is about tracked files, as `git describe --dirty` means it."""
 
     commit: str
@@ -27,8 +26,7 @@ class Head:
     dirty: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A file of a commit: mode as git writes it (100644, 100755; links are 120000), blob id and size in bytes."""
 
     mode: str
@@ -41,8 +39,7 @@ class Entry:
         return self.mode.startswith("100")
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     """A commit; `date` is the author's, ISO 8601."""
 
     commit: str
@@ -53,8 +50,7 @@ class Commit:
     tree: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class BlameLine:
+class BlameLine(NamedTuple):
     """Who wrote a line last; `commit` is None for a line not committed yet."""
 
     line: int  # 1-based, in the blamed version
@@ -66,8 +62,7 @@ class BlameLine:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Repository:
+class Repository(NamedTuple):
     """A working copy and its history. Paths are relative to `root`, with `/`, in every method."""
 
     root: Path
@@ -79,29 +74,31 @@ class Repository:
 
         One that git refuses to read (another user's, say) counts as none; `refusal` says why.
         """
-        answer = cls._asked(path)
-        if answer is None or answer.returncode != 0:
-            return None
-        kind, _, root = answer.stdout.decode("utf-8", "surrogateescape").partition("\n")
-        return cls(Path(root.removesuffix("\n")), kind) if root else None
+        found = cls.look(path)
+        return found if isinstance(found, Repository) else None
 
     @classmethod
     def refusal(cls, path: Path) -> str | None:
         """Why git does not read the repository that holds `path`; None where it does, or where there is none."""
-        answer = cls._asked(path)
-        if answer is None or answer.returncode == 0:
-            return None
-        said = complaint(answer)
-        return None if "not a git repository" in said or "in a work tree" in said else f"git does not read it: {said}"
+        found = cls.look(path)
+        return found if isinstance(found, str) else None
 
-    @staticmethod
-    def _asked(path: Path) -> subprocess.CompletedProcess[bytes] | None:
+    @classmethod
+    def look(cls, path: Path) -> Repository | str | None:
+        """The repository, or why git does not read it, or None where there is none."""
         folder = path.absolute()
         while not folder.is_dir() and folder != folder.parent:
             folder = folder.parent
-        if git_program() is None:
+        # Without a `.git` on the way up there is nothing that git could find, so that no process is started to hear it.
+        here = folder.resolve()
+        if not any(os.path.lexists(above / ".git") for above in (here, *here.parents)) or git_program() is None:
             return None
-        return call(folder, ["rev-parse", "--show-object-format", "--show-toplevel"])
+        answer = call(folder, ["rev-parse", "--show-object-format", "--show-toplevel"])
+        if answer.returncode == 0:
+            kind, _, root = answer.stdout.decode("utf-8", "surrogateescape").partition("\n")
+            return cls(Path(root.removesuffix("\n")), kind) if root else None
+        said = complaint(answer)
+        return None if "not a git repository" in said or "in a work tree" in said else f"git does not read it: {said}"
 
     def relative(self, path: Path) -> str | None:
         """The path below `root`, links followed; None when it lies outside."""
@@ -128,6 +125,8 @@ class Repository:
 
     def objects(self) -> Objects:
         """A process that reads many objects."""
+        from promptlab.git.objects import Objects
+
         return Objects(self.root)
 
     def resolve(self, revision: str) -> str:
@@ -138,19 +137,19 @@ class Repository:
         commit = answer.stdout.decode("ascii", "replace").strip()
         if answer.returncode == 0 and commit:
             return check_commit(commit)
-        known = self.names()
-        near = difflib.get_close_matches(revision, known, n=1, cutoff=0.5)
+        form = ["for-each-ref", "--format=%(refname:short)", "--sort=-creatordate"]
+        known = [line for kind in ("refs/tags", "refs/heads") for line in self._lines(*form, kind)]
+        from difflib import get_close_matches
+
+        near = get_close_matches(revision, known, n=1, cutoff=0.5)
         if near:
             advice = f"did you mean {near[0]!r}?"
         else:
             advice = "there is " + ", ".join(known[:6]) if known else "there is no tag or branch"
         raise GitError(f"revision {revision!r} is not in this repository; {advice}")
 
-    def names(self) -> list[str]:
-        """Tags, newest first, then branches."""
-        form = ["for-each-ref", "--format=%(refname:short)", "--sort=-creatordate"]
-        tags, heads = (output(self.root, [*form, kind]).decode("utf-8", "replace") for kind in _REFERENCES)
-        return [*tags.split("\n")[:-1], *heads.split("\n")[:-1]]
+    def _lines(self, *arguments: str) -> list[str]:
+        return output(self.root, arguments).decode("utf-8", "replace").split("\n")[:-1]
 
     def tree(self, commit: str, folder: str = "") -> Mapping[str, Entry]:
         """The files of a commit below a folder: path relative to `root` → Entry. Empty where the folder is not."""
@@ -180,12 +179,12 @@ class Repository:
         digest.update(text)
         return digest.hexdigest()
 
-    def changes(self, folder: str) -> set[str]:
-        """The paths below a folder that are not as HEAD has them: edited, untracked, ignored (folders end with `/`).
+    def changes(self, *paths: str) -> set[str]:
+        """The paths at or below some that are not as HEAD has them: edited, untracked, ignored (folders end with `/`).
 
         An edit that git was told to overlook (assume-unchanged, skip-worktree) counts.
         """
-        inside = [] if folder in ("", ".") else [check_path(folder)]
+        inside = [] if "" in paths or "." in paths else [check_path(path) for path in paths]
         asked = ["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--ignored=matching", "--"]
         fields = output(self.root, [*asked, *inside]).decode("utf-8", "surrogateescape").split("\0")
         return {field[3:] for field in fields if field} | set(self._overlooked(inside))
@@ -237,9 +236,6 @@ class Repository:
         return list(_blamed(output(self.root, asked).decode("utf-8", "replace")))
 
 
-_REFERENCES = ("refs/tags", "refs/heads")
-
-
 def _entries(listing: bytes) -> list[tuple[str, Entry]]:
     """`<mode> <type> <id> <size>\\t<path>`, NUL after each (git-ls-tree)."""
     found = []
@@ -268,3 +264,48 @@ def _blamed(text: str) -> list[BlameLine]:
             key, _, value = row.partition(" ")
             about[key] = value
     return lines
+
+
+# --- what is checked out ------------------------------------------------------------------------------------------
+
+
+class CheckedOut(NamedTuple):
+    """Commit, branch and dirty; None where there is no git, no commit, or git cannot tell, which `trouble` explains."""
+
+    commit: str | None = None
+    branch: str | None = None
+    dirty: bool | None = None
+    trouble: str | None = None
+
+
+def checked_out(folder: Path, files: Iterable[Path]) -> CheckedOut:
+    """The state of the repository that holds `folder`; dirty also where one of the files is in no commit."""
+    commit = None
+    try:
+        repository = Repository.look(folder)
+        if not isinstance(repository, Repository):
+            return CheckedOut(trouble=repository)
+        try:
+            head = repository.head()
+        except GitError:
+            commit = repository.commit()  # HEAD names it, which a damaged index does not hide
+            raise
+        if head is None:
+            return CheckedOut()
+        commit = head.commit
+        return CheckedOut(commit, head.branch, head.dirty or _differ(repository, [*map(repository.relative, files)]))
+    except GitError as error:
+        return CheckedOut(commit, trouble=str(error))
+
+
+def _differ(repository: Repository, names: list[str | None]) -> bool:
+    """Whether one of some files is not as HEAD has it, or lies elsewhere."""
+    known = [name for name in names if name is not None]
+    changed = repository.changes(*known) if known else ()
+    return len(known) < len(names) or any(is_among(name, changed) for name in known)
+
+
+def is_among(name: str, changed: Collection[str]) -> bool:
+    """Whether a path is in a set of paths, and of folders that end with a slash, as `Repository.changes` gives it."""
+    parts = name.split("/")
+    return name in changed or any("/".join(parts[:end]) + "/" in changed for end in range(1, len(parts)))

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from promptlab.errors import GitError, InputError
-from promptlab.git import Repository, Snapshot
+from promptlab.git import Repository
+from promptlab.git.objects import Snapshot
 from promptlab.model import Axis, Experiment, Source
 from promptlab.plan import Plan, make_plan
 from promptlab.prompts import Library, expression

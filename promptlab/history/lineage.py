@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from promptlab.errors import GitError
-from promptlab.git import Commit, Objects, Repository, Snapshot
-from promptlab.prompts import Library, template_id
+from promptlab.git import Commit, Repository
+from promptlab.git.objects import Objects, Snapshot
+from promptlab.prompts import Library
+from promptlab.prompts.outline import template_id
 
 __all__ = ["Lineage", "lineage"]
 

@@ -18,7 +18,8 @@ from promptlab.history.lineage import lineage
 from promptlab.log import Log, TemplateUsage, UsedTemplate
 from promptlab.model import Experiment, Generation, Image, Place, Run
 from promptlab.plan import Plan
-from promptlab.prompts import Fields, Library, Segment, Template, expression
+from promptlab.prompts import Fields, Library, Template, expression
+from promptlab.prompts.tracing import Segment
 from promptlab.providers import parameters
 from promptlab.spec import load_experiment
 from promptlab.studio.prepare import prepare

@@ -10,12 +10,11 @@ from jinja2 import TemplateSyntaxError, nodes
 
 from promptlab.errors import InputError, Problem
 from promptlab.model import Place
-from promptlab.prompts.cleaning import clean
-from promptlab.prompts.failures import FAILURES, explain
 from promptlab.prompts.parsing import Inspector, parse, parse_unit
-from promptlab.prompts.sandbox.codegen import prepare
-from promptlab.prompts.sandbox.environment import GLOBALS, Compiled, RenderContext, Sandbox
-from promptlab.prompts.sandbox.selftest import ensure_sound
+from promptlab.prompts.rendering import FAILURES, explain
+from promptlab.prompts.sandbox.compiler import Compiled, Sandbox, ensure_sound, prepare
+from promptlab.prompts.sandbox.guard import GLOBALS, RenderContext
+from promptlab.prompts.template import clean
 from promptlab.prompts.template_files import SourceFile
 
 _RESULT = "result"

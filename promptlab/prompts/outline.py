@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from promptlab.prompts import frontmatter
-from promptlab.prompts.closure import identity
 from promptlab.prompts.frontmatter import Declaration
-from promptlab.prompts.parsing import parse_unit
-from promptlab.prompts.sandbox.environment import GLOBALS, Sandbox
-from promptlab.prompts.sandbox.filters import FILTERS
+from promptlab.prompts.names import find_names
+from promptlab.prompts.parsing import Closure, Unit, base_chain, declarations, identity, parse_unit
+from promptlab.prompts.sandbox.compiler import Sandbox
+from promptlab.prompts.sandbox.functions import FILTERS
+from promptlab.prompts.sandbox.guard import GLOBALS
 from promptlab.prompts.sandbox.limits import MAX_FILE, MAX_FILES
 from promptlab.prompts.template_files import SourceFile, decoded
 
@@ -46,6 +47,26 @@ def plain_names(body: str) -> frozenset[str] | None:
     if len(found) != body.count("{{") or len(found) > _MOST_PLACES or not names.isdisjoint(_WORDS):
         return None
     return names if all(not name or name in FILTERS for _, name in found) else None
+
+
+def outlined(text: str, name: str, shown: str) -> Outline | None:
+    """The outline of a text of plain places without errors; None where it takes the parser."""
+    head, body = frontmatter.split(text)
+    names = plain_names(body)
+    if names is None:
+        return None
+    front, problems = frontmatter.read(SourceFile(name, shown, text, body), head)
+    if any(problem.severity == "error" for problem in problems):
+        return None
+    return Outline(identity(text, {}), front.description, front.variables, names)
+
+
+def outline_of(closure: Closure, lookup: Callable[[str], Unit | None]) -> Outline:
+    """The outline of any template, parsed with all it includes."""
+    uses = find_names(closure.main, lookup).uses
+    declared = declarations(closure, base_chain(closure.main, lookup))
+    names = frozenset(use.name for use in uses if not use.blind)
+    return Outline(closure.identity(), closure.main.front.description, declared, names)
 
 
 Read = Callable[[str], bytes | None]

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import TemplateSyntaxError, nodes
 from jinja2.parser import Parser
 
-from promptlab.errors import Problem
-from promptlab.prompts.frontmatter import FrontMatter, read
-from promptlab.prompts.sandbox.codegen import condense
-from promptlab.prompts.sandbox.environment import Sandbox
+from promptlab.errors import Problem, Problems
+from promptlab.prompts.frontmatter import Declaration, FrontMatter, read
+from promptlab.prompts.sandbox.compiler import Sandbox, condense
 from promptlab.prompts.sandbox.limits import (
     MAX_ARGUMENTS,
     MAX_BITS,
@@ -28,7 +29,7 @@ from promptlab.prompts.sandbox.limits import (
     MAX_TEXT,
     MAX_WORDS,
 )
-from promptlab.prompts.sandbox.values import did_you_mean, form
+from promptlab.prompts.sandbox.values import form, hint
 from promptlab.prompts.template_files import SourceFile, column_of
 
 _REFERENCES = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
@@ -38,8 +39,7 @@ _KEYWORDS = frozenset(["in", "is", "and", "or", "not", "if", "else", "elif"])  #
 _OPEN, _CLOSE = frozenset("([{"), frozenset(")]}")
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """An include, import or extends: the names it may mean, in order of preference."""
 
     kind: str  # extends, include, import
@@ -62,7 +62,7 @@ class Unit:
 
 def parse_unit(sandbox: Sandbox, source: SourceFile, head: str | None) -> Unit:
     """Parse one file with its front matter; never raises."""
-    front, problems = read(source, head)
+    front, problems = (FrontMatter(), []) if head is None and source.place else read(source, head)
     tree = parse(sandbox, source, problems)
     if tree is not None and head is not None:
         _drop_lines(tree, head.count("\n") + 2)  # with the two lines of ---
@@ -299,9 +299,116 @@ class Inspector:
     def unknown(self, what: str, node: Any) -> None:
         known = self.sandbox.filters if what == "filter" else self.sandbox.tests
         names = [name for name in known if name.isidentifier()] if len(self.problems) < MAX_EXPLAINED else []
-        message = f"unknown {what} {node.name!r}{did_you_mean(node.name, names)}"
+        message = f"unknown {what} {node.name!r}{hint(node.name, names)}"
         column = column_of(node.lineno)
         if what == "test" and column is not None:  # the node is at its `is`
             line = self.source.lines[node.lineno - 1]
             column = max(line.find(node.name, column), column - 1) + 1
         self.fault(f"unknown-{what}", message, node, column)
+
+
+# --- what it uses -------------------------------------------------------------------------------------------------
+
+_GUARDS = {nodes.Filter: frozenset({"default", "d"}), nodes.Test: frozenset({"defined", "undefined"})}
+
+
+class Use(NamedTuple):
+    """One place where a name is used, or a field of it."""
+
+    name: str
+    field: str | None
+    unit: Unit
+    line: int  # of the name; mostly a Line, which has the column
+    field_column: int | None = None
+    guarded: bool = False  # with a default, or tested to be defined
+    blind: bool = False  # in a file imported without context, which sees no variable
+
+
+@dataclass(eq=False)
+class Findings:
+    """The names that a template uses and does not define."""
+
+    uses: list[Use] = field(default_factory=list)
+    guarded: set[tuple[str, str | None]] = field(default_factory=set)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def direct(node: Any, unit: Unit) -> Use | None:
+    """The use that `x`, `x.y` or `x['y']` is, or one of them with a default; None for any other expression."""
+    names = _GUARDS.get(type(node))
+    if names is not None:
+        inner = direct(node.node, unit) if node.name in names else None
+        return None if inner is None or inner.guarded else inner._replace(guarded=True)
+    if isinstance(node, nodes.Name) and node.ctx == "load":
+        return Use(node.name, None, unit, node.lineno)
+    if isinstance(node, (nodes.Getattr, nodes.Getitem)) and isinstance(node.node, nodes.Name):
+        name, line = node.node.name, node.node.lineno
+        if isinstance(node, nodes.Getattr):
+            return Use(name, node.attr, unit, line, column_of(node.lineno, offset=1))  # after the dot
+        if isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str):
+            return Use(name, node.arg.value, unit, line, column_of(node.arg.lineno, offset=1))  # after the quote
+    return None
+
+
+def base_chain(unit: Unit, lookup: Callable[[str], Unit | None]) -> list[Unit]:
+    """The template, its base, the base's base."""
+    found = [unit]
+    while True:
+        names = [reference.names[0] for reference in found[-1].references if reference.kind == "extends"]
+        base = lookup(names[0]) if names else None
+        if base is None or base in found:
+            return found
+        found.append(base)
+
+
+# --- all it is made of --------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class Closure:
+    """The main file first, then all it includes, imports and extends, in order of their paths."""
+
+    main: Unit
+    others: dict[str, Unit] = field(default_factory=dict)
+    problems: Problems = field(default_factory=Problems)
+
+    @property
+    def units(self) -> list[Unit]:
+        """The files, the main one first."""
+        return [self.main, *(self.others[name] for name in sorted(self.others))]
+
+    def identity(self) -> str:
+        """sha256 of the main text and of each other file's path and text.
+
+        The main file's own path is left out: renaming a template, or moving an inline prompt into a file, keeps its
+        id. The paths of the others count, since the main text names them.
+        """
+        return identity(self.main.source.text, {unit.source.path: unit.source.text for unit in self.units[1:]})
+
+
+def identity(main: str, others: Mapping[str, str]) -> str:
+    """The id of a text with the files it includes, by their paths."""
+    files = [[path, _digest(others[path])] for path in sorted(others)]
+    return _digest(json.dumps([_digest(main), files], ensure_ascii=True, separators=(",", ":")))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def ignored_front_matter(units: Iterable[Unit], chain: list[Unit]) -> Iterable[Problem]:
+    """Warnings for negatives and parameters of files that are included or imported, where they have no effect."""
+    for unit in units:
+        for key in ("negative_prompt", "params", "whitespace"):
+            if unit not in chain and key in unit.front.lines:
+                message = f"{key} of an included file has no effect; put it in a base template, and extend that"
+                line = unit.front.lines[key]
+                yield unit.source.problem("ignored-front-matter", message, line, None, "warning")
+
+
+def declarations(closure: Closure, chain: list[Unit]) -> dict[str, Declaration]:
+    """The variables that the files of a template declare; the template over its base, both over what they include."""
+    others = [unit for unit in closure.units if unit not in chain]
+    return {
+        name: declaration for unit in [*others, *reversed(chain)] for name, declaration in unit.front.variables.items()
+    }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from promptlab.errors import Problem
 from promptlab.model import Place
+from promptlab.prompts.sandbox.compiler import Line
 from promptlab.spec import position_in_file, split_lines
 
 
@@ -21,25 +22,12 @@ def decoded(data: bytes) -> str:
 Severity = Literal["error", "warning"]
 
 
-class Line(int):
-    """A line number that knows its column. Jinja's tokens and nodes carry a line only, and carry this just as well."""
-
-    column: int
-
-    @classmethod
-    def at(cls, line: int, column: int) -> Line:
-        """Line and column, both 1-based."""
-        made = cls(line)
-        made.column = column
-        return made
-
-
 def column_of(line: int | None, *, offset: int = 0) -> int | None:
     """The column of a Line, moved by an offset; None where a plain number is all there is."""
     return line.column + offset if isinstance(line, Line) else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SourceFile:
     """One file, or one inline text of an experiment (then with the `place` where its value begins).
 
@@ -53,7 +41,7 @@ class SourceFile:
     body: str = ""
     blob: str | None = None
     place: Place | None = None
-    folder: Path | None = field(default=None, compare=False)  # that `shown` of an inline text is relative to
+    folder: Path | None = None  # that `shown` of an inline text is relative to
 
     @cached_property
     def lines(self) -> list[str]:
@@ -98,8 +86,8 @@ class SourceFile:
         text, word = self.lines[line - 1], re.escape(name)
         before = r"[.\['\"]" if field else r"(?<![\w.])"
         pattern = re.compile(rf"{before}({word})(?!\w)")
-        tags = [match.span() for match in _TAG.finditer(text)] or [(0, len(text))]
-        strings = [match.span() for match in _STRING.finditer(text)] if not field else []
+        tags = [match.span() for match in re.finditer(_TAG, text)] or [(0, len(text))]
+        strings = [match.span() for match in re.finditer(_STRING, text)] if not field else []
         for start, end in tags:
             for match in pattern.finditer(text, start, end):
                 if not any(low < match.start() < high for low, high in strings):
@@ -108,5 +96,5 @@ class SourceFile:
         return found.start() + 1 if found else None
 
 
-_TAG = re.compile(r"\{\{.*?(?:\}\}|$)|\{%.*?(?:%\}|$)")
-_STRING = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+_TAG = r"\{\{.*?(?:\}\}|$)|\{%.*?(?:%\}|$)"
+_STRING = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""

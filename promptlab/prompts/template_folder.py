@@ -1,25 +1,19 @@
-"""A folder of templates, as it is or as it was at a commit: names → parsed files → compiled files."""
+"""Where the bytes of templates come from, the working copy or a commit, and which version that makes them."""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from jinja2 import TemplateSyntaxError, nodes
-
-from promptlab.errors import GitError, InputError, Problem
-from promptlab.git import Entry, Repository
-from promptlab.prompts import frontmatter
-from promptlab.prompts.parsing import Unit, parse_unit
-from promptlab.prompts.sandbox.codegen import prepare, weigh
-from promptlab.prompts.sandbox.environment import Compiled, Sandbox
+from promptlab.errors import GitError, InputError
+from promptlab.git import Entry, Repository, is_among
 from promptlab.prompts.sandbox.limits import MAX_FILE
-from promptlab.prompts.sandbox.selftest import ensure_sound
-from promptlab.prompts.template_files import SourceFile, decoded
+from promptlab.prompts.template_files import SourceFile
 
 SUFFIXES = (".j2", ".jinja", ".jinja2", ".txt")
 
@@ -55,11 +49,11 @@ class Folder(Protocol):
         ...
 
 
+@dataclass(eq=False)
 class WorkingFolder:
     """A folder on this disk."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    root: Path
 
     @cached_property
     def resolved(self) -> str:
@@ -156,126 +150,7 @@ class RevisionFolder:
         return sorted(name for name in self.entries if name.endswith(SUFFIXES))
 
 
-class Tree:
-    """The files of one folder or revision, each read, parsed and compiled once."""
-
-    def __init__(
-        self,
-        folder: Folder,
-        shown: Callable[[str], str],
-        *,
-        repository: Repository | None = None,
-        sandbox: Callable[[Callable[[str], Compiled | None]], Sandbox] = Sandbox,
-    ) -> None:
-        self.folder = folder
-        self.shown = shown
-        self.repository = repository
-        self.units: dict[str, Unit | None] = {}
-        self.made: dict[str, Compiled | None] = {}
-        self.stateless: dict[str, bool] = {}
-        self.sandbox = sandbox(self.compiled_by_name)
-
-    def with_sandbox(self, sandbox: Callable[[Callable[[str], Compiled | None]], Sandbox]) -> Tree:
-        """The same files for another sandbox, read and parsed again as they are asked for."""
-        return Tree(_Remembered(self), self.shown, repository=self.repository, sandbox=sandbox)
-
-    @cached_property
-    def all_names(self) -> list[str]:
-        """What there is, for "did you mean"; listed once, however many are missing."""
-        return self.folder.names()
-
-    def unit(self, name: str) -> Unit | None:
-        """A parsed file; None when it is not there. Raises Unreadable."""
-        if name not in self.units:
-            check_name(name)
-            data = self.folder.read(name)
-            self.units[name] = None if data is None else self.parse(name, data)
-        return self.units[name]
-
-    def found(self, name: str) -> Unit | None:
-        """As `unit`; a name that is not a template counts as not there."""
-        try:
-            return self.unit(name)
-        except Unreadable:
-            return None
-
-    def parse(self, name: str, data: bytes) -> Unit:
-        """Decode and parse; what is wrong is in the unit's problems."""
-        shown = self.shown(name)
-        problem = None
-        text = ""
-        if len(data) > MAX_FILE:
-            problem = Problem("template-unreadable", f"a template of more than {MAX_FILE // 1024} kB", shown, 1)
-        else:
-            try:
-                text = decoded(data)
-            except UnicodeDecodeError as error:
-                line = data[: error.start].count(b"\n") + 1
-                problem = Problem("template-unreadable", "this is not UTF-8 text; save the file as UTF-8", shown, line)
-        blob = self.repository.blob(data) if self.repository is not None else None
-        if problem is not None:
-            return Unit(SourceFile(name, shown, "", blob=blob), problems=(problem,))
-        head, body = frontmatter.split(text)
-        return parse_unit(self.sandbox, SourceFile(name, shown, text, body, blob), head)
-
-    def compiled_by_name(self, name: str) -> Compiled | None:
-        """What an include finds at work."""
-        if name not in self.made:
-            unit = self.found(name)
-            self.made[name] = None if unit is None or unit.tree is None else self.compile(unit)
-        return self.made[name]
-
-    def compile(self, unit: Unit) -> Compiled:
-        """Compile a parsed file; InputError where only the compiler finds what is wrong."""
-        assert unit.tree is not None
-        ensure_sound()
-        weight = weigh(unit.tree.body)
-        stateless = self.is_stateless(unit)
-        prepare(unit.tree)
-        try:
-            made = self.sandbox.compiled(unit.tree, unit.source.path)
-        except TemplateSyntaxError as error:
-            message = (error.message or "this is not Jinja").rstrip(".")
-            raise InputError(unit.source.problem("template-syntax", message, error.lineno)) from None
-        except (SyntaxError, RecursionError, MemoryError, ValueError) as error:
-            message = f"tags nested too deep or too many of them: {error}"
-            raise InputError(unit.source.problem("template-limit", message, 1)) from None
-        made.source, made.weight, made.stateless = unit.source, weight, stateless
-        return made
-
-    def is_stateless(self, unit: Unit) -> bool:
-        """True when running the file's top level only defines macros and constants, so that once is enough."""
-        path = unit.source.path
-        if self.units.get(path) is not unit:  # an inline text
-            return self._only_defines(unit)
-        if path not in self.stateless:
-            self.stateless[path] = self._only_defines(unit)
-        return self.stateless[path]
-
-    def _only_defines(self, unit: Unit) -> bool:
-        for node in unit.tree.body if unit.tree else ():
-            text = isinstance(node, nodes.Output) and all(isinstance(part, nodes.TemplateData) for part in node.nodes)
-            constant = isinstance(node, nodes.Assign) and isinstance(node.node, nodes.Const)
-            if not (text or constant or isinstance(node, (nodes.Macro, nodes.Import, nodes.FromImport))):
-                return False
-            if isinstance(node, (nodes.Import, nodes.FromImport)) and node.with_context:
-                return False
-        used = [self.found(name) for reference in unit.references for name in reference.names[:1]]
-        return all(other is None or self.is_stateless(other) for other in used)
-
-
-class _Remembered:
-    """The files of a tree as they were read, so that a second look sees the same."""
-
-    def __init__(self, tree: Tree) -> None:
-        self.tree = tree
-
-    def read(self, name: str) -> bytes | None:
-        unit = self.tree.found(name)
-        return None if unit is None else unit.source.text.encode("utf-8", "surrogatepass")
-
-    def names(self) -> list[str]:
-        return self.tree.folder.names()
+# --- versions -----------------------------------------------------------------------------------------------------
 
 
 def commit_of(
@@ -290,3 +165,96 @@ def commit_of(
         return repository, repository.resolve(revision)
     except GitError as error:
         raise InputError(f"{ref}: {error}", code="template-revision") from None
+
+
+class AtRevision(NamedTuple):
+    """A version read from git: never dirty."""
+
+    id: str
+    trouble: str | None = None
+
+    def commit(self) -> str:
+        """That commit."""
+        return self.id
+
+    def dirty(self, sources: Sequence[SourceFile]) -> bool:
+        """Never: the text came from the commit."""
+        return False
+
+
+class Working:
+    """The working copy of a folder; one for each Library, so that git is asked once.
+
+    What git cannot read (a damaged index, say) is None, and `trouble` says why: no run stops for it.
+    """
+
+    def __init__(self, repository: Repository, folder: Path) -> None:
+        self.repository = repository
+        self.folder = folder
+        self.trouble: str | None = None
+        self._repositories: dict[Path, Repository | None] = {}
+        self._looks: dict[tuple[Path, str], set[str]] = {}
+
+    @cached_property
+    def _head(self) -> str | None:
+        try:
+            return self.repository.commit()
+        except GitError as error:
+            self.trouble = str(error)
+            return None
+
+    def commit(self) -> str | None:
+        """The commit that is checked out."""
+        return self._head
+
+    def dirty(self, sources: Sequence[SourceFile]) -> bool | None:
+        """Whether a file, or one that a link leads to, is not as its repository has it; None where git cannot say."""
+        if self.commit() is None:
+            return None
+        try:
+            return any(self._changed(path) for source in sources for path in self._paths(source))
+        except GitError as error:
+            self.trouble = str(error)
+            return None
+
+    def _paths(self, source: SourceFile) -> Iterator[Path]:
+        """The file, and each link on the way to it."""
+        if source.place is not None:
+            yield ((source.folder or Path()) / source.place.path).resolve()
+            return
+        at = self.folder.resolve()
+        for part in source.path.split("/"):
+            if (at / part).is_symlink():
+                yield at / part
+            at = (at / part).resolve()
+        yield at
+
+    def _changed(self, path: Path) -> bool:
+        """Whether a path differs from what its repository has; one look at the folder of all templates serves all."""
+        repository = self._repository_of(path.parent)
+        if repository is None:
+            return True
+        root = repository.root.resolve()
+        name, folder = path.relative_to(root).as_posix(), path.parent
+        if path.is_relative_to(self.folder.resolve()) and self.folder.resolve().is_relative_to(root):
+            folder = self.folder.resolve()
+        inside = folder.relative_to(root).as_posix()
+        key = (root, inside)
+        if key not in self._looks:
+            self._looks[key] = repository.changes(inside)
+        return is_among(name, self._looks[key])
+
+    def _repository_of(self, folder: Path) -> Repository | None:
+        """The repository that a folder is in: mostly this one, but links and submodules lead to others."""
+        root = next((each for each in (folder, *folder.parents) if (each / ".git").exists()), None)
+        if root == self.repository.root.resolve():
+            return self.repository
+        if root is None:
+            return None
+        if root not in self._repositories:
+            self._repositories[root] = Repository.find(root)
+        return self._repositories[root]
+
+
+#: What is known about a version: `commit()` and `dirty(sources)`; git is only asked when it is wanted.
+Version = AtRevision | Working

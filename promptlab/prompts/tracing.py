@@ -15,13 +15,9 @@ from typing import Any
 from jinja2 import nodes, pass_environment
 from jinja2.compiler import Frame
 
-from promptlab.prompts import frontmatter
-from promptlab.prompts.parsing import parse_unit
-from promptlab.prompts.sandbox.codegen import Generator
-from promptlab.prompts.sandbox.environment import GLOBALS, Compiled, Sandbox
+from promptlab.prompts.sandbox.compiler import Compiled, Generator, Sandbox
+from promptlab.prompts.sandbox.functions import getter
 from promptlab.prompts.sandbox.values import Fields, as_text
-from promptlab.prompts.template_files import SourceFile
-from promptlab.prompts.template_folder import Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +42,20 @@ class Traced(Fields):
         """A text with its parts or its variable; fields are traced too."""
         name = f"{variable}." if variable else ""
         fields = text.fields if isinstance(text, Fields) else {}
-        made = cls(text, {key: _traced(value, name + key) for key, value in fields.items()})
+        made = cls(text, {key: traced(value, name + key) for key, value in fields.items()})
         object.__setattr__(made, "parts", tuple(parts))
         object.__setattr__(made, "variable", variable)
         return made
 
 
-def _traced(value: Any, variable: str) -> Any:
+def traced(value: Any, variable: str) -> Any:
+    """A value of a variable, with all that is in it."""
     if isinstance(value, str):
         return Traced.of(value, variable=variable)
     if isinstance(value, (list, tuple)):
-        return [_traced(item, variable) for item in value]
+        return [traced(item, variable) for item in value]
     if isinstance(value, dict):
-        return {key: _traced(item, f"{variable}.{key}") for key, item in value.items()}
+        return {key: traced(item, f"{variable}.{key}") for key, item in value.items()}
     return value
 
 
@@ -129,7 +126,7 @@ def _parts(chunk: Any) -> tuple[Segment, ...]:
 
 def _joined(sandbox: Sandbox, value: Any, separator: Any = "", attribute: Any = None) -> str:
     """The filter `join`, keeping the parts of what it joins."""
-    items = list(value) if attribute is None else sandbox.call_filter("map", value, (), {"attribute": attribute})
+    items = map(getter(sandbox, attribute, len(value)), sandbox.each(value, 1))
     between = [part for item in items for part in (separator, item)][1:]
     return sandbox.glue(between)
 
@@ -150,14 +147,8 @@ def _named(node: nodes.Expr) -> str | None:
     return next((name for child in children if (name := _named(child)) is not None), None)
 
 
-def traced_values(
-    tree: Tree, main: SourceFile, variables: dict[str, Any], run: Callable[[Compiled, dict[str, Any]], list[str]]
-) -> list[Segment]:
-    """Render with tracing; neighbours of one origin are one segment."""
-    second = tree.with_sandbox(TracingSandbox)
-    unit = parse_unit(second.sandbox, main, frontmatter.split(main.text)[0])
-    given = {name: value if name in GLOBALS else _traced(value, name) for name, value in variables.items()}
-    chunks = run(second.compile(unit), given)
+def segments(chunks: Iterable[str]) -> list[Segment]:
+    """The parts of a traced render; neighbours of one origin are one."""
     parts = [part for chunk in chunks for part in _parts(chunk)]
     merged = []
     for _, group in groupby(parts, key=lambda part: (part.path, part.line, part.variable)):

@@ -55,7 +55,7 @@ class Studio:
         from promptlab.prompts import Library
 
         folder = self.folder / "templates"
-        return Library(folder, repository=Repository.find(folder), shown=self.folder)
+        return Library(folder, repository=lambda: Repository.find(folder), shown=self.folder)
 
     def endpoint(self, provider: str | None = None, *, key_needed: bool = True) -> Endpoint:
         """The provider with its address and key; InputError where the key is missing and needed."""

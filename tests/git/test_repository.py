@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from promptlab.errors import GitError
-from promptlab.git import Repository, Snapshot, checked_out, is_among
+from promptlab.git import Repository, checked_out, is_among
+from promptlab.git.objects import Snapshot
 from promptlab.git.process import start as real
 
 

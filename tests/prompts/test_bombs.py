@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from promptlab.errors import InputError
-from promptlab.prompts.sandbox.filters import FILTERS, TESTS
-from promptlab.prompts.sandbox.methods import LIST, MAP, TEXT
+from promptlab.prompts.sandbox.functions import FILTERS, LIST, MAP, TESTS, TEXT
 
 DOUBLED = "{% set x = 'aaaaaaaaaa' %}" + "{% set x = x ~ x %}" * 40
 NESTED = "".join("{% set x = [x, x] %}{% set y = [y, y] %}" for _ in range(40))

@@ -10,7 +10,7 @@ import pytest
 
 from promptlab.errors import InputError
 from promptlab.prompts.outline import plain_names, references
-from promptlab.prompts.sandbox.environment import Sandbox
+from promptlab.prompts.sandbox.compiler import Sandbox
 
 TEXTS = [
     "a cup",
@@ -67,7 +67,7 @@ def test_thousands_of_templates_are_listed_without_compiling_or_keeping_them(
     """Nothing is compiled, plain texts are not even parsed, and memory does not grow with their number."""
     studio.write(**{f"t{number}": f"a {{{{ thing }}}} of {number}\n" * 50 for number in range(500)})
     monkeypatch.setattr(Sandbox, "compiled", None)
-    monkeypatch.setattr("promptlab.prompts.template_folder.parse_unit", None)
+    monkeypatch.setattr("promptlab.prompts.library.parse_unit", None)
     library = studio.library()
     names = library.names()
     tracemalloc.start()

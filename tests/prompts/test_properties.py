@@ -15,9 +15,8 @@ from promptlab.errors import InputError
 from promptlab.model import Source
 from promptlab.prompts import CODES, Fields, Library, clean, expression
 from promptlab.prompts.frontmatter import split
-from promptlab.prompts.sandbox.filters import FILTERS, TESTS
+from promptlab.prompts.sandbox.functions import FILTERS, TESTS, TEXT
 from promptlab.prompts.sandbox.limits import MAX_TEXT
-from promptlab.prompts.sandbox.methods import TEXT
 from promptlab.spec import CODES as SPEC_CODES
 
 LIBRARY = Library(Path("/nowhere/templates"))

@@ -12,17 +12,16 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from promptlab.errors import InputError
 from promptlab.prompts import expression
-from promptlab.prompts.sandbox import selftest
-from promptlab.prompts.sandbox.codegen import Generator
-from promptlab.prompts.sandbox.environment import Compiled, Sandbox
+from promptlab.prompts.sandbox import compiler
+from promptlab.prompts.sandbox.compiler import Compiled, Generator, Sandbox
 from promptlab.prompts.sandbox.guard import Guard
 
 
 @pytest.fixture(autouse=True)
 def not_yet_tried() -> Iterator[None]:
-    selftest.ensure_sound.cache_clear()
+    compiler.ensure_sound.cache_clear()
     yield
-    selftest.ensure_sound.cache_clear()
+    compiler.ensure_sound.cache_clear()
 
 
 #: A method that jinja2 might stop calling: where it is overridden, and what would then run instead.
@@ -59,7 +58,7 @@ def test_a_hook_that_is_no_longer_called_stops_every_render(
 def test_loops_that_are_not_counted_stop_every_render(inline: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a loop no longer passes through the sandbox, the first template is refused."""
     monkeypatch.setattr(
-        "promptlab.prompts.sandbox.selftest.prepare", lambda tree: tree.set_environment(tree.environment)
+        "promptlab.prompts.sandbox.compiler.prepare", lambda tree: tree.set_environment(tree.environment)
     )
     with pytest.raises(InputError, match="looped over"):
         inline("plain")
@@ -84,4 +83,4 @@ def test_this_version_of_jinja_is_sound(inline: Any) -> None:
     """The installed jinja2 passes, and is tried once."""
     inline("plain")
     inline("plain")
-    assert selftest.ensure_sound.cache_info().misses == 1
+    assert compiler.ensure_sound.cache_info().misses == 1

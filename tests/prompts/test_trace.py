@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from promptlab.prompts import Fields, Segment
+from promptlab.prompts import Fields
+from promptlab.prompts.tracing import Segment
 
 CONTEXT: dict[str, Any] = {
     "style": "studio photo",

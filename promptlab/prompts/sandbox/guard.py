@@ -1,16 +1,63 @@
-"""What a render may cost: everything that can grow passes through here, is charged, and is looked at when done."""
+"""The sandbox at work: what a running template may reach, and what it may cost.
+
+A subclass of jinja2's immutable sandbox; nothing of jinja2 is patched. Attributes, filters, tests and globals are
+closed lists, and everything that can grow is charged to the render's budget and looked at when it is done.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from jinja2.runtime import Context
+from jinja2 import Undefined, nodes
+from jinja2.environment import Template, TemplateModule
+from jinja2.exceptions import SecurityError
+from jinja2.filters import _GroupTuple as Group
+from jinja2.runtime import BlockReference, Context, LoopContext, Macro, TemplateReference
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Joiner, Namespace
 
-from promptlab.prompts.sandbox.limits import Meter, check_length, size
-from promptlab.prompts.sandbox.operators import BINARY, COMPARE
-from promptlab.prompts.sandbox.values import as_text
+from promptlab.prompts.sandbox.functions import FILTERS, LIST, LOOP, LOOP_METHODS, MAP, TESTS, TEXT, TUPLE, Method
+from promptlab.prompts.sandbox.limits import MAX_CALLS, MAX_RANGE, MAX_STEPS, LimitReached
+from promptlab.prompts.sandbox.values import BINARY, COMPARE, Fields, Missing, as_text, check_length, size
+
+
+class Meter(threading.local):
+    """What is left of one render's budget, one for each thread that renders."""
+
+    left = MAX_STEPS
+    calls = 0
+
+    def __init__(self) -> None:
+        self.modules: dict[Any, Any] = {}
+
+    def reset(self) -> None:
+        """A new render begins."""
+        self.left = MAX_STEPS
+        self.calls = 0
+        if self.modules:
+            self.modules = {}
+
+    def charge(self, steps: int) -> None:
+        """Take steps from the budget."""
+        self.left -= steps
+        if self.left < 0:
+            raise LimitReached(f"the template does more than {MAX_STEPS:,} steps; shorten its loops or its lists")
+
+
+def bounded_range(*bounds: int) -> range:
+    """`range(...)` of at most MAX_RANGE numbers."""
+    numbers = range(*bounds)
+    if len(numbers) > MAX_RANGE:
+        raise LimitReached(f"a range of more than {MAX_RANGE:,} numbers")
+    return numbers
+
+
+#: What a template can call without being given it.
+GLOBALS: Mapping[str, Any] = {"range": bounded_range, "dict": dict, "namespace": Namespace, "joiner": Joiner}
+
+_CALLABLE = frozenset({bounded_range, dict, Namespace})
 
 SIMPLE = frozenset({int, float, bool, type(None)})
 _LISTS = (list, tuple, dict)
@@ -23,11 +70,18 @@ class Guard(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset(BINARY)
     default_binop_table: ClassVar[dict[str, Callable[[Any, Any], Any]]] = dict(BINARY)  # type: ignore[misc]
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self) -> None:
+        super().__init__(undefined=Missing, autoescape=False, optimized=False, cache_size=0)
+        self.context_class = RenderContext
+        self.globals = dict(GLOBALS)
+        self.filters = dict(FILTERS)
+        self.tests = dict(TESTS)
+        self.evaluation = nodes.EvalContext(self)  # one for all renders: the tag that changes it is refused
         self.meter = Meter()
         self.tick = self.meter.charge
         self.text = as_text
+
+    # --- what it may cost -----------------------------------------------------------------------------------------
 
     def charge(self, value: Any) -> None:
         """Charge for walking a value once."""
@@ -151,3 +205,129 @@ class Guard(ImmutableSandboxedEnvironment):
             raise TypeError("only a text or a list has a part like [1:3]")
         self.charge(value)
         return value[start:stop:step]
+
+    # --- what it may reach ----------------------------------------------------------------------------------------
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """`obj.attribute`: a field first, then a method that is allowed."""
+        if isinstance(obj, dict):
+            if attribute in obj:
+                return obj[attribute]
+            return Method(MAP[attribute], obj) if attribute in MAP else self.undefined(obj=obj, name=attribute)
+        if isinstance(obj, str):
+            if isinstance(obj, Fields) and attribute in obj.fields:
+                return obj.fields[attribute]
+            if isinstance(obj, Fields) and attribute in MAP:
+                return Method(MAP[attribute], dict(obj.fields))
+            return Method(TEXT[attribute], obj) if attribute in TEXT else self.undefined(obj=obj, name=attribute)
+        return self._other_attribute(obj, attribute)
+
+    def _other_attribute(self, obj: Any, name: str) -> Any:
+        if isinstance(obj, Undefined):
+            return getattr(obj, name) if not name.startswith("__") else obj._fail_with_undefined_error()
+        if isinstance(obj, Group) and name in ("grouper", "list"):
+            return obj[name == "list"]
+        if isinstance(obj, (list, tuple)):
+            table = LIST if isinstance(obj, list) else TUPLE
+            return Method(table[name], obj) if name in table else self.undefined(obj=obj, name=name)
+        if isinstance(obj, LoopContext):
+            return self._of_loop(obj, name)
+        if isinstance(obj, TemplateReference):
+            return self._block(obj, name)
+        if isinstance(obj, BlockReference) and name == "super":
+            return obj.super
+        if isinstance(obj, (TemplateModule, Namespace)) and not name.startswith("_"):
+            return getattr(obj, name, self.undefined(obj=obj, name=name))
+        if name.startswith("__"):
+            raise SecurityError(f"{name!r} is private, so templates can't use it")
+        return self.undefined(obj=obj, name=name)
+
+    def _block(self, reference: TemplateReference, name: str) -> Any:
+        try:
+            return reference[name]
+        except KeyError:
+            return self.undefined(obj=reference, name=name)
+
+    def _of_loop(self, loop: LoopContext, name: str) -> Any:
+        if name in LOOP:
+            return getattr(loop, name)
+        if name in LOOP_METHODS:
+            return Method(lambda _sandbox, value, *arguments: getattr(value, name)(*arguments), loop)
+        return self.undefined(obj=loop, name=name)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """`obj[argument]`: an item first, then as `obj.argument`."""
+        if isinstance(obj, (str, list, tuple, range, dict)) and not isinstance(argument, slice):
+            if isinstance(argument, tuple):  # as a key it is hashed, through all that is in it
+                self.checked(argument)
+            try:
+                return obj[argument]
+            except (TypeError, LookupError):
+                pass
+        if isinstance(argument, str):
+            return self.getattr(obj, argument)
+        return obj[argument] if isinstance(obj, Undefined) else self.undefined(obj=obj, name=argument)
+
+    def call(self, context: Context, obj: Any, /, *arguments: Any, **named: Any) -> Any:
+        """Call a macro, a block, a method or one of GLOBALS; nothing else can be called."""
+        named.pop("_loop_vars", None)
+        named.pop("_block_vars", None)
+        if (count := len(arguments) + len(named)) > 8:
+            self.tick(count >> 2)
+        for value in (*arguments, *named.values()):
+            if isinstance(value, str):
+                self.charge(value)
+            elif type(value) not in SIMPLE:
+                self.checked(value)
+        if isinstance(obj, Method):
+            return obj.call(self, arguments, named)
+        if isinstance(obj, (Macro, BlockReference)):
+            return self._nested(obj, arguments, named)
+        if isinstance(obj, Undefined):
+            return obj(*arguments)
+        if isinstance(obj, Joiner):
+            return as_text(obj(*arguments))
+        try:
+            known = obj in _CALLABLE or obj is Joiner
+        except TypeError:
+            known = False
+        if not known:
+            raise SecurityError(
+                "this cannot be called; macros, blocks, methods of a text, range, dict, namespace and joiner can"
+            )
+        self.tick(2)
+        return self.checked(obj(*arguments, **named))
+
+    def _nested(self, obj: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        meter = self.meter
+        meter.charge(3)
+        if meter.calls >= MAX_CALLS:
+            raise LimitReached(f"macros that call each other more than {MAX_CALLS} deep")
+        meter.calls += 1
+        try:
+            return obj(*arguments, **named)
+        finally:
+            meter.calls -= 1
+
+
+class RenderContext(Context):
+    """A context made without jinja2's bookkeeping, which costs more than rendering a line."""
+
+    @classmethod
+    def quick(cls, template: Template, variables: dict[str, Any]) -> RenderContext:
+        """The context of a render: `variables` hold the globals too."""
+        context = cls.__new__(cls)
+        context.parent = variables
+        context.vars = {}
+        context.environment = template.environment
+        context.eval_ctx = template.environment.evaluation  # type: ignore[attr-defined]
+        context.exported_vars = set()
+        context.name = template.name
+        context.globals_keys = set()
+        context.blocks = {name: [block] for name, block in template.blocks.items()}
+        return context
+
+    def get_all(self) -> dict[str, Any]:
+        """All names, as an include, an import with context and a scoped block copy them: charged by their number."""
+        self.environment.tick(1 + (len(self.parent) + len(self.vars) >> 3))  # type: ignore[attr-defined]
+        return super().get_all()

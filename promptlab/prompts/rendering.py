@@ -1,16 +1,18 @@
-"""From whatever went wrong inside a template to an InputError with the template's line."""
+"""A compiled template at work: its text, or an InputError with the line where it failed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from jinja2.exceptions import SecurityError, TemplateError, TemplateNotFound, UndefinedError
 
 from promptlab.errors import InputError
-from promptlab.prompts.sandbox.limits import LimitReached
-from promptlab.prompts.sandbox.values import did_you_mean
+from promptlab.prompts.sandbox.compiler import Compiled
+from promptlab.prompts.sandbox.guard import GLOBALS, RenderContext
+from promptlab.prompts.sandbox.limits import MAX_TEXT, LimitReached
+from promptlab.prompts.sandbox.values import hint
 from promptlab.prompts.template_files import SourceFile
 
 #: What running a template can raise: Jinja's own errors, and what Python's operators and methods say to wrong values.
@@ -18,6 +20,31 @@ FAILURES = (
     *(TemplateError, LimitReached, TypeError, ValueError, ArithmeticError, LookupError, AttributeError),
     *(NameError, RuntimeError, MemoryError, AssertionError),
 )
+
+
+def run(compiled: Compiled, variables: dict[str, Any]) -> list[str]:
+    """The chunks a template yields, within the budget of one render."""
+    sandbox: Any = compiled.environment
+    sandbox.meter.reset()
+    context = RenderContext.quick(compiled, variables)
+    try:
+        chunks = list(compiled.root_render_func(context))
+        if sum(map(len, chunks)) > MAX_TEXT:
+            sandbox.meter.reset()
+            _find_overflow(compiled.root_render_func(context))
+    except FAILURES as error:
+        raise explain(error, compiled.source, variables.keys() - GLOBALS.keys()) from None
+    return chunks
+
+
+def _find_overflow(stream: Iterator[str]) -> None:
+    """Run again, and fail at the line whose output is one too many."""
+    length = 0
+    running: Any = stream
+    for chunk in running:
+        length += len(chunk)
+        if length > MAX_TEXT:
+            running.throw(LimitReached(f"a prompt of more than {MAX_TEXT:,} characters"))
 
 
 def explain(error: BaseException, main: SourceFile, known: Iterable[str]) -> InputError:
@@ -34,7 +61,7 @@ def explain(error: BaseException, main: SourceFile, known: Iterable[str]) -> Inp
     if named := re.match(r"undefined (?:variable|field) '([^']+)'", message):
         column = source.column(named[1], line, field=code == "undefined-field")
         if code == "undefined-variable":
-            message += did_you_mean(named[1], known)
+            message += hint(named[1], known)
     return InputError(source.problem(code, message, line, column))
 
 
