@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
@@ -11,11 +11,11 @@ from promptlab.model import Place, TemplateFile
 from promptlab.prompts.cleaning import clean
 from promptlab.prompts.closure import Closure, ignored_front_matter
 from promptlab.prompts.declared import convert
-from promptlab.prompts.failures import FAILURES, explain
 from promptlab.prompts.frontmatter import Declaration
 from promptlab.prompts.parsing import Unit
-from promptlab.prompts.sandbox.environment import GLOBALS, Compiled, RenderContext
-from promptlab.prompts.sandbox.limits import MAX_EXPLAINED, MAX_TEXT, LimitReached
+from promptlab.prompts.rendering import bind, run
+from promptlab.prompts.sandbox.environment import GLOBALS, Compiled
+from promptlab.prompts.sandbox.limits import MAX_EXPLAINED
 from promptlab.prompts.sandbox.methods import TEXT
 from promptlab.prompts.sandbox.values import did_you_mean, form
 from promptlab.prompts.scopes import Findings, Use, base_chain, find_names
@@ -180,7 +180,21 @@ class Template:
 
     def raw(self, context: Mapping[str, object]) -> str:
         """What the template wrote, before it is cleaned."""
-        return "".join(_run(self._compiled, self._variables(context)))
+        return "".join(run(self._compiled, self._variables(context)))
+
+    def bind(
+        self, constants: Mapping[str, object], tables: Mapping[str, Sequence[object]]
+    ) -> Callable[[Sequence[int]], str]:
+        """`render` for the many prompts of a product: what it returns is called with the numbers of values.
+
+        `constants` are the same in every prompt. `tables` have the values of each variable that differs; the function
+        takes one index for each table, in their order, and -1 where a prompt has no value of it. Texts are made safe
+        and clean once per value rather than once per prompt; the prompts and the errors are those of `render`.
+        """
+        named = [(form(name) if self._forms else name, table) for name, table in tables.items()]
+        tree = self._closure.main.tree
+        assert tree is not None
+        return bind(self._compiled, tree, self._variables(constants), named, keep=self._keep)
 
     def _variables(self, context: Mapping[str, object]) -> dict[str, Any]:
         if self._forms:
@@ -192,7 +206,7 @@ class Template:
 
         Slower than a render. A text that a filter changed is one part, at the place of the filter.
         """
-        return traced_values(self._tree, self._closure.main.source, self._variables(context), _run)
+        return traced_values(self._tree, self._closure.main.source, self._variables(context), run)
 
 
 def _unexplained(name: str, known: Iterable[str]) -> str:
@@ -206,28 +220,3 @@ def declarations(closure: Closure, chain: list[Unit]) -> dict[str, Declaration]:
     return {
         name: declaration for unit in [*others, *reversed(chain)] for name, declaration in unit.front.variables.items()
     }
-
-
-def _run(compiled: Compiled, variables: dict[str, Any]) -> list[str]:
-    """The chunks a template yields, within the budget of one render."""
-    sandbox: Any = compiled.environment
-    sandbox.meter.reset()
-    context = RenderContext.quick(compiled, variables)
-    try:
-        chunks = list(compiled.root_render_func(context))
-        if sum(map(len, chunks)) > MAX_TEXT:
-            sandbox.meter.reset()
-            _find_overflow(compiled.root_render_func(context))
-    except FAILURES as error:
-        raise explain(error, compiled.source, variables.keys() - GLOBALS.keys()) from None
-    return chunks
-
-
-def _find_overflow(stream: Iterator[str]) -> None:
-    """Run again, and fail at the line whose output is one too many."""
-    length = 0
-    running: Any = stream
-    for chunk in running:
-        length += len(chunk)
-        if length > MAX_TEXT:
-            running.throw(LimitReached(f"a prompt of more than {MAX_TEXT:,} characters"))
