@@ -23,7 +23,7 @@ from .explain import Explanation, Reason, explain, find_cell
 from .identity import Pattern, seeds_of
 from .merging import Layers, Reader, Shaper
 from .product import Space
-from .stream import Count, ImageOf, Namer, Parts, Recipe, Stream
+from .stream import KEPT, KEPT_EACH, Count, ImageOf, Namer, Parts, Recipe, Stream
 from .survey import Survey, Surveyor
 
 if TYPE_CHECKING:
@@ -132,16 +132,14 @@ class Plan:
         Stops after `at_most` requests with `complete` False.
         """
         if self._surveyed is None or (not self._surveyed.complete and self._surveyed_at < at_most):
-            self._surveyed = self._survey(self._stream, at_most, self.count().requests)
+            self._surveyed = self._survey(self._stream, at_most, self.count())
             self._surveyed_at = at_most
         return self._surveyed
 
-    def _survey(self, stream: Stream, at_most: int, expected: int) -> Survey:
-        target = self.target
-        surveyor = Surveyor(
-            stream, target.provider, target.capabilities, target.price, self._report, min(at_most, expected)
-        )
-        return surveyor.run(at_most)
+    def _survey(self, stream: Stream, at_most: int, count: Count) -> Survey:
+        to, expected = self.target, min(at_most, count.requests)
+        surveyor = Surveyor(stream, to.provider, to.capabilities, to.price, self._report, expected)
+        return surveyor.run(at_most, keep=count.variants * KEPT_EACH <= KEPT)
 
     def steps(self, at_most: int = AT_MOST) -> list[Step]:
         """SPEC.md's steps with what is left after each; equal requests are looked for among at most this many."""
@@ -166,7 +164,7 @@ class Plan:
         whole: Survey | None = None
         if chosen.requests <= at_most:
             narrowed = self._stream is not self._whole
-            whole = self._survey(self._whole, at_most, chosen.requests) if narrowed else self.survey(at_most)
+            whole = self._survey(self._whole, at_most, chosen) if narrowed else self.survey(at_most)
         repeats = "" if whole is None else f"{whole.repeats:,} equal to another"
         note = repeats if whole is not None else f"more than {at_most:,} are not compared"
         steps = [Step("equal requests", None if whole is None else whole.distinct, "requests", note)]

@@ -17,8 +17,7 @@ from dataclasses import dataclass, fields, make_dataclass, replace
 from hashlib import sha256
 from itertools import islice
 from json.encoder import encode_basestring_ascii
-from operator import itemgetter
-from typing import Any
+from typing import Any, NoReturn
 
 from promptlab.errors import InputError, Problem
 from promptlab.model import Axis, Experiment, Matcher, Place, Request, Value, Variant
@@ -35,14 +34,15 @@ __all__ = ["Count", "ImageOf", "Namer", "Parts", "Picture", "Recipe", "Rendered"
 STARTS = 8  # draws whose hash up to the seed is kept for a variant
 BLOCK = 1000  # variants that take turns in the sending order
 MEMO = 4096  # prompts kept where some axes do not reach the template
-#: Bytes of rendered variants that are kept once all have been rendered, so that a plan of some thousand images renders
-#: each prompt once: its survey, its preview and its run read the same ones.
+#: Bytes of rendered variants that a survey keeps, so that a plan of some thousand images renders each prompt once: its
+#: survey, its preview and its run read the same ones. A larger plan is rendered again by each.
 KEPT = 4_000_000
 KEPT_EACH = 400  # bytes of a rendered variant beside its prompt
 
-#: A frozen dataclass sets each field through object.__setattr__, which would be a fifth of planning's time. So a
-#: request is filled in as a draft, a class with the same slots that is not frozen, and then becomes a Request.
-_Draft: Any = make_dataclass("_Draft", [field.name for field in fields(Request)], slots=True, eq=False)
+#: A frozen dataclass sets each field through object.__setattr__, which would be a fifth of planning's time. So both
+#: are filled in as drafts, of classes with the same slots that are not frozen, and then become what they are.
+_DraftRequest: Any = make_dataclass("_DraftRequest", [field.name for field in fields(Request)], slots=True, eq=False)
+_DraftVariant: Any = make_dataclass("_DraftVariant", [field.name for field in fields(Variant)], slots=True, eq=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,6 @@ class Recipe:
     def __init__(self, template: Template, space: Space, report: Report, shared: Shared | None = None) -> None:
         shared = {} if shared is None else shared
         self.template = template
-        self._render: Callable[[Mapping[str, object]], str] = template.render
         self._constants = {
             name: _typed(template, name, value, report.place("vars", name), report)
             for name, value in report.experiment.vars.items()
@@ -197,23 +196,27 @@ class Recipe:
             if axis.name in template.names and visible(axis)
         ]
         self.positions = [at for _, at, _ in self._used]
-        unused = any(at not in self.positions and len(a.values) > 1 for at, a in enumerate(space.axes))
-        self._key: Callable[[Cell], Any] | None = None
-        if unused:  # else every cell has its own prompt, and remembering them would only cost
-            self._key = itemgetter(*self.positions) if self.positions else lambda _: None
-        self._memo: dict[Any, str] = {}
+        self._fill = template.bind(self._constants, {name: table for name, _, table in self._used})
+        unused = any(at not in self.positions and len(axis.values) > 1 for at, axis in enumerate(space.axes))
+        # Where every cell has its own prompt, remembering them would only cost.
+        self._memo: dict[tuple[int, ...], str] | None = {} if unused else None
 
     def prompt(self, cell: Cell) -> str:
         """The rendered prompt of a cell; InputError with template:line where the template fails on its values."""
-        if self._key is None:
-            return self._fresh(cell)
-        key = self._key(cell)
+        indices = [cell[at].index for at in self.positions]
+        if self._memo is None:
+            return self._fill(indices) or self._empty()
+        key = tuple(indices)
         found = self._memo.get(key)
         if found is None:
             if len(self._memo) >= MEMO:
                 self._memo.clear()
-            found = self._memo[key] = self._fresh(cell)
+            found = self._memo[key] = self._fill(indices) or self._empty()
         return found
+
+    def _empty(self) -> NoReturn:
+        problem = Problem("empty-prompt", "the prompt is empty for these values")
+        raise InputError(self.template.at_beginning(problem))
 
     def context(self, cell: Cell) -> dict[str, object]:
         """The variables of a cell that the template uses."""
@@ -223,13 +226,6 @@ class Recipe:
             if index >= 0:
                 context[name] = table[index]
         return context
-
-    def _fresh(self, cell: Cell) -> str:
-        prompt = self._render(self.context(cell))
-        if not prompt:
-            problem = Problem("empty-prompt", "the prompt is empty for these values")
-            raise InputError(self.template.at_beginning(problem))
-        return prompt
 
 
 def _table(template: Template, axis: Axis, report: Report, shared: Shared) -> Sequence[object]:
@@ -363,15 +359,21 @@ class Stream:
         self._seeds = [
             (None if seed is None else index, seed, _seed_text(seed)) for index, seed in enumerate(parts.seeds)
         ]
+        self._once = [(self._seeds[0], 0)] if parts.per_variant == 1 else None
         self._kept: list[Rendered] | None = None
 
     def variant(self, cell: Cell) -> Variant:
         """A cell under its public name."""
         return Variant(*self.parts.namer.of(cell)[:2])
 
-    def rendered(self, on_error: OnError | None = None) -> Iterator[Rendered]:
-        """Every variant with its prompt; one that can't be rendered is passed to `on_error`, or raised without."""
-        return self._render(on_error, self.parts.turns(), []) if self._kept is None else iter(self._kept)
+    def rendered(self, on_error: OnError | None = None, *, keep: bool = False) -> Iterator[Rendered]:
+        """Every variant with its prompt; one that can't be rendered is passed to `on_error`, or raised without.
+
+        With `keep` they are kept, as far as there is room, for whoever asks next.
+        """
+        if self._kept is not None:
+            return iter(self._kept)
+        return self._render(on_error, self.parts.turns(), [] if keep else None)
 
     def _render(
         self, on_error: OnError | None, turns: Iterable[Turn], kept: list[Rendered] | None = None
@@ -429,7 +431,7 @@ class Stream:
 
     def _every_hash(self, rendered: Rendered) -> Iterator[bytes]:
         _, prompt, shape, picture = rendered
-        draws = self._experiment.draws
+        draws = self.parts.draws
 
         def start(draw: int) -> Any:
             return sha256(self.prefix(prompt, shape, picture, draw).encode())
@@ -442,9 +444,9 @@ class Stream:
 
     def _repeats(self, shape: Shape) -> Iterable[tuple[tuple[int | None, int | None, str], int]]:
         """Seed index, seed and the seed's JSON with the closing brace, and the draw, of each request of a variant."""
-        # A seed given as a parameter is the only one.
-        seeds = self._seeds if shape.seed is None else [(0, shape.seed, _seed_text(shape.seed))]
-        return itertools.product(seeds, range(self._experiment.draws))
+        if shape.seed is not None:  # given as a parameter, it is the only one
+            return itertools.product([(0, shape.seed, _seed_text(shape.seed))], range(self.parts.draws))
+        return self._once or itertools.product(self._seeds, range(self.parts.draws))
 
     def requests(self, *, by_variant: bool = False) -> Iterator[Request]:
         """Every request in the sending order, or variant by variant."""
@@ -463,13 +465,14 @@ class Stream:
 
     def _requests_of(self, rendered: Rendered) -> Iterator[Request]:
         (_, cell, sequence, step, _), prompt, shape, picture = rendered
-        namer = self.parts.namer
-        template = self._recipe(cell).template
+        namer, at = self.parts.namer, self._template_at
+        template = self.parts.recipes[0 if at is None else cell[at].index].template
         variant_id, axes, used, named = namer.of(cell)
-        variant = Variant(variant_id, axes)
+        variant = _DraftVariant(variant_id, axes)
+        variant.__class__ = Variant
         # The hashes are as many as the variant's turns: `--limit` may leave fewer than it has seeds and draws.
         for digest, ((seed_index, seed, _), draw) in zip(self.hashes(rendered), self._repeats(shape), strict=False):
-            request = _Draft(  # by position: by keyword costs a tenth more
+            request = _DraftRequest(  # by position: by keyword costs a tenth more
                 sequence,
                 self._experiment.name,
                 variant,

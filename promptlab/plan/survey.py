@@ -166,11 +166,11 @@ class Surveyor:
         # A negative prompt that is appended makes the prompt longer; how much, each shape says.
         self._room = 2000 if capabilities.negative_prompt == "appended" else 0
 
-    def run(self, at_most: int) -> Survey:
-        """Survey at most this many requests."""
+    def run(self, at_most: int, *, keep: bool = False) -> Survey:
+        """Survey at most this many requests; `keep` what is rendered for the passes that follow."""
         parts = self._stream.parts
         complete = True
-        for rendered in self._stream.rendered(self._failed):
+        for rendered in self._stream.rendered(self._failed, keep=keep):
             if self._requests >= at_most:
                 complete = False
                 break

@@ -70,9 +70,7 @@ def test_long_names_are_cut_and_stay_different(plan, axis):
     assert all(name.endswith("_{position}.{ext}") for name in names)
 
 
-@pytest.mark.parametrize(
-    "text", ["/a", "a/../b", "~/a", "C:x", "a\\b", "a//b", "./a", "a{b", "a}b", "a{{b}}", "a\tb"]
-)
+@pytest.mark.parametrize("text", ["/a", "a/../b", "~/a", "C:x", "a\\b", "a//b", "./a", "a{b", "a}b", "a{{b}}", "a\tb"])
 def test_a_pattern_that_leaves_results_is_refused(text, tmp_path):
     """Absolute paths, dots, backslashes and loose braces, when the experiment is read."""
     with pytest.raises(InputError, match="bad-files"):

@@ -11,7 +11,7 @@ import pytest
 
 from promptlab.errors import InputError
 from promptlab.model import Design, ImageSource, Override, Place, Source
-from promptlab.plan import ChainImage, Target, stream
+from promptlab.plan import ChainImage, Target
 from promptlab.plan.images import LARGEST
 from promptlab.providers import Price
 
@@ -249,7 +249,8 @@ def test_a_chain_makes_earlier_images_an_axis(plan, experiment, tmp_path):
 
 def test_memory_does_not_grow_with_the_plan(plan, axis, monkeypatch):
     """Eight times the variants take the same memory, but for 8 to 16 bytes of hash each; what is kept is bounded."""
-    monkeypatch.setattr(stream, "KEPT", 20_000)
+    for module in ("stream", "plan"):
+        monkeypatch.setattr(f"promptlab.plan.{module}.KEPT", 20_000)
 
     def peak(size):
         axes = (axis("a", [f"a{i}" for i in range(size)]), axis("b", [f"b{i}" for i in range(100)]))
