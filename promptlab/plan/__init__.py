@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from .codes import CODES
 from .explain import Explanation, Reason
-from .identity import payload, request_hash, variant_id
-from .image_sources import Chain, ChainImage
-from .make import make_plan
-from .plan import Plan, Step
-from .seeds import derive_seeds
+from .identity import derive_seeds, payload, request_hash, variant_id
+from .images import Chain, ChainImage
+from .plan import Plan, Step, Target, make_plan
+from .stream import Count
 from .survey import Duplicate, PriceLine, Survey
-from .target import Target
-from .totals import Count
 
 __all__ = [
     "CODES",

@@ -1,39 +1,97 @@
-"""What can be known to be wrong without enumerating anything: axes, matchers, capabilities, templates."""
+"""What can be known to be wrong without enumerating anything: matchers, capabilities, templates.
+
+What an experiment says by itself (axes and ids that its matchers name, the pattern of file names, a baseline where one
+is needed) `spec` has checked when it was read. Here is what takes templates, a provider, or the product to know.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from itertools import islice
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
 
-from promptlab.errors import InputError
+from promptlab.errors import InputError, Problem, Problems
 from promptlab.model import Axis, Experiment, Matcher, Place
-from promptlab.spec import Where, nearest, resolve
+from promptlab.spec import Where, nearest, resolve, split_lines
+from promptlab.spec.names import CHAIN_AXIS
+from promptlab.spec.yaml_tree import Places
 
-from .counting import ENUMERABLE, tally
-from .file_names import Pattern
-from .image_sources import CHAIN_AXIS
-from .parameters import Report, strictly
+from .designs import ENUMERABLE, tally
 from .product import Space
-from .recipes import visible
 
 if TYPE_CHECKING:
     from promptlab.prompts import Template
     from promptlab.providers import Capabilities
 
 __all__ = [
+    "Report",
     "check_axes",
     "check_capabilities",
-    "check_cycles",
-    "check_files",
     "check_matchers",
     "check_templates",
-    "known_names",
+    "exactly",
     "loaded",
     "resolved",
     "said",
+    "strictly",
+    "visible",
 ]
+
+
+@dataclass
+class Report:
+    """Collects problems with the source line of their place."""
+
+    experiment: Experiment
+    found: Problems = field(default_factory=Problems)
+    texts: dict[str, str] = field(default_factory=dict)  # of templates, by the path that places name
+    _lines: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, code: str, message: str, place: Place | None = None, *, warning: bool = False) -> None:
+        """Keep one problem; as a warning it does not stop a run."""
+        self.found.add(self.problem(code, message, place, warning=warning))
+
+    def problem(self, code: str, message: str, place: Place | None = None, *, warning: bool = False) -> Problem:
+        """A problem with its place and the line that is there."""
+        severity: Literal["error", "warning"] = "warning" if warning else "error"
+        if place is None:
+            return Problem(code, message, severity=severity)
+        return Problem(code, message, place.path, place.line, place.column, self.line(place), severity)
+
+    def line(self, place: Place) -> str | None:
+        """The source line of a place in the experiment or in a file it extends or reads."""
+        if place.path not in self._lines:
+            texts = {
+                item.path: item.content for item in self.experiment.inputs if item.role in ("spec", "base", "rows")
+            }
+            text = texts.get(place.path) or self.texts.get(place.path)
+            if text is None and place.path.endswith(self.experiment.path.name):
+                text = self.experiment.text
+            if text is None:
+                return None
+            self._lines[place.path] = split_lines(text)
+        lines = self._lines[place.path]
+        return lines[place.line - 1] if 0 < place.line <= len(lines) else None
+
+    def value_place(self, *path: str | int) -> Place | None:
+        """Where the value of a key of the experiment begins."""
+        places = self.experiment.places
+        if path not in places:
+            return None
+        begins: Place = places.value(path) if isinstance(places, Places) else places[path]
+        return begins
+
+    def place(self, *path: str | int) -> Place | None:
+        """Where a key of the experiment is: the nearest known path above it."""
+        for length in range(len(path), 0, -1):
+            if found := self.experiment.places.get(path[:length]):
+                return found
+        return None
+
+
+def visible(axis: Axis) -> bool:
+    """Whether templates see an axis: not the choice of template itself, and not a parameter."""
+    return axis.kind == "value"
 
 
 def known_names(experiment: Experiment, axes: Sequence[Axis]) -> dict[str, frozenset[str] | None]:
@@ -75,22 +133,32 @@ def check_axes(report: Report, templates: Sequence[Template], axes: Sequence[Axi
 
 
 def check_matchers(report: Report, space: Space) -> None:
-    """Matchers that name what is not there, or that no variant can meet."""
+    """Matchers that no variant can meet, and images of a chain that they name and that are not there."""
+    images = space.indices(CHAIN_AXIS)
+    for what, matcher, place, therefore in _matchers(report, space):
+        missing = sorted(id_ for id_ in matcher.get(CHAIN_AXIS, ()) if id_ not in images)
+        for id_ in missing:  # only the log knows the images, so `spec` could not look
+            close = nearest(id_, images)
+            advice = f"; did you mean '{close}'?" if close else f"; known: {', '.join(list(images)[:12])}"
+            report.add("unknown-id", f"{what}: '{CHAIN_AXIS}' has no value '{id_}'{advice}", place)
+        if not missing and what != "baseline" and not possible(space, matcher):
+            report.add("matches-nothing", f"{what} {said(matcher)} matches no variant{therefore}", place)
+    _check_skips(report, space)
+
+
+def _matchers(report: Report, space: Space) -> Iterator[tuple[str, Matcher, Place | None, str]]:
+    """Every matcher of the experiment: what it is, where, and what follows if it matches nothing."""
     experiment = report.experiment
     for index, matcher in enumerate(experiment.skip):
-        place = report.place("skip", index)
-        if check_names(report, space, matcher, place, "skip") and not possible(space, matcher):
-            report.add("matches-nothing", f"skip {said(matcher)} matches no variant", place)
+        yield "skip", matcher, report.place("skip", index), ""
     for index, override in enumerate(experiment.override):
-        place = override.place or report.place("override", index)
-        if check_names(report, space, override.match, place, "override") and not possible(space, override.match):
-            report.add("matches-nothing", f"override {said(override.match)} matches no variant", place)
+        yield "override", override.match, override.place or report.place("override", index), ""
     for axis in space.axes:
-        place = report.place("axes", axis.name, "when") or axis.place
-        if axis.when is not None and check_names(report, space, axis.when, place, "when"):
-            _check_when(report, space, axis, axis.when, place)
-    _check_baseline(report, space)
-    _check_skips(report, space)
+        if axis.when is not None:
+            place = report.place("axes", axis.name, "when") or axis.place
+            yield "when", axis.when, place, f", so '{axis.name}' never applies"
+    if experiment.baseline is not None:
+        yield "baseline", exactly(experiment.baseline), report.place("baseline"), ""
 
 
 def resolved(report: Report, space: Space, where: Where) -> tuple[Matcher, ...]:
@@ -118,65 +186,14 @@ def _check_skips(report: Report, space: Space) -> None:
         report.add("all-skipped", "the skips leave no variant at all; take one of them out", report.place("skip"))
         return
     if experiment.baseline is not None:
-        reduced = [_reduced(axis, {name: frozenset((id_,)) for name, id_ in experiment.baseline.items()})
-                   for axis in space.axes]  # fmt: skip
+        wanted = exactly(experiment.baseline)
+        reduced = [_reduced(axis, wanted) for axis in space.axes]
         left = tally(reduced, space.skip)
         if left.exact and not left.cells and all(axis.values for axis in reduced):
-            named = said({name: (id_,) for name, id_ in experiment.baseline.items()})
-            message = f"the baseline {named} is skipped, so nothing could be compared with it; choose another one"
+            message = (
+                f"the baseline {said(wanted)} is skipped, so nothing could be compared with it; choose another one"
+            )
             report.add("skipped-baseline", message, report.place("baseline"))
-
-
-def _check_when(report: Report, space: Space, axis: Axis, when: Matcher, place: Place | None) -> None:
-    if not possible(space, when):
-        report.add("matches-nothing", f"when {said(when)} matches no variant, so '{axis.name}' never applies", place)
-
-
-def _depends_on_itself(axes: Mapping[str, Axis], axis: Axis) -> bool:
-    seen: set[str] = set()
-    ahead = list(axis.when or ())
-    while ahead:
-        name = ahead.pop()
-        if name not in seen and name in axes:
-            seen.add(name)
-            ahead += axes[name].when or ()
-    return axis.name in seen
-
-
-def check_cycles(report: Report, axes: Sequence[Axis]) -> bool:
-    """Whether every `when` can be decided; nothing else can be asked of axes that wait for each other."""
-    by_name = {axis.name: axis for axis in axes}
-    turning = [axis for axis in axes if _depends_on_itself(by_name, axis)]
-    for axis in turning:
-        place = report.place("axes", axis.name, "when") or axis.place
-        report.add("when-cycle", f"the `when` of '{axis.name}' depends on '{axis.name}' itself", place)
-    return not turning
-
-
-def _check_baseline(report: Report, space: Space) -> None:
-    experiment = report.experiment
-    if experiment.baseline is None:
-        if experiment.design.kind == "one_factor":
-            place = experiment.design.place or report.place("design")
-            report.add("baseline-missing", "design one_factor changes a baseline; write `baseline: {axis: id}`", place)
-        return
-    matcher = {axis: frozenset((value,)) for axis, value in experiment.baseline.items()}
-    check_names(report, space, matcher, report.place("baseline"), "baseline")
-
-
-def check_names(report: Report, space: Space, matcher: Matcher, place: Place | None, what: str) -> bool:
-    """Whether a matcher names axes and ids that are there; what is not is reported with the nearest name."""
-    fine = True
-    for name, ids in matcher.items():
-        if name not in space.position:
-            fine = False
-            report.add("unknown-axis", f"{what}: no axis '{name}'{_near(name, space.position)}", place)
-            continue
-        known = space.indices(name)
-        for missing in sorted(id_ for id_ in ids if id_ not in known):
-            fine = False
-            report.add("unknown-id", f"{what}: '{name}' has no value '{missing}'{_near(missing, known)}", place)
-    return fine
 
 
 def possible(space: Space, matcher: Matcher) -> bool:
@@ -184,6 +201,8 @@ def possible(space: Space, matcher: Matcher) -> bool:
 
     Only the axes that matter are walked through, each reduced to the ids asked for. True where that is too much.
     """
+    if not all(any(id_ in space.indices(name) for id_ in ids) for name, ids in matcher.items()):
+        return False
     needed: dict[str, None] = {}
     ahead = list(matcher)
     while ahead:
@@ -193,21 +212,23 @@ def possible(space: Space, matcher: Matcher) -> bool:
             ahead += space.axes[space.position[name]].when or ()
     if all(space.axes[space.position[name]].when is None for name in needed):
         return True  # what always applies can be combined at will
-    axes = [_reduced(axis, matcher) for axis in space.axes if axis.name in needed]
-    part = Space(axes)
-    wanted = {part.position[name] for name in matcher if name in part.position}
-    cells = islice(part.cells(), ENUMERABLE)
-    count = 0
-    for count, cell in enumerate(cells, 1):  # noqa: B007 - the last count is read after the loop
-        if all(cell[at].index >= 0 for at in wanted):
+    part = Space([_reduced(axis, matcher) for axis in space.axes if axis.name in needed])
+    wanted = [part.position[name] for name in matcher]
+    for count, cell in enumerate(part.cells()):
+        if count == ENUMERABLE or all(cell[at].index >= 0 for at in wanted):
             return True
-    return count == ENUMERABLE
+    return False
 
 
 def _reduced(axis: Axis, matcher: Matcher) -> Axis:
     if axis.name not in matcher:
         return axis
     return replace(axis, values=tuple(value for value in axis.values if value.id in matcher[axis.name]))
+
+
+def exactly(axes: Mapping[str, str]) -> Matcher:
+    """The matcher of one value on each of some axes."""
+    return {axis: frozenset((id_,)) for axis, id_ in axes.items()}
 
 
 def check_capabilities(report: Report, capabilities: Capabilities, provider: str, has_negative: bool) -> None:
@@ -235,20 +256,6 @@ def check_capabilities(report: Report, capabilities: Capabilities, provider: str
         report.add("no-async", f"{provider} takes no asynchronous jobs; write `mode: auto`", report.place("mode"))
 
 
-def check_files(report: Report, space: Space) -> Pattern | None:
-    """The pattern of readable names, parsed; None for the default."""
-    if report.experiment.files is None:
-        return None
-    pattern, place = Pattern(report.experiment.files), report.place("files")
-    for fault in pattern.faults():
-        report.add("bad-files", f"files: the pattern {fault}", place)
-    known = [*space.position, "seed", "draw", "position", "ext"]
-    for name in pattern.fields:
-        if name not in known:
-            report.add("bad-files", f"files: nothing is called '{name}'{_near(name, known)}", place)
-    return pattern
-
-
 def said(matcher: Matcher | Mapping[str, Iterable[str]]) -> str:
     """A matcher for a message: `style=film, item=A1,A7`."""
     return ", ".join(f"{axis}={','.join(sorted(ids))}" for axis, ids in matcher.items())
@@ -263,6 +270,6 @@ def loaded(report: Report, error: InputError, place: Place | None) -> None:
             report.found.add(problem)
 
 
-def _near(name: str, names: Iterable[str]) -> str:
-    close = nearest(name, names)
-    return f"; did you mean '{close}'?" if close else f"; known: {', '.join(list(names)[:12])}"
+def strictly(experiment: Experiment) -> str:
+    """The end of a sentence about something dropped: why that is an error here."""
+    return "; with `strict: true` that is an error" if experiment.strict else ""

@@ -12,8 +12,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         # axes and matchers
         "unused-axis": "An axis that no template, parameter, negative prompt, image or matcher uses.",
         "matches-nothing": "A skip, override or when that no variant can meet, or a --where that leaves none.",
-        "unknown-axis": "A matcher that names no axis of the experiment.",
-        "unknown-id": "A matcher that names no value of the axis.",
+        "unknown-id": "A matcher that names an image that the chain does not have.",
         "when-cycle": "An axis whose `when` depends on itself.",
         "name-clash": "An axis called `source` beside an edit of earlier images.",
         "all-skipped": "Skips that leave no variant.",
@@ -21,7 +20,6 @@ CODES: Mapping[str, str] = MappingProxyType(
         "no-effect": "An override that changes nothing where it matches (warning).",
         "unknown-variant": "A variant asked about that the axes do not make.",
         # designs
-        "baseline-missing": "A one_factor design without a baseline.",
         "sample-too-few": "A sample larger than what the skips leave of a huge product.",
         "no-matched-pairs": "A design after which nothing can be compared on an axis (warning).",
         # requests
@@ -31,7 +29,6 @@ CODES: Mapping[str, str] = MappingProxyType(
         "prompt-and-negative": "A term both in the prompt and in its negative prompt (warning).",
         "equal-requests": "Requests that are equal: sent once, each variant gets its rows (warning).",
         "not-repeatable": "No seed is sent to a provider that takes them (warning).",
-        "bad-files": "A pattern of file names that can't be filled in, or would leave results/.",
         "colliding-names": "Two images of one run that would get the same file name.",
         "same-call": "An axis, or values of one, that differ only in what the provider drops.",
         # what the provider takes

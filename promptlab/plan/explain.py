@@ -11,10 +11,8 @@ from promptlab.errors import InputError
 from promptlab.model import Axis, Experiment, Matcher, Place
 from promptlab.spec import Where, resolve
 
-from .checks import said
-from .counting import ENUMERABLE
-from .designs import Chosen, OneFactor
-from .parameters import Report
+from .checks import Report, said
+from .designs import ENUMERABLE, Chosen, OneFactor
 from .product import Cell, Space, matches
 
 __all__ = ["Explanation", "Reason", "explain", "find_cell"]

@@ -1,4 +1,4 @@
-"""Source images of edits: where a rendered `image:` text points, and the hash of what is there.
+"""Source images of edits: an `image:` text rendered on a cell's values, or the images of an earlier experiment.
 
 The only I/O of a plan: local files that the experiment names are read, each once, for their sha256.
 """
@@ -7,32 +7,92 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from .product import Cell
+from promptlab.errors import InputError, Problem
+from promptlab.model import Axis, Experiment, ImageSource, Place, Value
+from promptlab.prompts import Template, render_text
+from promptlab.spec.names import CHAIN_AXIS
 
-__all__ = ["LARGEST", "BadSource", "ImageOf", "Picture", "Pictures"]
+from .checks import Report
+from .product import Cell, Space
+from .stream import ImageOf, Picture, Recipe
+
+__all__ = ["LARGEST", "Chain", "ChainImage", "chain_axis", "chained", "rendered"]
 
 LARGEST = 20 * 1024 * 1024  # bytes of a source image
+MEMO = 4096  # rendered texts whose picture is remembered
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A source image: `image` is a URL, a data: URI or an absolute path; a URL has no sha256."""
+class ChainImage:
+    """An earlier image: `id` is its value id on the axis `source`, `axes` are its own values, seen as fields."""
 
-    image: str
-    sha256: str | None
-
-    @property
-    def identity(self) -> str:
-        """What enters the request hash."""
-        return self.sha256 or self.image
+    id: str
+    path: Path
+    sha256: str
+    axes: Mapping[str, str] = field(default_factory=dict)
 
 
-#: A cell's source image; InputError where it can't be had.
-ImageOf = Callable[[Cell], Picture]
+#: Looks up a chain's images in the log, `pick` and `where` applied.
+Chain = Callable[[ImageSource], Sequence[ChainImage]]
+
+
+def chain_axis(report: Report, images: Sequence[ChainImage]) -> tuple[Axis, ...]:
+    """The implicit axis `source`; none, with the problem reported, where there is nothing to edit."""
+    experiment = report.experiment
+    source = experiment.image or ImageSource()
+    place = source.place or report.place("image")
+    if any(axis.name == CHAIN_AXIS for axis in experiment.axes):
+        message = f"an edit of earlier images has them as the axis '{CHAIN_AXIS}', so no other axis can be called that"
+        report.add("name-clash", message, report.place("axes", CHAIN_AXIS))
+        return ()
+    if not images:
+        kept = " that are marked keep" if source.pick == "kept" else ""
+        report.add("no-chain", f"experiment '{source.chain}' has no images{kept} to edit; run it first", place)
+        return ()
+    by_id = {image.id: image for image in images}
+    values = tuple(Value(image.id, image.id, dict(image.axes), place=place) for image in by_id.values())
+    return (Axis(CHAIN_AXIS, values, place=place),)
+
+
+def chained(space: Space, images: Sequence[ChainImage]) -> ImageOf:
+    """The source image by the value of the axis `source`."""
+    at = space.position[CHAIN_AXIS]
+    by_id = {image.id: Picture(str(image.path), image.sha256) for image in images}
+    pictures = [by_id[choice.id] for choice in space.choices[at]]
+    return lambda cell: pictures[cell[at].index]
+
+
+def rendered(experiment: Experiment, space: Space, template: Template, report: Report) -> ImageOf:
+    """The source image by rendering `image:` on the values it uses; each combination once."""
+    source = experiment.image or ImageSource()
+    text = source.text or ""
+    place = source.place or Place(str(experiment.path), 1, 1)
+    recipe = Recipe(template, space, report)
+    pictures = Pictures((experiment.studio / place.path).parent)  # a path belongs to the file in which it is written
+    memo: dict[Any, Picture] = {}
+
+    def image_of(cell: Cell) -> Picture:
+        key = tuple([cell[at].index for at in recipe.positions])
+        found = memo.get(key)
+        if found is None:
+            if len(memo) >= MEMO:
+                memo.clear()
+            found = memo[key] = _get(pictures, render_text(text, recipe.context(cell), place), place)
+        return found
+
+    return image_of
+
+
+def _get(pictures: Pictures, text: str, place: Place) -> Picture:
+    try:
+        return pictures.get(text)
+    except BadSource as error:
+        raise InputError(Problem(error.code, str(error), place.path, place.line, place.column)) from error
 
 
 class BadSource(Exception):

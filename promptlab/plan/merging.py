@@ -13,18 +13,20 @@ from json.encoder import encode_basestring_ascii
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from promptlab.model import Axis, Experiment, Operation, Scalar
+from promptlab.model import Axis, Experiment, Operation, Parameter, Place, Scalar, Value
 from promptlab.prompts import clean
+from promptlab.spec import nearest
 
-from .counting import Weight
+from .checks import Report, strictly
+from .designs import Weight
 from .identity import canonical
-from .matching import by_pivot
-from .product import Cell, Space, matches
+from .product import Cell, Space, by_pivot, matches
 
 if TYPE_CHECKING:
+    from promptlab.prompts import Template
     from promptlab.providers import Capabilities
 
-__all__ = ["Layer", "Layers", "Shape", "Shaper", "parameter_name", "split_parts"]
+__all__ = ["EDIT_ONLY", "Layer", "Layers", "Reader", "Shape", "Shaper", "split_parts"]
 
 DEFAULT_MODEL = "gpt-image-2"  # SPEC.md, page one
 #: What a request has as a separate field, so that no parameter's default may replace it.
@@ -63,6 +65,123 @@ class Layers:
     templates: Sequence[Layer]
     values: Mapping[int, Sequence[Layer]]
     overrides: Sequence[Layer]
+
+
+_NOTHING = Layer()
+#: Parameters that have their own key in an experiment.
+_OWN_KEY = {"prompt": "prompt", "negative_prompt": "negative_prompt", "image": "image"}
+
+
+class Reader:
+    """Types parameters by the chosen provider, or by whichever installed one knows them.
+
+    What only others know stays in the request, so that the provider drops it and logs that; it is reported here, and
+    with `strict` it is an error.
+    """
+
+    def __init__(self, report: Report, chosen: Capabilities, known: Mapping[str, Parameter], provider: str) -> None:
+        self._report = report
+        self._experiment = report.experiment
+        self._chosen = {parameter.name: parameter for parameter in chosen.parameters}
+        self._known = known
+        self._provider = provider
+        self._dropped: set[str] = set()
+
+    def layers(self, space: Space, templates: list[Template]) -> Layers:
+        """Every source of parameters and negatives of the experiment, typed."""
+        experiment = self._experiment
+        return Layers(
+            base=Layer(self._map(experiment.params, ("params",)), experiment.negative_prompt),
+            templates=[self._template(template) for template in templates],
+            values={at: layers for at in range(len(space.axes)) if any(layers := self._axis(space, at))},
+            overrides=[
+                Layer(
+                    self._map(override.params, ("override", index, "params"), override.place), override.negative_prompt
+                )
+                for index, override in enumerate(experiment.override)
+            ],
+        )
+
+    def _axis(self, space: Space, at: int) -> list[Layer]:
+        axis = space.axes[at]
+        if axis.kind == "param":
+            name = parameter_name(axis)
+            if name in EDIT_ONLY and self._experiment.image is None:
+                self._dropped.add(name)
+                message = (
+                    f"the axis '{axis.name}' changes nothing: '{name}' is a parameter of edits and there is no `image`,"
+                    " so each value would be the same call; write `image:`, or take the axis out"
+                )
+                self._report.add("same-call", message, axis.place or self._report.place("axes", axis.name))
+            read = [(self.read(name, value.text, value.place or axis.place)) for value in axis.values]
+            return [Layer({} if typed is None else {name: typed}) for typed in read]
+        return [
+            Layer(self._map(value.params, self._path(axis, value), value.place), value.negative_prompt)
+            if value.params or value.negative_prompt
+            else _NOTHING
+            for value in axis.values
+        ]
+
+    def _path(self, axis: Axis, value: Value) -> tuple[str | int, ...]:
+        """Where the parameters of a value would stand in the experiment: in an axis' short form, or its long one."""
+        short = ("axes", axis.name, value.id, "params")
+        return short if short in self._experiment.places else ("axes", axis.name, "values", value.id, "params")
+
+    def _template(self, template: Template) -> Layer:
+        places = template.param_places
+        for path in {place.path for place in places.values()}:
+            name = path.partition("@")[0]
+            source = next((file.source for file in template.files if name.endswith(file.path)), None)
+            if source is not None:
+                self._report.texts[path] = source
+        read = {name: self.read(name, value, places.get(name)) for name, value in template.params.items()}
+        return Layer({name: value for name, value in read.items() if value is not None}, template.negative_prompt)
+
+    def _map(
+        self, params: Mapping[str, Any], path: tuple[str | int, ...], otherwise: Place | None = None
+    ) -> dict[str, Scalar]:
+        read = {}
+        for name, value in params.items():
+            place = self._report.value_place(*path, name) or otherwise or self._report.place(*path)
+            read[name] = self.read(name, value, place)
+        return {name: value for name, value in read.items() if value is not None}
+
+    def read(self, name: str, value: object, place: Place | None) -> Scalar:
+        """The typed value; None, with the problem reported, where it is not one."""
+        parameter = self._chosen.get(name) or self._known.get(name)
+        if name in _OWN_KEY:
+            self._report.add("bad-parameter", f"{name} is not a parameter; write `{_OWN_KEY[name]}:` at the top", place)
+            return None
+        if parameter is None:
+            if name in FIELDS:  # model and seed are everybody's, declared or not
+                parameter = Parameter(name, "integer" if name == "seed" else "string", f"the {name}")
+            else:
+                close = nearest(name, [*self._chosen, *self._known])
+                advice = f"; did you mean '{close}'?" if close else ""
+                message = f"no installed provider declares the parameter '{name}'{advice}"
+                self._report.add("unknown-parameter", message, place)
+                return None
+        try:
+            typed = parameter.read(value)
+        except ValueError as error:
+            self._report.add("bad-parameter", str(error), place)
+            return None
+        self._say_dropped(name, place)
+        return typed
+
+    def _say_dropped(self, name: str, place: Place | None) -> None:
+        if name in self._dropped or name in FIELDS:
+            return
+        if name not in self._chosen:
+            why = f"{self._provider} has no parameter '{name}', so it is not sent"
+        elif name in EDIT_ONLY and self._experiment.image is None:
+            why = f"'{name}' is a parameter of edits, and there is no `image`, so it is not sent"
+        else:
+            return
+        self._dropped.add(name)
+        self._report.add(
+            "dropped-parameter", why + strictly(self._experiment), place, warning=not self._experiment.strict
+        )
 
 
 @dataclass(slots=True, eq=False)

@@ -1,35 +1,48 @@
 """A plan: an experiment with its templates and a provider, ready to stream. Making one is cheap; nothing is sent.
 
-The order of the steps is SPEC.md's, always the same: axes → when → skip → design → override → seeds and draws → equal
-requests → --where → --limit. What the log and the money say comes after, in the layers above.
+`make_plan` loads the templates, checks everything that needs no enumeration, and prepares the stream. The order of the
+steps is SPEC.md's, always the same: axes → when → skip → design → override → seeds and draws → equal requests → --where
+→ --limit. What the log and the money say comes after, in the layers above.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from promptlab.errors import Problem
-from promptlab.model import Experiment, Matcher, Request, RunTemplate, Variant
+from promptlab.errors import InputError, Problem
+from promptlab.model import Experiment, Matcher, Parameter, Request, RunTemplate, Source, Variant
+from promptlab.prompts import Library, Template
 from promptlab.spec import Where
 
-from .counting import tally
+from . import checks, images
+from .checks import Report
+from .designs import choose, tally
 from .explain import Explanation, Reason, explain, find_cell
-from .stream import Stream
+from .identity import Pattern, seeds_of
+from .merging import Layers, Reader, Shaper
+from .product import Space
+from .stream import KEPT, KEPT_EACH, Count, ImageOf, Namer, Parts, Recipe, Stream
 from .survey import Survey, Surveyor
-from .totals import Count, count_parts
 
 if TYPE_CHECKING:
-    from promptlab.prompts import Template
+    from promptlab.providers import Capabilities, Price
 
-    from .parameters import Report
-    from .target import Target
-
-__all__ = ["Plan", "Step"]
+__all__ = ["AT_MOST", "Plan", "Step", "Target", "make_plan"]
 
 #: A survey stops here unless told otherwise: half a minute, and 16 MB of hashes.
 AT_MOST = 1_500_000
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Who will get the requests. `base_url` is normalised (`simulator:` in-process); `price` is one request's."""
+
+    provider: str
+    base_url: str
+    capabilities: Capabilities
+    price: Callable[[Request], Price]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +65,8 @@ class Plan:
         target: Target,
         *,
         report: Report,
-        streams: tuple[Stream, Stream],
+        stream: Stream,
+        whole: Stream,
         templates: Mapping[str | None, Template],
         where: Where,
         matchers: Sequence[Matcher],
@@ -65,7 +79,7 @@ class Plan:
         self._matchers = tuple(matchers)
         self.limit = limit
         self._report = report
-        self._stream, self._whole = streams  # the second without --where and --limit
+        self._stream, self._whole = stream, whole  # the second without --where and --limit
         self._counted: Count | None = None
         self._surveyed: Survey | None = None
         self._surveyed_at = 0
@@ -109,7 +123,7 @@ class Plan:
     def count(self) -> Count:
         """Variants, requests and images; a product of 10¹² without conditions is counted at once."""
         if self._counted is None:
-            self._counted = count_parts(self._whole.parts, self._matchers, self.limit)
+            self._counted = self._whole.parts.count(self._matchers, self.limit)
         return self._counted
 
     def survey(self, at_most: int = AT_MOST) -> Survey:
@@ -118,12 +132,14 @@ class Plan:
         Stops after `at_most` requests with `complete` False.
         """
         if self._surveyed is None or (not self._surveyed.complete and self._surveyed_at < at_most):
-            self._surveyed = self._surveyor(self._stream, min(at_most, self.count().requests)).run(at_most)
+            self._surveyed = self._survey(self._stream, at_most, self.count())
             self._surveyed_at = at_most
         return self._surveyed
 
-    def _surveyor(self, stream: Stream, expected: int) -> Surveyor:
-        return Surveyor(stream, self.target, self._report, expected)
+    def _survey(self, stream: Stream, at_most: int, count: Count) -> Survey:
+        to, expected = self.target, min(at_most, count.requests)
+        surveyor = Surveyor(stream, to.provider, to.capabilities, to.price, self._report, expected)
+        return surveyor.run(at_most, keep=count.variants * KEPT_EACH <= KEPT)
 
     def steps(self, at_most: int = AT_MOST) -> list[Step]:
         """SPEC.md's steps with what is left after each; equal requests are looked for among at most this many."""
@@ -131,7 +147,7 @@ class Plan:
         axes, space = parts.space.axes, parts.space
         after_when = tally(axes)
         after_skip = tally(axes, experiment.skip)
-        chosen = count_parts(parts, (), None)
+        chosen = parts.count((), None)
         conditions = sum(axis.when is not None for axis in axes)
         sizes = " × ".join(str(len(axes[at].values)) for at in space.shown) or "no axes"
         steps = [
@@ -145,15 +161,15 @@ class Plan:
         return steps + self._request_steps(chosen, at_most)
 
     def _request_steps(self, chosen: Count, at_most: int) -> list[Step]:
-        narrowed = bool(self._matchers) or self.limit is not None
         whole: Survey | None = None
         if chosen.requests <= at_most:
-            whole = self._surveyor(self._whole, chosen.requests).run(at_most) if narrowed else self.survey(at_most)
+            narrowed = self._stream is not self._whole
+            whole = self._survey(self._whole, at_most, chosen) if narrowed else self.survey(at_most)
         repeats = "" if whole is None else f"{whole.repeats:,} equal to another"
         note = repeats if whole is not None else f"more than {at_most:,} are not compared"
         steps = [Step("equal requests", None if whole is None else whole.distinct, "requests", note)]
         if self._matchers:
-            steps.append(Step("--where", count_parts(self._whole.parts, self._matchers, None).requests, "requests"))
+            steps.append(Step("--where", self._whole.parts.count(self._matchers, None).requests, "requests"))
         if self.limit is not None:
             steps.append(Step("--limit", self.count().requests, "requests", f"the first {self.limit:,}"))
         return steps
@@ -182,3 +198,154 @@ def _design_note(experiment: Experiment) -> str:
 def _repeats_note(experiment: Experiment, seeds: Sequence[int | None]) -> str:
     seeded = "no seeds" if seeds == (None,) else _number(len(seeds), "seed")
     return f"{seeded} × {_number(experiment.draws, 'draw')}"
+
+
+# --- making one ---------------------------------------------------------------------------------------------------
+
+
+def make_plan(
+    experiment: Experiment,
+    library: Library,
+    target: Target,
+    *,
+    where: Where = (),
+    limit: int | None = None,
+    chain: images.Chain | None = None,
+    parameters: Mapping[str, Parameter] | None = None,
+) -> Plan:
+    """The plan of an experiment; InputError with every error that shows without enumerating its variants.
+
+    All conditions of `where` have to hold; `limit` is the number of requests that are kept, in the sending order.
+    `chain` looks up the images of an earlier experiment where `image:` asks for them. `parameters` are those of all
+    installed providers (the default), which says what is merely dropped and what is unknown everywhere.
+    """
+    report = Report(experiment)
+    for note in experiment.notes:
+        report.add(note.code, note.message, note.place, warning=True)
+    edited = _chain_images(experiment, chain)
+    axes = experiment.axes if edited is None else (*experiment.axes, *images.chain_axis(report, edited))
+    space = Space(axes, experiment.skip)
+    templates = _templates(report, library, space)
+    image_template = _image_template(report, library)
+    seen_by = [*templates.values(), *([image_template] if image_template else [])]
+    checks.check_templates(report, seen_by, axes)
+    checks.check_axes(report, seen_by, axes)
+    checks.check_matchers(report, space)
+    matchers = checks.resolved(report, space, where)
+    reader = Reader(report, target.capabilities, _known(parameters), target.provider)
+    layers = reader.layers(space, list(templates.values()))
+    checks.check_capabilities(report, target.capabilities, target.provider, _has_negative(layers))
+    shared: dict[str, Sequence[object]] = {}
+    recipes = [Recipe(template, space, report, shared) for template in templates.values()]
+    report.found.raise_errors()
+    image_of = None
+    if edited is not None:
+        image_of = images.chained(space, edited)
+    elif image_template is not None:
+        image_of = images.rendered(experiment, space, image_template, report)
+    whole = _parts(experiment, space, target, recipes, layers, image_of)
+    part = replace(whole, where=tuple(space.test(matcher) for matcher in matchers), limit=limit)
+    stream = Stream(experiment, target.provider, target.base_url, part)
+    narrowed = bool(matchers) or limit is not None
+    return Plan(
+        experiment,
+        target,
+        report=report,
+        stream=stream,
+        whole=Stream(experiment, target.provider, target.base_url, whole) if narrowed else stream,
+        templates=templates,
+        where=where,
+        matchers=matchers,
+        limit=limit,
+    )
+
+
+def _parts(
+    experiment: Experiment,
+    space: Space,
+    target: Target,
+    recipes: Sequence[Recipe],
+    layers: Layers,
+    image_of: ImageOf | None,
+) -> Parts:
+    seeds = seeds_of(experiment)
+    pattern = None if experiment.files is None else Pattern(experiment.files)
+    by_parameter = "params.seed" in space.position
+    return Parts(
+        space=space,
+        chosen=choose(experiment.design, space, experiment.baseline),
+        recipes=recipes,
+        image=image_of,
+        shaper=Shaper(experiment, space, target.capabilities, layers),
+        namer=Namer(space, pattern, {"seed": 2 if by_parameter else len(seeds), "draw": experiment.draws}),
+        seeds=seeds,
+        draws=experiment.draws,
+        interleaved=experiment.order == "interleaved",
+    )
+
+
+def _known(parameters: Mapping[str, Parameter] | None) -> Mapping[str, Parameter]:
+    if parameters is not None:
+        return parameters
+    from promptlab.providers import parameters as installed
+
+    return installed()
+
+
+def _chain_images(experiment: Experiment, chain: images.Chain | None) -> list[images.ChainImage] | None:
+    """The images that a chain edits; None where the experiment is not a chain."""
+    source = experiment.image
+    if source is None or source.chain is None:
+        return None
+    return [] if chain is None else list(chain(source))
+
+
+def _templates(report: Report, library: Library, space: Space) -> dict[str | None, Template]:
+    """Template by value id of the axis that chooses it (None without such an axis); each loaded and compiled once."""
+    experiment = report.experiment
+    axis = next((axis for axis in space.axes if axis.kind in ("prompt", "template")), None)
+    wanted: list[tuple[str | None, Source]] = []
+    if axis is not None:
+        kind: Literal["prompt", "template"] = "template" if axis.kind == "template" else "prompt"
+        wanted = [(value.id, Source(kind, value.text, value.place)) for value in axis.values]
+    elif experiment.source is not None:
+        wanted = [(None, experiment.source)]
+    found: dict[str | None, Template] = {}
+    for value, source in wanted:
+        try:
+            found[value] = _load(library, source, value)
+        except InputError as error:
+            checks.loaded(report, error, source.place)
+    if not wanted:
+        report.add("prompt-source", "an experiment needs one of prompt, prompts, template and templates")
+    if len(found) < len(wanted) or not wanted:
+        report.found.raise_errors()
+    return found
+
+
+def _load(library: Library, source: Source, value: str | None) -> Template:
+    if source.kind == "template":
+        return library.get(source.text, source.place)
+    return library.inline(source, "prompt" if value is None else f"prompts.{value}")
+
+
+def _image_template(report: Report, library: Library) -> Template | None:
+    """The `image:` text as a template, which tells the variables it uses; it is rendered as a path, not a prompt."""
+    image = report.experiment.image
+    if image is None or image.text is None:
+        return None
+    try:
+        return library.inline(Source("prompt", image.text, image.place), "image")
+    except InputError as error:
+        checks.loaded(report, error, image.place)
+        return None
+
+
+def _has_negative(layers: Layers) -> bool:
+    every = [
+        layers.base,
+        *layers.templates,
+        *layers.overrides,
+        *(la for values in layers.values.values() for la in values),
+    ]
+    return any(layer.negative_prompt for layer in every)

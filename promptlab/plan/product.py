@@ -2,6 +2,12 @@
 
 A cell is a tuple with one `Choice` per axis, in an order where every axis comes after those its `when` names. An axis
 that does not apply is there as its `absent` choice, so that positions are fixed and the inner loops need no lookups.
+
+A matcher is compiled to a `Test` of positions and indices. Many at once are looked up by value, so that a thousand of
+them cost a plan nothing: skips are merged first (a thousand that differ in one id are one matcher with a thousand ids),
+and what is left is a number for each value whose bits say which matchers accept it; the bits that survive an `and` over
+a cell's values are the matchers that hold. Overrides can't be merged; each is found by the axis on which it accepts the
+fewest values.
 """
 
 from __future__ import annotations
@@ -12,12 +18,12 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
+from promptlab.errors import InputError
 from promptlab.model import Axis, Matcher, Value
 
 from .identity import ID_LENGTH, fragment
-from .matching import Masks, Test, merged
 
-__all__ = ["LARGE", "Cell", "Choice", "Space", "Test", "groups", "matches"]
+__all__ = ["LARGE", "Cell", "Choice", "Masks", "Space", "Test", "by_pivot", "groups", "matches", "merged"]
 
 #: From this many values on, an axis' choices are made when they are asked for: a file of rows is not held twice.
 LARGE = 10_000
@@ -72,6 +78,8 @@ class _Choices(Sequence[Choice]):
 
 
 Cell = tuple[Choice, ...]
+#: A compiled matcher: (position in the cell, accepted indices), all of which must hold.
+Test = tuple[tuple[int, frozenset[int]], ...]
 
 
 def _choices(axis: Axis) -> Sequence[Choice]:
@@ -170,7 +178,7 @@ class Space:
 
     def canonical(self, cell: Cell) -> str:
         """The canonical JSON of a cell's {axis: value id}; its hash is the variant id."""
-        return "{" + "".join([cell[at].fragment for at in self.by_name])[:-1] + "}"
+        return "{" + ",".join(filter(None, [cell[at].fragment for at in self.by_name])) + "}"
 
     def id_of(self, cell: Cell) -> str:
         """The variant id of a cell."""
@@ -192,6 +200,53 @@ class Space:
 def matches(cell: Cell, test: Test) -> bool:
     """Whether a cell satisfies a compiled matcher."""
     return all(cell[at].index in accepted for at, accepted in test)
+
+
+def merged(matchers: Iterable[Matcher], sizes: Mapping[str, int]) -> tuple[Matcher, ...]:
+    """Matchers that accept the same cells between them; those that differ in one axis' ids alone become one.
+
+    `sizes` has the number of values of each axis: the largest axis of a matcher is the one that is merged over.
+    """
+    found: dict[tuple[str, frozenset[tuple[str, frozenset[str]]]], set[str]] = {}
+    for matcher in matchers:
+        if matcher:
+            widest = max(matcher, key=lambda name: (sizes.get(name, 0), name))
+            rest = frozenset((name, ids) for name, ids in matcher.items() if name != widest)
+            found.setdefault((widest, rest), set()).update(matcher[widest])
+    return tuple({**dict(rest), widest: frozenset(ids)} for (widest, rest), ids in found.items())
+
+
+class Masks:
+    """For every value of the axes that some matchers name, the matchers that it fits (bit i: the i-th)."""
+
+    def __init__(self, tests: Sequence[Test], sizes: Sequence[int]) -> None:
+        """`sizes` are the numbers of values by position; an absent axis (index -1) fits no matcher that names it."""
+        self.every = (1 << len(tests)) - 1
+        named: dict[int, int] = {}
+        for number, test in enumerate(tests):
+            for at, _ in test:
+                named[at] = named.get(at, 0) | 1 << number
+        self.tables = {at: [self.every & ~bits] * (sizes[at] + 1) for at, bits in named.items()}
+        for number, test in enumerate(tests):
+            bit = 1 << number
+            for at, accepted in test:
+                table = self.tables[at]
+                for index in accepted:
+                    table[index] |= bit
+
+
+def by_pivot(tests: Sequence[Test]) -> dict[int, dict[int, list[tuple[int, Test]]]]:
+    """position → value index → the tests to try where a cell has that value: (number, what else must hold)."""
+    found: dict[int, dict[int, list[tuple[int, Test]]]] = {}
+    for number, test in enumerate(tests):
+        if not test:
+            continue
+        pivot = min(test, key=lambda part: len(part[1]))
+        rest = tuple(part for part in test if part is not pivot)
+        table = found.setdefault(pivot[0], {})
+        for index in pivot[1]:
+            table.setdefault(index, []).append((number, rest))
+    return found
 
 
 class _Level:
@@ -292,16 +347,17 @@ def _used(axis: Axis, value: Value) -> Any:
 
 
 def _after_their_conditions(axes: Sequence[Axis]) -> tuple[Axis, ...]:
-    """The axes in an order where each follows those its `when` names, as near to the given order as can be.
-
-    A cycle is left as it is (`checks` reports it before any cell is asked for).
-    """
+    """The axes in an order where each follows those its `when` names, as near to the given order as can be."""
     ordered: list[Axis] = []
     waiting = list(axes)
     names = {axis.name for axis in axes}
     while waiting:
         placed = {axis.name for axis in ordered}
-        ready = next((a for a in waiting if a.when is None or not (set(a.when) & names) - placed), waiting[0])
+        ready = next((a for a in waiting if a.when is None or not (set(a.when) & names) - placed), None)
+        if ready is None:
+            raise InputError(
+                f"the `when` of '{waiting[0].name}' depends on '{waiting[0].name}' itself", code="when-cycle"
+            )
         ordered.append(ready)
         waiting.remove(ready)
     return tuple(ordered)

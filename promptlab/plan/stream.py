@@ -1,7 +1,8 @@
 """The hot path: cell → prompt → id → hash → Request, one at a time, in constant memory.
 
-Everything that many requests share is made once: canonical JSON per value and per shape, slugs, contexts. A variant's
-seeds share the hash of all that is before the seed.
+Everything that many requests share is made once: canonical JSON per value and per shape, slugs, contexts, and what
+variants have in common that differ in their last axis alone. A variant's seeds share the hash of all that is before the
+seed.
 
 The sending order is interleaved unless the experiment says otherwise: every variant with its first seed, then every
 variant with its second, so that a model that changes in the middle of a run changes for all variants alike. A plan of
@@ -11,31 +12,55 @@ more than a block of variants is interleaved block by block, each rendered once 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, make_dataclass, replace
 from hashlib import sha256
 from itertools import islice
 from json.encoder import encode_basestring_ascii
-from typing import TYPE_CHECKING
+from typing import Any, NoReturn
 
-from promptlab.errors import InputError
-from promptlab.model import Experiment, Place, Request, Variant
+from promptlab.errors import InputError, Problem
+from promptlab.model import Axis, Experiment, Matcher, Place, Request, Value, Variant
+from promptlab.prompts import Fields, Template
 
-from .designs import Chosen
-from .file_names import Namer
-from .identity import ID_LENGTH
-from .images import ImageOf, Picture
+from .checks import Report, visible
+from .designs import All, Chosen, OneFactor, tally
+from .identity import ID_LENGTH, LONGEST_NAME, OPEN, UNSET, Pattern, Slugs, fitted
 from .merging import Shape, Shaper
-from .product import Cell, Space, Test, matches
-from .recipes import Recipe
+from .product import LARGE, Cell, Choice, Space, Test, matches
 
-if TYPE_CHECKING:
-    from .target import Target
-
-__all__ = ["Parts", "Rendered", "Stream"]
+__all__ = ["Count", "ImageOf", "Namer", "Parts", "Picture", "Recipe", "Rendered", "Stream"]
 
 STARTS = 8  # draws whose hash up to the seed is kept for a variant
 BLOCK = 1000  # variants that take turns in the sending order
+MEMO = 4096  # prompts kept where some axes do not reach the template
+#: Bytes of rendered variants that a survey keeps, so that a plan of some thousand images renders each prompt once: its
+#: survey, its preview and its run read the same ones. A larger plan is rendered again by each.
+KEPT = 4_000_000
+KEPT_EACH = 400  # bytes of a rendered variant beside its prompt
+
+#: A frozen dataclass sets each field through object.__setattr__, which would be a fifth of planning's time. So both
+#: are filled in as drafts, of classes with the same slots that are not frozen, and then become what they are.
+_DraftRequest: Any = make_dataclass("_DraftRequest", [field.name for field in fields(Request)], slots=True, eq=False)
+_DraftVariant: Any = make_dataclass("_DraftVariant", [field.name for field in fields(Variant)], slots=True, eq=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A source image: `image` is a URL, a data: URI or an absolute path; a URL has no sha256."""
+
+    image: str
+    sha256: str | None
+
+    @property
+    def identity(self) -> str:
+        """What enters the request hash."""
+        return self.sha256 or self.image
+
+
+#: A cell's source image; InputError where it can't be had.
+ImageOf = Callable[[Cell], Picture]
+
 
 #: A variant's turns: its place in the plan, its cell, the sequence of its first request, how far apart its requests are
 #: in the sending order, and how many of them `--limit` leaves.
@@ -43,6 +68,16 @@ Turn = tuple[int, Cell, int, int, int]
 #: A variant on its way: its turns, prompt, shape and source image.
 Rendered = tuple[Turn, str, Shape, Picture | None]
 OnError = Callable[[InputError, Cell], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How much a plan is, equal requests counted each; upper bounds where `exact` is False."""
+
+    variants: int
+    requests: int
+    images: int
+    exact: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,32 +139,252 @@ class Parts:
         per = self.per_variant
         return ((place, cell, place * per, 1, per) for place, cell in enumerate(self.chosen.cells()))
 
+    def count(self, where: Sequence[Matcher], limit: int | None) -> Count:
+        """How much is planned under `where` and `limit` (of requests), whatever these parts have of their own."""
+        weight = self.shaper.weight(self.space)
+        if isinstance(self.chosen, All | OneFactor):
+            baseline = self.chosen.baseline if isinstance(self.chosen, OneFactor) else None
+            found = tally(self.space.axes, self.space.skip, keep=where, baseline=baseline, weigh=weight)
+            per = self.per_variant
+            count = Count(found.cells, found.cells * per, found.weight * per, found.exact)
+            if limit is None or (count.exact and count.requests <= limit):
+                return count
+        variants = requests = images = 0
+        for _, cell, _, _, turns in replace(self, where=tuple(map(self.space.test, where)), limit=limit).turns():
+            variants += 1
+            requests += turns
+            images += turns * self.shaper.images(cell)
+        return Count(variants, requests, images)
+
+
+def _context_value(value: Value) -> str:
+    """What `{{ axis }}` is for one value: its text, with its fields as attributes."""
+    return Fields(value.text, value.fields) if value.fields else value.text
+
+
+class _Contexts(Sequence[object]):
+    """What `{{ axis }}` is for each value of a large axis, made when it is asked for."""
+
+    def __init__(self, values: Sequence[Value]) -> None:
+        self._values = values
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, index: Any) -> Any:
+        return _context_value(self._values[index])
+
+
+#: axis → what its values are for a template that declares no type for it; all templates share them.
+Shared = dict[str, Sequence[object]]
+
+
+class Recipe:
+    """One template with the values that reach it. Values that its declarations refuse are reported."""
+
+    def __init__(self, template: Template, space: Space, report: Report, shared: Shared | None = None) -> None:
+        shared = {} if shared is None else shared
+        self.template = template
+        self._constants = {
+            name: _typed(template, name, value, report.place("vars", name), report)
+            for name, value in report.experiment.vars.items()
+            if name in template.names
+        }
+        self._used = [
+            (axis.name, at, _table(template, axis, report, shared))
+            for at, axis in enumerate(space.axes)
+            if axis.name in template.names and visible(axis)
+        ]
+        self.positions = [at for _, at, _ in self._used]
+        self._fill = template.bind(self._constants, {name: table for name, _, table in self._used})
+        unused = any(at not in self.positions and len(axis.values) > 1 for at, axis in enumerate(space.axes))
+        # Where every cell has its own prompt, remembering them would only cost.
+        self._memo: dict[tuple[int, ...], str] | None = {} if unused else None
+
+    def prompt(self, cell: Cell) -> str:
+        """The rendered prompt of a cell; InputError with template:line where the template fails on its values."""
+        indices = [cell[at].index for at in self.positions]
+        if self._memo is None:
+            return self._fill(indices) or self._empty()
+        key = tuple(indices)
+        found = self._memo.get(key)
+        if found is None:
+            if len(self._memo) >= MEMO:
+                self._memo.clear()
+            found = self._memo[key] = self._fill(indices) or self._empty()
+        return found
+
+    def _empty(self) -> NoReturn:
+        problem = Problem("empty-prompt", "the prompt is empty for these values")
+        raise InputError(self.template.at_beginning(problem))
+
+    def context(self, cell: Cell) -> dict[str, object]:
+        """The variables of a cell that the template uses."""
+        context = self._constants.copy()
+        for name, at, table in self._used:
+            index = cell[at].index
+            if index >= 0:
+                context[name] = table[index]
+        return context
+
+
+def _table(template: Template, axis: Axis, report: Report, shared: Shared) -> Sequence[object]:
+    """What an axis' values are for a template, by their place."""
+    if axis.name in template.declared:
+        return [_typed(template, axis.name, _context_value(v), v.place, report) for v in axis.values]
+    if axis.name not in shared:
+        large = len(axis.values) >= LARGE
+        shared[axis.name] = _Contexts(axis.values) if large else [_context_value(value) for value in axis.values]
+    return shared[axis.name]
+
+
+def _typed(template: Template, name: str, value: object, place: Place | None, report: Report) -> object:
+    """A value by the template's declaration, where it has one; once, not at each render."""
+    if name not in template.declared:
+        return value
+    try:
+        return template.coerce(name, value, place)
+    except InputError as error:
+        for problem in error.problems:
+            report.add(problem.code, problem.message, place)
+        return value
+
+
+class Namer:
+    """What variants and their images are called; `certain` when no two requests can share a file name.
+
+    Cells come in the order of the product, so that most differ from the one before in the last axis alone. What they
+    share is put together once (`_begin`).
+    """
+
+    def __init__(self, space: Space, pattern: Pattern | None, repeats: Mapping[str, int]) -> None:
+        """`repeats` is how many seeds and draws a variant has, and whether seeds come from a parameter (then 2)."""
+        made = [Slugs(value.id for value in axis.values) for axis in space.axes]
+        #: Position → the slugs of a large axis, made when asked for; those of all others are in `_slugs`.
+        self._large = {at: slugs for at, slugs in enumerate(made) if len(space.choices[at]) >= LARGE}
+        self._slugs: dict[Choice, str] = dict.fromkeys(space.absent, "")
+        for at, slugs in enumerate(made):
+            if at not in self._large:
+                self._slugs.update((choice, slugs.of(choice.id)) for choice in space.choices[at])
+        self._space = space
+        self._parts = None if pattern is None else [self._part(part) for part in pattern.parts]
+        needed = {axis.name for axis in space.axes if len(axis.values) > 1 or axis.when is not None}
+        needed |= {name for name, times in repeats.items() if times > 1}
+        self.certain = pattern is None or (needed <= set(pattern.fields) and pattern.separated())
+        self.has_position = pattern is None or "position" in pattern.fields
+        self._last = len(space.axes) - 1
+        self._last_name = space.axes[-1].name if space.axes else ""
+        self._last_is_large = self._last in self._large
+        self._head: Cell | None = None  # of the cell before; what follows belongs to it
+        self._axes: dict[str, str] = {}
+        self._used: dict[str, Any] = {}
+        self._before = self._after = self._name = ""
+
+    def of(self, cell: Cell) -> tuple[str, dict[str, str], dict[str, Any], str]:
+        """A cell's variant id, its value ids, the values used, and what its default file names begin with."""
+        if not cell or (last := cell[-1]).index < 0:
+            space, id_ = self._space, self._space.id_of(cell)
+            return id_, space.axes_of(cell), space.used(cell), self._fitted(self._joined(cell), id_)
+        if cell[:-1] != self._head:
+            self._begin(cell)
+        axes, used = self._axes.copy(), self._used.copy()
+        axes[self._last_name] = last.id
+        used[self._last_name] = last.used
+        text = f"{self._before}{last.fragment}{self._after}"
+        variant_id = sha256(text.encode()).hexdigest()[:ID_LENGTH]
+        name = self._name + (self.slug(self._last, last) if self._last_is_large else self._slugs[last])
+        return variant_id, axes, used, name if len(name) * 4 <= LONGEST_NAME else fitted(name, variant_id)
+
+    def _begin(self, cell: Cell) -> None:
+        """Put together what all cells share that differ from this one in the last axis alone."""
+        space = self._space
+        self._head = cell[:-1]
+        self._axes, self._used = space.axes_of(cell), space.used(cell)
+        place = space.by_name.index(self._last)
+        fragments = [cell[at].fragment for at in space.by_name]
+        self._before = "{" + "".join(f"{text}," for text in fragments[:place] if text)
+        self._after = "".join(f",{text}" for text in fragments[place + 1 :] if text) + "}"
+        name = self._joined(self._head)
+        self._name = f"{name}_" if name else ""
+
+    def _joined(self, cell: Cell) -> str:
+        """The slugs of a cell in the product's order: an axis follows those its `when` names, so no two read alike."""
+        return "_".join(filter(None, map(self.slug, range(len(cell)), cell)))
+
+    @staticmethod
+    def _fitted(name: str, variant_id: str) -> str:
+        return fitted(name, variant_id) or "image"
+
+    def slug(self, at: int, choice: Choice) -> str:
+        """The slug of one value; empty for an axis that does not apply."""
+        slugs = self._large.get(at)
+        return self._slugs[choice] if slugs is None or choice.index < 0 else slugs.of(choice.id)
+
+    def _part(self, part: str | tuple[str]) -> str | tuple[int] | tuple[str]:
+        if isinstance(part, str):
+            return part
+        return (self._space.position[part[0]],) if part[0] in self._space.position else part
+
+    def name(self, variant: str, cell: Cell, variant_id: str, seed: int | None, draw: int) -> str:
+        """The name of one request's images; `variant` is what `of` gave."""
+        if self._parts is None:
+            seed_part = "" if seed is None else f"_s{seed}"
+            draw_part = f"_d{draw}" if draw else ""
+            return f"{variant}{seed_part}{draw_part}_{{position}}.{{ext}}"
+        text = "".join(
+            [part if isinstance(part, str) else self._fill(part[0], cell, seed, draw) for part in self._parts]
+        )
+        return text if len(text) < 60 else "/".join(fitted(component, variant_id) for component in text.split("/"))
+
+    def _fill(self, part: int | str, cell: Cell, seed: int | None, draw: int) -> str:
+        if isinstance(part, int):
+            return self.slug(part, cell[part]) or UNSET
+        if part in OPEN:
+            return f"{{{part}}}"
+        value = seed if part == "seed" else draw
+        return UNSET if value is None else str(value)
+
 
 class Stream:
     """Variants and requests of an experiment, in the plan's order, as often as asked."""
 
-    def __init__(self, experiment: Experiment, target: Target, parts: Parts) -> None:
+    def __init__(self, experiment: Experiment, provider: str, base_url: str, parts: Parts) -> None:
         self._experiment = experiment
-        self._target = target
+        self._provider = provider
         self.parts = parts
         kinds = [axis.kind for axis in parts.space.axes]
         self._template_at = next((at for at, kind in enumerate(kinds) if kind in ("prompt", "template")), None)
-        self._head = f'{{"base_url":{encode_basestring_ascii(target.base_url)},'
-        self._middle = f',"provider":{encode_basestring_ascii(target.provider)},"seed":'
-        self._seeds = [(index, seed, _seed_text(seed)) for index, seed in enumerate(parts.seeds)]
+        self._head = f'{{"base_url":{encode_basestring_ascii(base_url)},'
+        self._middle = f',"provider":{encode_basestring_ascii(provider)},"seed":'
+        self._seeds = [
+            (None if seed is None else index, seed, _seed_text(seed)) for index, seed in enumerate(parts.seeds)
+        ]
+        self._once = [(self._seeds[0], 0)] if parts.per_variant == 1 else None
+        self._kept: list[Rendered] | None = None
 
     def variant(self, cell: Cell) -> Variant:
         """A cell under its public name."""
-        space = self.parts.space
-        return Variant(space.id_of(cell), space.axes_of(cell))
+        return Variant(*self.parts.namer.of(cell)[:2])
 
-    def rendered(self, on_error: OnError | None = None, turns: Iterable[Turn] | None = None) -> Iterator[Rendered]:
-        """Every variant with its prompt; one that can't be rendered is passed to `on_error`, or raised without."""
+    def rendered(self, on_error: OnError | None = None, *, keep: bool = False) -> Iterator[Rendered]:
+        """Every variant with its prompt; one that can't be rendered is passed to `on_error`, or raised without.
+
+        With `keep` they are kept, as far as there is room, for whoever asks next.
+        """
+        if self._kept is not None:
+            return iter(self._kept)
+        return self._render(on_error, self.parts.turns(), [] if keep else None)
+
+    def _render(
+        self, on_error: OnError | None, turns: Iterable[Turn], kept: list[Rendered] | None = None
+    ) -> Iterator[Rendered]:
+        """Render some variants; all of them in `kept`, where they fit, are what later passes read."""
         recipes, shape_of, at = self.parts.recipes, self.parts.shaper.shape, self._template_at
         image_of = self.parts.image
         prompts = [recipe.prompt for recipe in recipes]
         prompt_of, picture = prompts[0], None
-        for turn in self.parts.turns() if turns is None else turns:
+        room = KEPT
+        for turn in turns:
             cell = turn[1]
             try:
                 prompt = prompt_of(cell) if at is None else prompts[cell[at].index](cell)
@@ -140,39 +395,58 @@ class Stream:
                 if on_error is None:
                     raise named from error
                 on_error(named, cell)
+                kept = None  # each pass tells what fails
                 continue
-            yield turn, prompt, shape_of(cell), picture
+            found = turn, prompt, shape_of(cell), picture
+            if kept is not None:
+                kept.append(found)
+                room -= len(prompt) + KEPT_EACH
+                if room < 0:
+                    kept = None
+            yield found
+        if kept is not None:
+            self._kept = kept
 
-    def prefix(self, prompt: str, shape: Shape, picture: Picture | None, draw: int = 0) -> bytes:
+    def _blocks(self) -> Iterator[list[Rendered]]:
+        """The rendered variants that take turns, a block at a time."""
+        if self._kept is None:
+            yield from (list(self._render(None, block)) for block in self.parts.blocks())
+            return
+        for _, group in itertools.groupby(self._kept, lambda rendered: rendered[0][0] // self.parts.block):
+            yield list(group)
+
+    def prefix(self, prompt: str, shape: Shape, picture: Picture | None, draw: int = 0) -> str:
         """The canonical JSON of a request up to its seed (see `identity.payload`)."""
-        head = self._head
-        if draw:
-            head += f'"draw":{draw},'
-        if picture is not None:
-            head += f'"image":{encode_basestring_ascii(picture.identity)},'
-        return (head + shape.head + encode_basestring_ascii(prompt) + self._middle).encode()
+        drawn = f'"draw":{draw},' if draw else ""
+        source = "" if picture is None else f'"image":{encode_basestring_ascii(picture.identity)},'
+        return f"{self._head}{drawn}{source}{shape.head}{encode_basestring_ascii(prompt)}{self._middle}"
 
     def hashes(self, rendered: Rendered) -> Iterable[bytes]:
         """The request hashes of one variant, as bytes: those of its turns, by seed, and for each seed by draw."""
         turn, prompt, shape, picture = rendered
         if turn[4] == 1:
             seed = self._seeds[0][2] if shape.seed is None else _seed_text(shape.seed)
-            return (sha256(self.prefix(prompt, shape, picture) + seed).digest(),)
+            return (sha256((self.prefix(prompt, shape, picture) + seed).encode()).digest(),)
         return islice(self._every_hash(rendered), turn[4])
 
     def _every_hash(self, rendered: Rendered) -> Iterator[bytes]:
         _, prompt, shape, picture = rendered
-        seeds, draws = self.seeds_of(shape), self._experiment.draws
-        starts = [sha256(self.prefix(prompt, shape, picture, draw)) for draw in range(min(draws, STARTS))]
-        for _, _, text in seeds:
-            for draw in range(draws):
-                start = starts[draw].copy() if draw < STARTS else sha256(self.prefix(prompt, shape, picture, draw))
-                start.update(text)
-                yield start.digest()
+        draws = self.parts.draws
 
-    def seeds_of(self, shape: Shape) -> Sequence[tuple[int | None, int | None, bytes]]:
-        """Seed index, seed and its JSON with the closing brace; a seed given as a parameter is the only one."""
-        return self._seeds if shape.seed is None else [(0, shape.seed, _seed_text(shape.seed))]
+        def start(draw: int) -> Any:
+            return sha256(self.prefix(prompt, shape, picture, draw).encode())
+
+        starts = [start(draw) for draw in range(min(draws, STARTS))]
+        for (_, _, text), draw in self._repeats(shape):
+            hash_ = starts[draw].copy() if draw < STARTS else start(draw)
+            hash_.update(text.encode())
+            yield hash_.digest()
+
+    def _repeats(self, shape: Shape) -> Iterable[tuple[tuple[int | None, int | None, str], int]]:
+        """Seed index, seed and the seed's JSON with the closing brace, and the draw, of each request of a variant."""
+        if shape.seed is not None:  # given as a parameter, it is the only one
+            return itertools.product([(0, shape.seed, _seed_text(shape.seed))], range(self.parts.draws))
+        return self._once or itertools.product(self._seeds, range(self.parts.draws))
 
     def requests(self, *, by_variant: bool = False) -> Iterator[Request]:
         """Every request in the sending order, or variant by variant."""
@@ -180,8 +454,8 @@ class Stream:
             for rendered in self.rendered():
                 yield from self._requests_of(rendered)
             return
-        for block in self.parts.blocks():
-            waiting = [(self._requests_of(rendered), rendered[0][4]) for rendered in self.rendered(turns=block)]
+        for block in self._blocks():
+            waiting = [(self._requests_of(rendered), rendered[0][4]) for rendered in block]
             for turn in itertools.count(1):
                 for requests, _ in waiting:
                     yield next(requests)
@@ -191,40 +465,38 @@ class Stream:
 
     def _requests_of(self, rendered: Rendered) -> Iterator[Request]:
         (_, cell, sequence, step, _), prompt, shape, picture = rendered
-        space, namer, draws = self.parts.space, self.parts.namer, self._experiment.draws
-        template = self._recipe(cell).template
-        variant_id = sha256(space.canonical(cell).encode()).hexdigest()[:ID_LENGTH]
-        variant = Variant(variant_id, space.axes_of(cell))
-        named = namer.of_variant(cell, variant_id)
-        used = space.used(cell)
-        left = iter(self.hashes(rendered))
-        for seed_index, seed, _ in self._seeds if shape.seed is None else self.seeds_of(shape):
-            for draw in range(draws):
-                if (digest := next(left, None)) is None:
-                    return  # `--limit` leaves no more
-                yield Request(  # by position: by keyword costs a tenth more
-                    sequence,
-                    self._experiment.name,
-                    variant,
-                    template.id,
-                    template.path,
-                    self._target.provider,
-                    shape.operation,
-                    shape.model,
-                    prompt,
-                    shape.negative_prompt,
-                    shape.params,
-                    shape.defaults,
-                    seed,
-                    None if seed is None else seed_index,
-                    draw,
-                    None if picture is None else picture.image,
-                    None if picture is None else picture.sha256,
-                    digest.hex(),
-                    used,
-                    namer.name(named, cell, variant_id, seed, draw),
-                )
-                sequence += step
+        namer, at = self.parts.namer, self._template_at
+        template = self.parts.recipes[0 if at is None else cell[at].index].template
+        variant_id, axes, used, named = namer.of(cell)
+        variant = _DraftVariant(variant_id, axes)
+        variant.__class__ = Variant
+        # The hashes are as many as the variant's turns: `--limit` may leave fewer than it has seeds and draws.
+        for digest, ((seed_index, seed, _), draw) in zip(self.hashes(rendered), self._repeats(shape), strict=False):
+            request = _DraftRequest(  # by position: by keyword costs a tenth more
+                sequence,
+                self._experiment.name,
+                variant,
+                template.id,
+                template.path,
+                self._provider,
+                shape.operation,
+                shape.model,
+                prompt,
+                shape.negative_prompt,
+                shape.params,
+                shape.defaults,
+                seed,
+                seed_index,
+                draw,
+                None if picture is None else picture.image,
+                None if picture is None else picture.sha256,
+                digest.hex(),
+                used,
+                namer.name(named, cell, variant_id, seed, draw),
+            )
+            request.__class__ = Request
+            yield request
+            sequence += step
 
     def first_request(self, rendered: Rendered) -> Request:
         """One request of a variant, for what all of them share."""
@@ -232,12 +504,11 @@ class Stream:
 
     def names(self, rendered: Rendered) -> Iterator[str]:
         """The names under results/ of a variant's requests."""
-        (_, cell, *_), _, shape, _ = rendered
-        namer, variant_id = self.parts.namer, self.parts.space.id_of(cell)
-        named = namer.of_variant(cell, variant_id)
-        for _, seed, _ in self.seeds_of(shape):
-            for draw in range(self._experiment.draws):
-                yield namer.name(named, cell, variant_id, seed, draw)
+        (_, cell, *_, turns), _, shape, _ = rendered
+        namer = self.parts.namer
+        variant_id, _, _, named = namer.of(cell)
+        for (_, seed, _), draw in islice(self._repeats(shape), turns):
+            yield namer.name(named, cell, variant_id, seed, draw)
 
     def prompt_place(self, cell: Cell) -> Place | None:
         """Where the text of a cell's prompt is: in the experiment, or in its template."""
@@ -261,5 +532,5 @@ class Stream:
         return InputError([replace(problem, message=problem.message + suffix) for problem in error.problems])
 
 
-def _seed_text(seed: int | None) -> bytes:
-    return b"null}" if seed is None else b"%d}" % seed
+def _seed_text(seed: int | None) -> str:
+    return "null}" if seed is None else f"{seed}}}"

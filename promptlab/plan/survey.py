@@ -1,38 +1,38 @@
-"""One pass over all requests: what they cost, which are equal, and what is wrong with any of them."""
+"""One pass over all requests: what they cost, which are equal, and what is wrong with any of them.
+
+Everything a pass keeps is bounded but the hashes of what was seen before, 8 to 12 bytes a request.
+"""
 
 from __future__ import annotations
 
 import re
+from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from promptlab.errors import InputError, Problem, Problems
-from promptlab.model import Place
+from promptlab.model import Axis, Design, Place, Request, Value
 
-from .checks import said
-from .merging import Shape
-from .pairs import PairWatch
-from .product import Cell
-from .samecalls import SameCalls
-from .seen import Seen
-from .stream import Rendered, Stream
+from .checks import Report, said
+from .designs import ENUMERABLE
+from .merging import EDIT_ONLY, Shape
+from .product import Cell, Space, groups
+from .stream import Picture, Rendered, Stream
 
 if TYPE_CHECKING:
-    from promptlab.providers import Price
+    from promptlab.providers import Capabilities, Price
 
-    from .parameters import Report
-    from .target import Target
-
-__all__ = ["Duplicate", "PriceLine", "Survey", "Surveyor"]
+__all__ = ["Duplicate", "PriceLine", "Seen", "Survey", "Surveyor"]
 
 SAID = 10  # problems of one kind that are spelled out; the rest is counted
 FILES_SAID = 100  # missing files, which are put right together
 KNOWN = 20_000  # problems of one kind that are told apart
 NAMED = 5  # groups of equal requests that are named
+PAIRED = 200_000  # cells remembered an axis; a design that has shown no pair by then is not judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +133,21 @@ class _Saying:
 
 
 class Surveyor:
-    """Makes one pass. Everything it keeps is bounded but the hashes, 8 to 12 bytes a request."""
+    """Makes one pass."""
 
-    def __init__(self, stream: Stream, target: Target, report: Report, expected: int) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        provider: str,
+        capabilities: Capabilities,
+        price: Callable[[Request], Price],
+        report: Report,
+        expected: int,
+    ) -> None:
+        """`expected` is how many requests there will be, so that room for their hashes is made at once."""
         self._stream = stream
-        self._target = target
+        self._provider = provider
+        self._price = price
         self._report = report
         self._seen = Seen(expected)
         namer, shaper = stream.parts.namer, stream.parts.shaper
@@ -150,18 +160,17 @@ class Surveyor:
         self._models: Counter[str] = Counter()
         self._repeated: dict[bytes, int] = {}  # the first repeated hashes, and the place of their second variant
         self._pairs = PairWatch(stream.parts.space, report.experiment.design)
-        self._calls = SameCalls(stream.parts.space, target.provider, report, expected) if shaper.may_drop else None
+        self._calls = SameCalls(stream.parts.space, provider, report, expected) if shaper.may_drop else None
         self._variants = self._requests = self._images = self._longest = 0
-        capabilities = target.capabilities
         self._most = capabilities.max_prompt
         # A negative prompt that is appended makes the prompt longer; how much, each shape says.
         self._room = 2000 if capabilities.negative_prompt == "appended" else 0
 
-    def run(self, at_most: int) -> Survey:
-        """Survey at most this many requests."""
+    def run(self, at_most: int, *, keep: bool = False) -> Survey:
+        """Survey at most this many requests; `keep` what is rendered for the passes that follow."""
         parts = self._stream.parts
         complete = True
-        for rendered in self._stream.rendered(self._failed):
+        for rendered in self._stream.rendered(self._failed, keep=keep):
             if self._requests >= at_most:
                 complete = False
                 break
@@ -174,7 +183,8 @@ class Surveyor:
         if parts.where and not self._variants and not self._sayings and parts.limit != 0:
             self._say("matches-nothing", "--where leaves no variant: nothing that is planned meets all of it", None)
         if self._calls is not None:
-            self._calls.say(self._say)
+            for problem in self._calls.problems():
+                self._saying(problem.code).add(problem)
         duplicates = self._name_repeats()
         return self._survey(duplicates, complete)
 
@@ -212,7 +222,7 @@ class Surveyor:
         shape = rendered[2]
         total = self._sums.get(shape.price_key)
         if total is None:
-            total = self._sums[shape.price_key] = _Sum(self._target.price(self._stream.first_request(rendered)))
+            total = self._sums[shape.price_key] = _Sum(self._price(self._stream.first_request(rendered)))
         self._models[shape.model] += 1
         self._overrides.update(shape.overrides)
         namer = self._stream.parts.namer
@@ -228,8 +238,8 @@ class Surveyor:
         added = len(f" Avoid: {shape.negative_prompt}.") if self._room and shape.negative_prompt else 0
         most = self._most or 0
         if len(prompt) + added > most:
-            message = f"the prompt has {len(prompt) + added:,} characters; {self._target.provider} takes {most:,}"
-            self._say("prompt-too-long", f"{message} (in {self._named(cell)})", self._prompt_place(cell))
+            message = f"the prompt has {len(prompt) + added:,} characters; {self._provider} takes {most:,}"
+            self._say("prompt-too-long", f"{message} (in {self._named(cell)})", self._stream.prompt_place(cell))
 
     def _see_terms(self, prompt: str, shape: Shape, cell: Cell) -> None:
         folded = prompt.casefold()
@@ -237,7 +247,7 @@ class Surveyor:
             if term in folded and term not in self._terms and _is_word(term, folded):
                 self._terms.add(term)
                 message = f"'{term}' is both in the prompt and in the negative prompt (in {self._named(cell)})"
-                self._say("prompt-and-negative", message, self._prompt_place(cell), warning=True)
+                self._say("prompt-and-negative", message, self._stream.prompt_place(cell), warning=True)
 
     def _see_names(self, names: Seen, rendered: Rendered) -> None:
         (_, cell, *_, turns), *_ = rendered
@@ -320,21 +330,13 @@ class Surveyor:
         )
 
     def _say(self, code: str, message: str, place: Place | None, *, warning: bool = False) -> None:
-        severity: Any = "warning" if warning else "error"
-        problem = Problem(code, message, severity=severity)
-        if place is not None:
-            source = self._report.line(place)
-            problem = replace(problem, path=place.path, line=place.line, column=place.column, source=source)
-        self._saying(code).add(problem)
+        self._saying(code).add(self._report.problem(code, message, place, warning=warning))
 
     def _saying(self, code: str) -> _Saying:
         return self._sayings.setdefault(code, _Saying(FILES_SAID if code in ("missing-image", "bad-image") else SAID))
 
     def _named(self, cell: Cell) -> str:
         return self._stream.variant(cell).name or "the only variant"
-
-    def _prompt_place(self, cell: Cell) -> Place | None:
-        return self._stream.prompt_place(cell)
 
 
 def _is_word(term: str, text: str) -> bool:
@@ -362,3 +364,196 @@ def _total(lines: Iterable[PriceLine], unit: Literal["credits", "usd"]) -> float
     if any(price is None for price, _ in prices):
         return None
     return float(round(sum(price * number for price, number in prices), 9))  # no dust of binary fractions in JSON
+
+
+# --- what is remembered from one variant to the next --------------------------------------------------------------
+
+_PARTS = 256
+_START = 24
+_GROWTH = 1.5
+_MOST_EXPECTED = 1 << 20  # 12 MB at once; a larger number may be wrong, so it has to be grown into
+
+
+class Seen:
+    """A set of 64-bit numbers, a million in 11 MB: 256 small open-addressing tables of plain integers (8 bytes a slot).
+
+    Each grows by itself, so that growing never doubles the whole. The numbers have to be uniform, as hashes are. Two
+    different requests in a million share 64 bits once in 37 million experiments; they would be reported as equal.
+    """
+
+    def __init__(self, expected: int = 0) -> None:
+        """`expected` numbers go in without any table growing, which halves the cost; more may come."""
+        length = max(_START, int(min(expected, _MOST_EXPECTED) / _PARTS / 0.7) + 1)
+        self._tables = [array("Q", bytes(8 * length)) for _ in range(_PARTS)]
+        self._sizes = [0] * _PARTS
+        self._zero = False
+
+    def add(self, number: int) -> bool:
+        """Put a number in; whether it was new."""
+        part = number & 255
+        table = self._tables[part]
+        length = len(table)
+        slot = (number >> 8) % length
+        while held := table[slot]:
+            if held == number:
+                return False
+            slot += 1
+            if slot == length:
+                slot = 0
+        if not number:  # an empty slot holds 0
+            new, self._zero = not self._zero, True
+            return new
+        table[slot] = number
+        self._sizes[part] += 1
+        if self._sizes[part] * 4 > length * 3:
+            self._tables[part] = _grown(table)
+        return True
+
+    def __len__(self) -> int:
+        return sum(self._sizes) + self._zero
+
+
+def _grown(table: array[int]) -> array[int]:
+    length = int(len(table) * _GROWTH) + 1
+    larger = array("Q", bytes(8 * length))
+    for number in table:
+        if number:
+            slot = (number >> 8) % length
+            while larger[slot]:
+                slot += 1
+                if slot == length:
+                    slot = 0
+            larger[slot] = number
+    return larger
+
+
+class PairWatch:
+    """Whether a design leaves pairs to compare: two variants that differ in one axis alone.
+
+    Looks at the variants one by one until every axis with two values has shown a pair, which is soon.
+    """
+
+    def __init__(self, space: Space, design: Design) -> None:
+        self._space = space
+        several = [at for at, choices in enumerate(space.choices) if len(choices) > 1]
+        if design.kind != "sample":
+            several = [at for at in several if not _surely_paired(space, at)]
+        self.open: dict[int, set[int]] = {at: set() for at in several}
+        self._given_up = False
+
+    def see(self, cell: Cell) -> None:
+        """Take one variant into account."""
+        paired = []
+        for at, seen in self.open.items():
+            if cell[at].index < 0:
+                continue
+            rest = hash(cell[:at] + cell[at + 1 :])
+            if rest in seen:
+                paired.append(at)
+            seen.add(rest)
+            if len(seen) > PAIRED:
+                self._given_up = True
+        for at in paired:
+            del self.open[at]
+        if self._given_up:
+            self.open.clear()
+
+    def without(self) -> list[str]:
+        """The axes that showed no pair."""
+        return [self._space.axes[at].name for at in sorted(self.open)]
+
+
+def _surely_paired(space: Space, at: int) -> bool:
+    """Whether an axis has a pair whatever the other axes do, or too many cells to find out."""
+    name = space.axes[at].name
+    group = next(
+        g for g in groups(space.axes, [matcher.keys() for matcher in space.skip]) if any(a.name == name for a in g)
+    )
+    if len(group) == 1:
+        return True
+    names = {axis.name for axis in group}
+    part = Space(group, [matcher for matcher in space.skip if matcher.keys() <= names])
+    if part.size() > ENUMERABLE:
+        return True
+    place, seen = part.position[name], set()
+    for cell in part.cells():
+        if cell[place].index < 0:
+            continue
+        rest = hash(cell[:place] + cell[place + 1 :])
+        if rest in seen:
+            return True
+        seen.add(rest)
+    return False
+
+
+class SameCalls:
+    """Variants that differ only in what the provider drops: their hashes differ, but they are the same call.
+
+    Each would be sent and paid, and the images differ by luck alone. That is what `draws` is for, so an axis, or a
+    value of one, that changes nothing else is an error.
+    """
+
+    def __init__(self, space: Space, provider: str, report: Report, expected: int) -> None:
+        self._space = space
+        self._provider = provider
+        self._report = report
+        self._calls = Seen(expected)
+        self._several = [at for at, choices in enumerate(space.choices) if len(choices) > 1]
+        #: (position, value index) → variants, those that repeat a call, and those of them that would be sent.
+        self._told: dict[tuple[int, int], list[int]] = {}
+        self._dropped: set[str] = set()
+        self._paid = 0
+
+    def see(self, cell: Cell, shape: Shape, prompt: str, picture: Picture | None, fresh: int) -> None:
+        """Take a variant into account; `fresh` is how many of its requests are equal to no earlier one."""
+        source = "" if picture is None else picture.identity
+        text = f"{shape.wire}\0{source}\0{prompt}".encode("utf-8", "surrogatepass")
+        repeated = not self._calls.add(int.from_bytes(blake2b(text, digest_size=8).digest(), "big"))
+        paid = fresh if repeated else 0
+        self._paid += paid
+        if paid:
+            self._dropped.update(shape.dropped)
+        for at in self._several:
+            found = self._told.setdefault((at, cell[at].index), [0, 0, 0])
+            found[0] += 1
+            found[1] += repeated
+            found[2] += paid
+
+    def problems(self) -> list[Problem]:
+        """One for each axis with values that only repeat calls; for what is left, if there is no such axis."""
+        if not self._paid:
+            return []
+        found = []
+        for at in self._several:
+            values = self._space.axes[at].values
+            only = [i for i in range(len(values)) if self._only_repeats(self._told.get((at, i)))]
+            if only:
+                found.append(self._axis_problem(self._space.axes[at], [values[index] for index in only]))
+        message = f"{self._paid:,} calls are the same as another one, since {self._why()}; each is made and paid for"
+        return found or [self._report.problem("same-call", message, None, warning=True)]
+
+    @staticmethod
+    def _only_repeats(counts: Sequence[int] | None) -> bool:
+        return counts is not None and counts[0] == counts[1] and counts[2] > 0
+
+    def _axis_problem(self, axis: Axis, values: Sequence[Value]) -> Problem:
+        others = len(axis.values) - len(values)
+        place = axis.place if others == 1 else values[0].place
+        names = _listed(f"'{value.id}'" for value in values)
+        message = (
+            f"the axis '{axis.name}' makes the same calls again for {names}, since {self._why()}: each would be paid; "
+            f"take {'them' if len(values) > 1 else 'it'} out; to ask again on purpose, write `draws: {len(values) + 1}`"
+        )
+        return self._report.problem("same-call", message, place or self._report.place("axes", axis.name))
+
+    def _why(self) -> str:
+        names = sorted(self._dropped)
+        if self._report.experiment.image is None and EDIT_ONLY.issuperset(names):
+            return f"{_listed(names)} belongs to edits, and there is no `image`"
+        return f"{self._provider} does not take {_listed(names)}"
+
+
+def _listed(names: Iterable[str], most: int = 4) -> str:
+    known = list(names)
+    more = f" and {len(known) - most:,} more" if len(known) > most else ""
+    return ", ".join(known[:most]) + more

@@ -9,7 +9,7 @@ from promptlab.model import Axis, Place
 
 from .extends import SOURCES
 from .forms import ExperimentForm, ImageForm, RowsForm, SampleForm, ValuesForm
-from .names import did_you_mean, listed, quoted
+from .names import CHAIN_AXIS, did_you_mean, listed, quoted
 from .report import Report
 from .yaml_tree import Map, Seq
 
@@ -21,8 +21,6 @@ Known = Mapping[str, Mapping[str, None] | None]
 #: Repeats beyond this are named in the plan.
 MANY = 16
 _FILE_PARTS = ("seed", "draw", "position", "ext")
-#: The axis whose values are the images that a chain edits; the plan knows their ids and checks them.
-CHAIN_AXIS = "source"
 
 
 def check(whole: Map, root: Map, form: ExperimentForm, axes: tuple[Axis, ...], report: Report) -> None:
@@ -189,5 +187,8 @@ def _files(pattern: str, place: Place, known: Known, report: Report) -> None:
             advice = did_you_mean(name or "", names) or f"; there are {listed(names)}"
             report.add("unknown-axis", f"files names {{{name}}}, which is not an axis{advice}", place)
     steps = pattern.replace("\\", "/").split("/")
-    if pattern.startswith(("/", "\\", "~")) or ".." in steps or (len(pattern) > 1 and pattern[1] == ":"):
+    if pattern.startswith(("/", "\\", "~")) or {".", ".."} & set(steps) or (len(pattern) > 1 and pattern[1] == ":"):
         report.add("bad-files", "names stay under results/: leave a leading / and .. out", place)
+    elif "" in steps or "\\" in pattern or "{{" in pattern or "}}" in pattern or min(pattern) < " ":
+        message = "files has an empty part between slashes, a backslash, a doubled brace or a control character"
+        report.add("bad-files", message, place)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from promptlab.errors import InputError
-from promptlab.model import Axis, Design, ImageSource, Override, Place, Source, Value
-from promptlab.plan import CODES
+from promptlab.model import Axis, ImageSource, Override, Place, Source, Value
+from promptlab.plan import CODES, ChainImage
+from promptlab.spec import load_text
 
 FILE = "experiments/e.yaml"
 
@@ -31,17 +32,11 @@ CASES = {
     "undefined variable": ({}, "{{ itme }} {{ style }}", "undefined-variable", "did you mean 'item'"),
     "unused axis": ({}, "{{ item }}", "unused-axis", "nothing uses the axis 'style'"),
     "mistyped axis": ({}, "{{ item }} {{ styel | default('') }}", "unused-axis", "the template has '{{ styel }}'"),
-    "skip unknown axis": ({"skip": [{"stile": ["film"]}]}, None, "unknown-axis", "did you mean 'style'"),
-    "skip unknown id": ({"skip": [{"style": ["flim"]}]}, None, "unknown-id", "did you mean 'film'"),
     "where unknown": ({"where": [{"style": ["x"]}]}, None, "unknown-id", "--where: 'style' has no value 'x'"),
-    "baseline unknown": ({"baseline": {"style": "x"}}, None, "unknown-id", "baseline"),
-    "one_factor alone": ({"design": Design("one_factor")}, None, "baseline-missing", "write `baseline"),
     "unknown parameter": ({"params": {"aspect_ration": "1:1"}}, None, "unknown-parameter", "'aspect_ratio'"),
     "bad parameter": ({"params": {"aspect_ratio": "2:1"}}, None, "bad-parameter", "it can be 1:1, 16:9"),
     "n out of range": ({"params": {"n": "9"}}, None, "bad-parameter", "from 1 to 4"),
     "negative as parameter": ({"params": {"negative_prompt": "x"}}, None, "bad-parameter", "`negative_prompt:`"),
-    "pattern": ({"files": "{itm}_{style}.{ext}"}, None, "bad-files", "did you mean 'item'"),
-    "pattern leaves": ({"files": "../{item}_{style}.{ext}"}, None, "bad-files", "leaves results/"),
     "async": ({"mode": "async"}, None, "no-async", "mode: auto"),
 }
 
@@ -74,11 +69,36 @@ def _default_axes(plan):
 def test_all_errors_come_at_once(plan):
     """The user can fix everything at once."""
     with pytest.raises(InputError) as caught:
-        plan("{{ a }} {{ b }}", params={"x": "1", "n": "9"}, files="{c}", baseline={"d": "e"})
+        plan("{{ a }} {{ b }}", params={"x": "1", "n": "9"}, mode="async")
     codes = sorted(problem.code for problem in caught.value.problems)
-    assert codes == sorted(
-        ["undefined-variable"] * 2 + ["unknown-parameter", "bad-parameter", "bad-files", "unknown-axis"]
-    )
+    assert codes == sorted(["undefined-variable"] * 2 + ["unknown-parameter", "bad-parameter", "no-async"])
+
+
+READ = {
+    "skip unknown axis": ("skip: [{stile: film}]", "unknown-axis", "did you mean 'style'"),
+    "skip unknown id": ("skip: [{style: flim}]", "unknown-id", "did you mean 'film'"),
+    "baseline unknown": ("baseline: {style: x}", "unknown-id", "the axis style has no value 'x'"),
+    "one_factor alone": ("design: one_factor", "baseline-missing", "write a `baseline`"),
+    "pattern": ("files: '{stile}.{ext}'", "unknown-axis", "did you mean 'style'"),
+    "pattern leaves": ("files: '../{style}.{ext}'", "bad-files", "names stay under results/"),
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_what_the_file_itself_says_is_refused_when_it_is_read(name, tmp_path):
+    """Axes, ids, names and the baseline have one check, with their places, before any plan is made."""
+    line, code, words = READ[name]
+    text = f"prompt: 'a {{{{ style }}}}'\naxes: {{style: [photo, film]}}\n{line}\n"
+    with pytest.raises(InputError) as caught:
+        load_text(text, tmp_path / "e.yaml", studio=tmp_path, parameters={})
+    assert [(problem.code, problem.line) for problem in caught.value.problems] == [(code, 3)]
+    assert words in caught.value.problems[0].message
+
+
+@pytest.mark.parametrize("skip", [{"stile": ["film"]}, {"style": ["flim"]}])
+def test_a_matcher_made_in_python_that_names_nothing_is_an_error(plan, match, skip):
+    """What no file can hold is not passed over either: it matches nothing."""
+    assert codes_of(lambda: plan(skip=(match(**skip),))) == {"matches-nothing"}
 
 
 def test_an_error_shows_its_line_and_caret(plan, experiment, axis):
@@ -154,6 +174,27 @@ def test_what_is_dropped_is_said_and_with_strict_an_error(plan, target, capabili
 def test_a_parameter_of_another_provider_stays_in_the_request(plan):
     """So that the provider itself drops it, and the log keeps that it was asked for."""
     assert {r.params["quality"] for r in plan(params={"quality": "high"}).requests()} == {"high"}
+
+
+CHAINED = """\
+prompt: "again, {{ style }}"
+axes: {style: [film, ink]}
+image: {from: first}
+skip: [{source: ID}]
+files: "{source}_{style}_{position}.{ext}"
+seeds: 1
+"""
+
+
+@pytest.mark.parametrize(("id_", "codes"), [("img0", set()), ("img7", {"unknown-id"})])
+def test_the_images_of_a_chain_are_an_axis_for_matchers_and_names(plan, tmp_path, id_, codes):
+    """`skip` and `files` may name `source`; its ids are held against the images that the log has."""
+    what = load_text(CHAINED.replace("ID", id_), tmp_path / "e.yaml", studio=tmp_path, parameters={})
+    images = [ChainImage(f"img{i}", tmp_path / f"{i}.png", str(i) * 64) for i in range(2)]
+    assert codes_of(lambda: plan(what, chain=lambda _: images)) == codes
+    if not codes:
+        made = [request.files for request in plan(what, chain=lambda _: images).requests()]
+        assert made == ["img1_film_{position}.{ext}", "img1_ink_{position}.{ext}"]
 
 
 def test_no_seed_is_noted(plan, target):

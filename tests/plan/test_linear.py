@@ -10,10 +10,9 @@ from collections.abc import Callable
 import pytest
 
 from promptlab.model import Axis, Design, Override, Value
-from promptlab.plan import counting, designs
-from promptlab.plan.matching import Masks, by_pivot, merged
+from promptlab.plan import designs
 from promptlab.plan.merging import Shaper
-from promptlab.plan.product import LARGE, Space, matches
+from promptlab.plan.product import LARGE, Masks, Space, by_pivot, matches, merged
 
 
 def rows(size: int, *, own: bool = False) -> Axis:
@@ -59,8 +58,8 @@ def test_skips_of_one_row_each_are_one_skip(match):
 def test_counting_walks_kinds_of_values_and_not_values(plan, match, monkeypatch):
     """20,000 rows and 1,000 skips, 60 skips of three axes: cells looked at are few, the count is exact."""
     looked: list[int] = []
-    plain = counting.matches
-    monkeypatch.setattr(counting, "matches", lambda *args: looked.append(1) or plain(*args))
+    plain = designs.matches
+    monkeypatch.setattr(designs, "matches", lambda *args: looked.append(1) or plain(*args))
     skips = tuple(match(item=f"S{i}", look="warm") for i in range(1000))
     look = Axis("look", tuple(Value(name, name) for name in ("warm", "neon")))
     made = plan("{{ item.name }} {{ look }}", rows(20_000), look, skip=skips, where="look=warm")
@@ -89,10 +88,10 @@ def test_many_matchers_at_once_agree_with_each_asked_alone(seed, match):
     left = [space.id_of(cell) for cell, skipped in zip(every, hit, strict=True) if not skipped]
     assert [space.id_of(cell) for cell in space.cells()] == left
     assert [space.skipped(cell) for cell in every] == hit
-    assert counting.tally(axes, skips).cells == len(left)
+    assert designs.tally(axes, skips).cells == len(left)
     baseline = {"a": "a1", "c": "c0"}
     near = [space.id_of(cell) for cell, _ in space.near(baseline)]
-    assert counting.tally(axes, skips, baseline=baseline).cells == len(near) == len(set(near) & set(left))
+    assert designs.tally(axes, skips, baseline=baseline).cells == len(near) == len(set(near) & set(left))
     pivots = by_pivot(tests)
     for cell in every:
         found = {n for at, table in pivots.items() for n, rest in table.get(cell[at].index, ()) if matches(cell, rest)}
@@ -109,7 +108,7 @@ def test_a_large_axis_is_planned_like_a_small_one(plan, axis, monkeypatch):
         return [(r.variant.id, r.request_hash, r.files, r.sequence) for r in made.requests()]
 
     small = planned()
-    for module in ("product", "recipes", "file_names"):
+    for module in ("product", "stream"):
         monkeypatch.setattr(f"promptlab.plan.{module}.LARGE", 8)
     assert planned() == small
     assert LARGE > 40

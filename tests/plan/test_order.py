@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptlab.plan import stream
+from promptlab.prompts import Template
 
 
 def order(made, **how) -> list[tuple[str, int | None, int]]:
@@ -83,12 +84,46 @@ def test_blocks_where_and_limit_agree_with_a_plain_model(plan, axis, size, seeds
 
 def test_interleaving_renders_each_variant_once(plan, axis, monkeypatch):
     """However many seeds go round."""
+    rendered = counted(monkeypatch)
     made = plan("{{ s }}", axis("s", [f"s{i}" for i in range(50)]), seeds=20)
-    recipe = made._whole.parts.recipes[0]
-    rendered = []
-    fresh = recipe._render
-    monkeypatch.setattr(recipe, "_render", lambda context: rendered.append(1) or fresh(context))
     assert sum(1 for _ in made.requests()) == 1000
+    assert len(rendered) == 50
+
+
+def counted(monkeypatch) -> list[int]:
+    """A list that grows by one with each prompt that a template makes."""
+    made: list[int] = []
+    bind = Template.bind
+
+    def bound(self, constants, tables):
+        fill = bind(self, constants, tables)
+        return lambda indices: made.append(1) or fill(indices)
+
+    monkeypatch.setattr(Template, "bind", bound)
+    return made
+
+
+@pytest.mark.parametrize("seeds", [None, 3])
+def test_what_a_survey_rendered_is_not_rendered_again(plan, axis, monkeypatch, seeds):
+    """A run asks for its requests several times: a plan of some thousand variants makes each prompt once."""
+    rendered = counted(monkeypatch)
+    made = plan("{{ s }} {{ t }}", axis("s", [f"s{i}" for i in range(50)]), axis("t", ["a", "b"]), seeds=seeds)
+    plain = list(made.requests())
+    rendered.clear()
+    made.survey().check()
+    assert [list(made.requests()), list(made.requests()), made.steps()[0].count] == [plain, plain, 100]
+    assert len(rendered) == 100
+
+
+def test_what_is_kept_is_bounded(plan, axis, monkeypatch):
+    """A plan too large to keep is rendered by each pass, and gives the same requests."""
+    rendered = counted(monkeypatch)
+    made = plan("{{ s }}", axis("s", [f"s{i}" for i in range(50)]), seeds=2)
+    plain = list(made.requests())
+    monkeypatch.setattr(stream, "KEPT", 50 * stream.KEPT_EACH)  # their prompts no longer fit
+    made.survey()
+    rendered.clear()
+    assert list(made.requests()) == plain
     assert len(rendered) == 50
 
 

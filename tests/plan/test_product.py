@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from promptlab.errors import InputError
 from promptlab.model import Axis, Design, Value
-from promptlab.plan.counting import tally
+from promptlab.plan.designs import tally
 from promptlab.plan.product import Space
 
 

@@ -7,7 +7,7 @@ from hashlib import sha256
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptlab.plan.seen import Seen
+from promptlab.plan.survey import Seen
 
 
 @given(st.lists(st.integers(0, (1 << 64) - 1) | st.integers(0, 600)))
