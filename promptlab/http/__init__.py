@@ -1,13 +1,13 @@
 """HTTP: one client, one guarded download, and the two pure parts that decide what an answer means.
 
-The only package that imports httpx, and only once something is sent.
+The only package that imports httpx and h11, and only once something is sent.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from promptlab.http.address import Origin, Target, is_local, is_public, join, normalise_base, parse_url
+from promptlab.http.address import Origin, Proxies, Target, is_local, is_public, join, normalise_base, parse_url
 from promptlab.http.download import decode_data_url
 from promptlab.http.messages import (
     SIMULATED_HEADER,
@@ -22,7 +22,6 @@ from promptlab.http.messages import (
     Sink,
     Unreadable,
 )
-from promptlab.http.proxies import Proxies
 from promptlab.http.retry_policy import (
     DOWNLOADS,
     Decision,

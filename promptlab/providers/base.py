@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
 from promptlab.http import Answer, Call, Unreadable
-from promptlab.http.bodies import Base64Text
+from promptlab.http.messages import Base64Text
 from promptlab.model import CostSource, Operation, Parameter, Request
 from promptlab.providers.plans import Plan, RateLimits
 from promptlab.providers.prices import CreditPrice, Price, find_price
