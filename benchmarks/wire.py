@@ -1,4 +1,4 @@
-"""The client alone: `python benchmarks/wire.py BASE_URL COUNT CONCURRENCY` prints CPU seconds of promptlab's and httpx's.
+"""The client alone: `python benchmarks/wire.py BASE_URL COUNT CONCURRENCY` prints CPU seconds, ours and httpx's.
 
 Both POST and then GET the image into a list, nothing else: what is left of a run's CPU when the log, files and pixels
 are taken away. Ours makes a connection for each request (promptlab/http/transport.py says why), httpx keeps one for

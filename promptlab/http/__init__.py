@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from promptlab.http.address import Origin, Proxies, Target, is_local, is_public, join, normalise_base, parse_url
+from promptlab.http.address import Origin, Proxies, Url, is_local, is_public, join, normalise_base, parse_url
 from promptlab.http.download import decode_data_url
 from promptlab.http.messages import (
     SIMULATED_HEADER,
@@ -62,8 +62,8 @@ __all__ = [
     "SendError",
     "Sink",
     "StopKind",
-    "Target",
     "Unreadable",
+    "Url",
     "Wait",
     "backoff",
     "classify",

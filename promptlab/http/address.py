@@ -21,7 +21,7 @@ __all__ = [
     "Origin",
     "Proxies",
     "ProxyServer",
-    "Target",
+    "Url",
     "is_local",
     "is_public",
     "join",
@@ -58,7 +58,7 @@ class Origin(NamedTuple):
         return f"{self.scheme}://{self.authority}"
 
 
-class Target(NamedTuple):
+class Url(NamedTuple):
     """A parsed URL: its origin, and the path with the query, percent-encoded."""
 
     origin: Origin
@@ -77,7 +77,7 @@ def literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
-def parse_url(url: str) -> Target:
+def parse_url(url: str) -> Url:
     """Parse an absolute http or https URL; ValueError says why it is none (never repeating its query)."""
     if len(url) > 8192 or _UNWRITABLE.search(url):
         raise ValueError("the URL holds spaces, control characters or backslashes, or is over 8192 characters long")
@@ -93,7 +93,7 @@ def parse_url(url: str) -> Target:
     if not _SAFE_PATH.fullmatch(path):
         path = quote(path, safe="/%:@!$&'()*+,;=~-._")
     query = "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~-._?[]") if parts.query else ""
-    return Target(Origin(scheme, host, _PORTS[scheme] if port is None else port), path + query)
+    return Url(Origin(scheme, host, _PORTS[scheme] if port is None else port), path + query)
 
 
 def _host(host: str) -> str:
@@ -114,7 +114,7 @@ def _host(host: str) -> str:
     return name
 
 
-def join(base: Target, reference: str) -> Target:
+def join(base: Url, reference: str) -> Url:
     """A redirect's or a job's reference, resolved against the URL it came from; ValueError as `parse_url`."""
     if _UNWRITABLE.search(reference):  # urljoin would quietly take these out
         raise ValueError("the reference holds spaces, control characters or backslashes")

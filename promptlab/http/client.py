@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self
 
-from promptlab.http.address import Origin, Proxies, Target, is_public, join, literal, normalise_base, parse_url
+from promptlab.http.address import Origin, Proxies, Url, is_public, join, literal, normalise_base, parse_url
 from promptlab.http.download import Intake, encoded_body, hop, of_status, refuse_private, target_of
 from promptlab.http.masking import Mask
 from promptlab.http.messages import (
@@ -145,12 +145,12 @@ class Client:
         read = self._read if call.timeout_s is None else call.timeout_s
         return Outgoing(call.method, self._target(call.path), headers, body, self._connect, read, _WRITE_S, left)
 
-    def _target(self, path: str) -> Target:
+    def _target(self, path: str) -> Url:
         """The URL of a call; the key never leaves the base URL's origin."""
         if path.startswith("/") and not path.startswith("//"):
-            return Target(self._origin, self._prefix + path)
+            return Url(self._origin, self._prefix + path)
         try:
-            target = join(Target(self._origin, self._prefix + "/"), path)
+            target = join(Url(self._origin, self._prefix + "/"), path)
         except ValueError as error:
             raise SendError(f"not sent: {error}", sent=False) from error
         if target.origin != self._origin:
@@ -188,7 +188,7 @@ class Client:
             async with asyncio.timeout(limits.total_s):
                 for _ in range(limits.redirects + 1):
                     found = await self._get(target, sink, limits, trusted)
-                    if not isinstance(found, Target):
+                    if not isinstance(found, Url):
                         size, kind = found
                         return Fetched(size, kind, int((time.perf_counter() - started) * 1000))
                     target = found
@@ -199,8 +199,8 @@ class Client:
         raise DownloadError("refused", message, retryable=False)
 
     async def _get(
-        self, target: Target, sink: Sink, limits: DownloadLimits, trusted: str | None
-    ) -> Target | tuple[int, str | None]:
+        self, target: Url, sink: Sink, limits: DownloadLimits, trusted: str | None
+    ) -> Url | tuple[int, str | None]:
         """One hop: the next one's target, or the bytes written and their content type."""
         from promptlab.http.connection import Broken, NotConnected, Refused, Unwritable
 
@@ -227,7 +227,7 @@ class Client:
             failed = _download_error(error, target.origin)
             raise DownloadError(failed.kind, self._mask.text(failed.message), retryable=True) from None
 
-    def _download(self, target: Target, limits: DownloadLimits) -> Outgoing:
+    def _download(self, target: Url, limits: DownloadLimits) -> Outgoing:
         from promptlab.http.connection import Outgoing
 
         headers = {"Accept": "image/*, */*;q=0.5", "Accept-Encoding": "identity", "User-Agent": self._agent}

@@ -23,7 +23,7 @@ from typing import Any, Protocol, cast
 
 import h11
 
-from promptlab.http.address import Origin, ProxyServer, Target, literal
+from promptlab.http.address import Origin, ProxyServer, Url, literal
 
 __all__ = [
     "BadAnswer",
@@ -92,7 +92,7 @@ class Outgoing:
     """A request as it goes out. `left` is called once it has left this machine, which connecting may delay."""
 
     method: str
-    target: Target
+    target: Url
     headers: Mapping[str, str]  # beside Host
     body: bytes | Iterator[bytes]
     connect_s: float
@@ -589,7 +589,7 @@ async def _in_turn(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
 
 
 @functools.lru_cache(maxsize=64)  # an API has a handful of paths; a URL costs httpx 50 µs to parse
-def _url(target: Target) -> Any:
+def _url(target: Url) -> Any:
     import httpx
 
     return httpx.URL(str(target))

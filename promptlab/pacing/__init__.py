@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from promptlab.pacing.limits import Delay, Lease, Limits, Quota, forecast
+from promptlab.pacing.limits import Delay, KeyLimits, Lease, Quota, forecast
 
 if TYPE_CHECKING:
     from promptlab.pacing.ledger import state_folder
     from promptlab.pacing.pacer import Pacer
 
-__all__ = ["Delay", "Lease", "Limits", "Pacer", "Quota", "forecast", "state_folder"]
+__all__ = ["Delay", "KeyLimits", "Lease", "Pacer", "Quota", "forecast", "state_folder"]
 
 
 def __getattr__(name: str) -> Any:

@@ -22,9 +22,9 @@ from promptlab.pacing.limits import (
     Facts,
     Figures,
     Headers,
+    KeyLimits,
     Lease,
     Lessons,
-    Limits,
     Quota,
     effective,
     judge,
@@ -97,7 +97,9 @@ class Ledger:
     Sends are numbered without gaps, so "the send N places back" is one look-up whatever the size of the log.
     """
 
-    def __init__(self, folder: Path, key: str, limits: Limits, plans: Mapping[int, Limits], lease_s: float) -> None:
+    def __init__(
+        self, folder: Path, key: str, limits: KeyLimits, plans: Mapping[int, KeyLimits], lease_s: float
+    ) -> None:
         self._limits, self._plans, self._lease_s = limits, plans, lease_s
         self._owner = owner()
         self._db = _connect(folder)

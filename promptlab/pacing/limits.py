@@ -18,9 +18,9 @@ __all__ = [
     "Facts",
     "Figures",
     "Headers",
+    "KeyLimits",
     "Lease",
     "Lessons",
-    "Limits",
     "Quota",
     "effective",
     "forecast",
@@ -49,7 +49,7 @@ _LARGEST_LIMIT = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class KeyLimits:
     """A plan's figures for a whole key: `requests` in any `window_s` seconds, jobs at once, requests in 24 hours.
 
     None means no limit. `share` (0 < share ≤ 1) is this machine's part of each. `named` says that someone chose the
@@ -91,7 +91,7 @@ class Figures:
         return self.window_s + self.guard_s
 
     @classmethod
-    def of(cls, limits: Limits, *, wider: bool = False) -> Figures:
+    def of(cls, limits: KeyLimits, *, wider: bool = False) -> Figures:
         """This machine's share. A share below one request a window is one request in a longer window."""
         window, requests = limits.window_s, _part(limits.requests, limits.share)
         if limits.requests is not None and limits.requests * limits.share < 1:
@@ -105,7 +105,7 @@ def _part(figure: int | None, share: float) -> int | None:
     return None if figure is None else max(1, math.floor(figure * share + 1e-9))
 
 
-def forecast(limits: Limits, requests: int, seconds_each: float) -> float:
+def forecast(limits: KeyLimits, requests: int, seconds_each: float) -> float:
     """The seconds until the last of `requests` is answered, from nothing sent yet, `seconds_each` an answer.
 
     Whole days are counted for a daily limit: 1,001 requests at 1,000 a day take a day and one answer.
@@ -216,7 +216,7 @@ class Facts:
     leases: int = 0
 
 
-def effective(limits: Limits, plans: Mapping[int, Limits], lessons: Lessons, now: float) -> Figures:
+def effective(limits: KeyLimits, plans: Mapping[int, KeyLimits], lessons: Lessons, now: float) -> Figures:
     """The figures that hold now: the limits given, what headers said in the last minutes, and this machine's share."""
     limits = _learned(limits, plans, lessons, now)
     wider = lessons.hold_set > 0 and now < lessons.hold_set + _WIDER_WINDOWS * limits.window_s
@@ -226,7 +226,7 @@ def effective(limits: Limits, plans: Mapping[int, Limits], lessons: Lessons, now
     return replace(figures, requests=max(0, min(figures.requests, limits.requests - lessons.others)))
 
 
-def _learned(limits: Limits, plans: Mapping[int, Limits], lessons: Lessons, now: float) -> Limits:
+def _learned(limits: KeyLimits, plans: Mapping[int, KeyLimits], lessons: Lessons, now: float) -> KeyLimits:
     fresh = lessons.told_limit > 0 and now < lessons.told_set + _LEARNED_S
     if limits.named:
         return _tightened(limits, plans.get(lessons.told_limit), lessons.told_limit) if fresh else limits
@@ -239,7 +239,7 @@ def _learned(limits: Limits, plans: Mapping[int, Limits], lessons: Lessons, now:
     return replace(limits, requests=lessons.told_limit, concurrent=nearest.concurrent, daily=None)
 
 
-def _tightened(limits: Limits, told: Limits | None, requests: int) -> Limits:
+def _tightened(limits: KeyLimits, told: KeyLimits | None, requests: int) -> KeyLimits:
     """A named plan under a server that allows fewer requests; `told` is the plan with exactly that many, if any.
 
     Someone named the wrong plan: its jobs at once are the other plan's too, or most of them would be refused.
@@ -252,7 +252,7 @@ def _tightened(limits: Limits, told: Limits | None, requests: int) -> Limits:
     return replace(limits, requests=requests, concurrent=concurrent)
 
 
-def judge(limits: Limits, figures: Figures, lessons: Lessons, facts: Facts, now: float) -> Delay | Quota | None:
+def judge(limits: KeyLimits, figures: Figures, lessons: Lessons, facts: Facts, now: float) -> Delay | Quota | None:
     """None if a request may be sent now. The quota is checked first: waiting for anything else would be useless."""
     if quota := _quota(limits, figures, lessons, facts, now):
         return quota
@@ -267,7 +267,7 @@ def judge(limits: Limits, figures: Figures, lessons: Lessons, facts: Facts, now:
     return None
 
 
-def _quota(limits: Limits, figures: Figures, lessons: Lessons, facts: Facts, now: float) -> Quota | None:
+def _quota(limits: KeyLimits, figures: Figures, lessons: Lessons, facts: Facts, now: float) -> Quota | None:
     told = lessons.quota_set > 0 and not (limits.named and limits.daily != lessons.quota_daily)
     if told:
         if lessons.quota_until is None and now < lessons.quota_set + _UNKNOWN_QUOTA_S:
@@ -303,7 +303,7 @@ def with_quota(lessons: Lessons, until: float | None, daily: int | None, now: fl
     return replace(lessons, quota_set=now, quota_until=until, quota_daily=daily)
 
 
-def taught(limits: Limits, lessons: Lessons, headers: Headers, ours: Callable[[int], int], now: float) -> Lessons:
+def taught(limits: KeyLimits, lessons: Lessons, headers: Headers, ours: Callable[[int], int], now: float) -> Lessons:
     """The lessons after one more response; the same object when there is nothing new.
 
     `ours(used)` counts this machine's own sends that the server can have counted, or any number ≥ `used` when they

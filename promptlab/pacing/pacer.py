@@ -13,7 +13,7 @@ from types import TracebackType
 
 from promptlab.errors import QuotaReached, StoreError
 from promptlab.pacing.ledger import Heard, Ledger
-from promptlab.pacing.limits import Delay, Figures, Headers, Lease, Limits, Quota, effective, with_hold, with_quota
+from promptlab.pacing.limits import Delay, Figures, Headers, KeyLimits, Lease, Quota, effective, with_hold, with_quota
 
 __all__ = ["Pacer"]
 
@@ -36,7 +36,12 @@ class Pacer:
     """
 
     def __init__(
-        self, ledger: Ledger, limits: Limits, plans: Mapping[int, Limits], clock: Callable[[], float], lease_s: float
+        self,
+        ledger: Ledger,
+        limits: KeyLimits,
+        plans: Mapping[int, KeyLimits],
+        clock: Callable[[], float],
+        lease_s: float,
     ) -> None:
         self._ledger, self._limits, self._plans = ledger, limits, plans
         self._clock, self._lease_s = clock, lease_s
@@ -56,9 +61,9 @@ class Pacer:
         cls,
         folder: Path,
         key: str,
-        limits: Limits,
+        limits: KeyLimits,
         *,
-        plans: Mapping[int, Limits] | None = None,
+        plans: Mapping[int, KeyLimits] | None = None,
         clock: Callable[[], float] = time.time,
         lease_s: float = 120.0,
     ) -> Pacer:

@@ -14,9 +14,10 @@ from typing import Any, ClassVar
 from promptlab.errors import GenerationError
 from promptlab.http import Answer, Call, DownloadError, Part, decode_data_url
 from promptlab.model import Operation, Parameter, Request
-from promptlab.providers.base import Capabilities, Cost, ImageBytes, Price, Provider, Result, Setup, Wire
-from promptlab.providers.prices import TokenPrice, token_prices
+from promptlab.providers.base import Capabilities, Cost, ImageBytes, Provider, Setup, Wire
+from promptlab.providers.prices import Price, TokenPrice, token_prices
 from promptlab.providers.response import (
+    Result,
     epoch,
     no_image,
     number,
