@@ -7,10 +7,8 @@ no second parser can read another host out of the same text.
 
 from __future__ import annotations
 
-import base64
 import ipaddress
 import re
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -157,6 +155,8 @@ def is_local(host: str) -> bool:
         return not is_public(host)
     if host == "localhost" or host.endswith(".localhost"):
         return True
+    import socket  # a plan asks only for an http address that has a name
+
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -244,6 +244,8 @@ def _server(variable: str, text: str) -> ProxyServer:
     user, password = parts.username, parts.password
     if user is None and password is None:
         return ProxyServer(target.origin)
+    import base64
+
     pair = f"{unquote(user or '')}:{unquote(password or '')}".encode()
     return ProxyServer(target.origin, "Basic " + base64.b64encode(pair).decode("ascii"))
 

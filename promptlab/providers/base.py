@@ -9,7 +9,6 @@ emulates is returned with each call and logged.
 from __future__ import annotations
 
 import base64
-import difflib
 import functools
 import os
 import re
@@ -27,6 +26,7 @@ from promptlab.http.messages import Base64Text
 from promptlab.model import CostSource, Operation, Parameter, Request
 from promptlab.providers.prices import CreditPrice, Price, find_price
 from promptlab.providers.response import ApiError, Job, Result, read_error
+from promptlab.spec.names import did_you_mean
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -222,9 +222,8 @@ def get(name: str) -> type[Provider]:
     entry = _entry_points().get(name)
     if entry is None:
         known = names()
-        close = difflib.get_close_matches(name, known, 1, 0.5)
-        hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
-        raise InputError(f"there is no provider {name!r}; {hint}", code="provider")
+        hint = did_you_mean(name, known) or f"; known are {', '.join(known)}"
+        raise InputError(f"there is no provider {name!r}{hint}", code="provider")
     return _loaded(entry)
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import json
 import re
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
@@ -16,15 +14,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from promptlab.account_plans import AccountPlan, RateLimits
 from promptlab.errors import InputError, PromptlabError, ProviderFault
-from promptlab.http import Answer, Proxies, Reply, Unreadable, is_local, normalise_base, parse_url
+from promptlab.http import Answer, Proxies, Unreadable, is_local, normalise_base, parse_url
 from promptlab.http.messages import IN_PROCESS
 from promptlab.model import Amount, Request
 from promptlab.providers.base import Cost, ImageBytes, Provider, Setup, Wire, get
 from promptlab.providers.prices import Price
 from promptlab.providers.response import Output, Result, number
+from promptlab.spec.names import did_you_mean
 
 if TYPE_CHECKING:
-    from promptlab.http import Client
+    from promptlab.http import Client, Reply
 
 __all__ = ["Endpoint", "SettingsLike", "checked", "connect", "find_plan", "plans", "provider_code"]
 
@@ -123,6 +122,8 @@ class Endpoint:
 
     def read(self, answer: Answer, request: Request) -> tuple[Reply | Unreadable, Result | None]:
         """An answer as the retry policy sees it, and its result if it has one; ProviderFault where its code raises."""
+        from promptlab.http import Reply  # a plan reads no answers
+
         provider = self.provider
         if not 200 <= answer.status < 300:
             with provider_code(provider.name, "error"):
@@ -280,7 +281,9 @@ def plans(
     for name, changes in (overrides or {}).items():
         unknown = sorted(set(changes) - figures)
         if unknown:
-            raise InputError(f"plans.{name}: unknown figure {unknown[0]!r}{_nearest(unknown[0], figures)}", code="plan")
+            raise InputError(
+                f"plans.{name}: unknown figure {unknown[0]!r}{did_you_mean(unknown[0], figures)}", code="plan"
+            )
         typed: dict[str, Any] = {key: _figure(name, key, value) for key, value in changes.items()}
         found[name] = replace(found.get(name, AccountPlan(name)), **typed)
     return found
@@ -293,7 +296,7 @@ def find_plan(name: str | None, known: Mapping[str, AccountPlan]) -> AccountPlan
     wanted = name.strip()
     plan = known.get(wanted) or next((plan for key, plan in known.items() if key.lower() == wanted.lower()), None)
     if plan is None:
-        hint = _nearest(wanted.lower(), known) or f"; known are {', '.join(known)}"
+        hint = did_you_mean(wanted, known) or f"; known are {', '.join(known)}"
         raise InputError(f"there is no plan {wanted!r}{hint}", code="plan")
     return plan
 
@@ -309,11 +312,6 @@ def _figure(plan: str, key: str, value: Any) -> float | None:
     return found
 
 
-def _nearest(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(name, list(known), 1, 0.5)
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
 # --- where a provider's own code is called: what it raises is its bug, and is reported as one ---------------------
 
 _LONGEST = 500
@@ -323,6 +321,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 def _fault(provider: str, step: str, error: Exception) -> ProviderFault:
     """The sentence for an exception that a provider raised: in which step, what it said, and where."""
     text = _CONTROL.sub(" ", str(error)).strip()[:_LONGEST]
+    import traceback
+
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
     said = f": {text}" if text else ""

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from promptlab.http import Answer, DownloadError, Unreadable, decode_data_url, join, parse_url
+from promptlab.http import Answer, DownloadError, Unreadable, join, parse_url
 
 __all__ = [
     "ApiError",
@@ -176,6 +176,8 @@ def _read_pixels(value: str, base_url: str, revised: str | None, *, is_url: bool
             return Output(revised_prompt=revised)
     if value[:5].lower() != "data:" and not _BASE64.fullmatch(value[:4096].rstrip("=")):
         return Output(revised_prompt=revised)
+    from promptlab.http import decode_data_url  # a plan reads no answers
+
     try:
         return Output(data=decode_data_url(value), revised_prompt=revised)
     except DownloadError:
