@@ -163,9 +163,9 @@ def bench_pro(folder: Path) -> None:
 
 def bench_pacing(folder: Path) -> None:
     """What leave to send costs: one transaction on the file that all processes of a key share."""
-    from promptlab.pacing import Lease, Limits, Pacer
+    from promptlab.pacing import KeyLimits, Lease, Pacer
 
-    with Pacer.open(folder / "state", "benchmark", Limits(requests=10_000_000, window_s=60, concurrent=20)) as pacer:
+    with Pacer.open(folder / "state", "benchmark", KeyLimits(requests=10_000_000, window_s=60, concurrent=20)) as pacer:
         took = []
         for _ in range(5000):
             start = time.perf_counter()

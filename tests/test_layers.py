@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent / "promptlab"
 LAYERS = {
-    "_version": 0, "environ": 0, "errors": 0, "model": 0, "signing": 0,
+    "_version": 0, "account_plans": 0, "environ": 0, "errors": 0, "model": 0, "signing": 0,
     "spec": 1, "git": 1, "http": 1, "pacing": 1, "log": 1, "store": 1, "simulator": 1,
     "prompts": 2, "providers": 2,
     "plan": 3, "studio": 4, "history": 5, "run": 5, "compare": 5, "browse": 6, "cli": 7,
@@ -57,28 +57,33 @@ def test_libraries_have_one_package(path: Path) -> None:
 
 
 def test_no_circles() -> None:
-    """No module imports itself by way of others, not even for its types."""
-    names = {".".join(path.relative_to(ROOT.parent).with_suffix("").parts): path for path in MODULES}
-    edges = {}
-    for name, path in names.items():
-        package = name.rpartition(".")[0]
-        found = {f"{package}.{target}" if level else target for target, level in _modules(path)}
-        edges[name] = {target for target in found if target in names and target != name}
+    """No module imports itself by way of others: not for its types, not inside a function, not through a package."""
+    edges = {name: _modules(name) for name in NAMES}
     while leaves := {name for name, targets in edges.items() if not targets & edges.keys()}:
         edges = {name: targets for name, targets in edges.items() if name not in leaves}
     assert not edges
 
 
-def _modules(path: Path) -> set[tuple[str, int]]:
-    """Every module that a file names in an import, and whether relative; a package's __init__ counts as none."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            found.add((node.module, node.level))
-            found |= {(f"{node.module}.{alias.name}", node.level) for alias in node.names}
+def _name_of(path: Path) -> str:
+    """A module's name; of an __init__ its package's."""
+    return ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+#: Every module, promptlab/__init__.py and all other packages' included.
+NAMES = {_name_of(path): path for path in ROOT.rglob("*.py")}
+
+
+def _modules(name: str) -> set[str]:
+    """The modules of promptlab that one names in an import; a name of a package is the package's."""
+    package = name if NAMES[name].name == "__init__.py" else name.rpartition(".")[0]
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(NAMES[name].read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            found |= {(alias.name, node.level) for alias in node.names}
-    return found
+            module = ".".join(part for part in (package if node.level else "", node.module) if part)
+            found |= {inner if (inner := f"{module}.{alias.name}") in NAMES else module for alias in node.names}
+    return (found & NAMES.keys()) - {name}
 
 
 def test_every_package_has_a_layer() -> None:

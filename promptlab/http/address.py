@@ -1,7 +1,7 @@
-"""Addresses: origins, base URLs, and which hosts a download may connect to (pure but for `is_local`'s look-up).
+"""Addresses: origins, base URLs, proxies, and which hosts a download may connect to (pure but for `is_local`).
 
 A URL in a response is untrusted. Names are resolved once and the address that was checked is the one connected to
-(transport.py); here are the rules themselves. One parser decides: what it accepts is rebuilt from its parts, so that
+(connection.py); here are the rules themselves. One parser decides: what it accepts is rebuilt from its parts, so that
 no second parser can read another host out of the same text.
 """
 
@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 __all__ = [
     "Origin",
-    "Target",
+    "Proxies",
+    "ProxyServer",
+    "Url",
     "is_local",
     "is_public",
     "join",
@@ -27,6 +31,7 @@ __all__ = [
 
 _NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*\.?")
 _UNWRITABLE = re.compile(r"[\x00-\x20\x7f\\]")
+_SAFE_PATH = re.compile(r"[A-Za-z0-9/%:@!$&'()*+,;=~._-]*")  # `quote` would change nothing, and costs more to find out
 _NUMERIC = re.compile(r"(0x[0-9a-f]*|\d+)\Z")
 _PORTS = {"http": 80, "https": 443}
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -51,7 +56,7 @@ class Origin(NamedTuple):
         return f"{self.scheme}://{self.authority}"
 
 
-class Target(NamedTuple):
+class Url(NamedTuple):
     """A parsed URL: its origin, and the path with the query, percent-encoded."""
 
     origin: Origin
@@ -61,6 +66,7 @@ class Target(NamedTuple):
         return f"{self.origin}{self.path}"
 
 
+@lru_cache(maxsize=256)  # a run has a handful of hosts, and each of its requests asks
 def literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """The address that a host is written as, or None for a name. A zone (`%eth0`) is not a literal."""
     try:
@@ -69,7 +75,7 @@ def literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
-def parse_url(url: str) -> Target:
+def parse_url(url: str) -> Url:
     """Parse an absolute http or https URL; ValueError says why it is none (never repeating its query)."""
     if len(url) > 8192 or _UNWRITABLE.search(url):
         raise ValueError("the URL holds spaces, control characters or backslashes, or is over 8192 characters long")
@@ -81,9 +87,11 @@ def parse_url(url: str) -> Target:
         raise ValueError("the URL holds a user name")
     host = _host(parts.hostname or "")
     port = parts.port  # raises ValueError for a bad one
-    path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
+    path = parts.path or "/"
+    if not _SAFE_PATH.fullmatch(path):
+        path = quote(path, safe="/%:@!$&'()*+,;=~-._")
     query = "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~-._?[]") if parts.query else ""
-    return Target(Origin(scheme, host, _PORTS[scheme] if port is None else port), path + query)
+    return Url(Origin(scheme, host, _PORTS[scheme] if port is None else port), path + query)
 
 
 def _host(host: str) -> str:
@@ -104,7 +112,7 @@ def _host(host: str) -> str:
     return name
 
 
-def join(base: Target, reference: str) -> Target:
+def join(base: Url, reference: str) -> Url:
     """A redirect's or a job's reference, resolved against the URL it came from; ValueError as `parse_url`."""
     if _UNWRITABLE.search(reference):  # urljoin would quietly take these out
         raise ValueError("the reference holds spaces, control characters or backslashes")
@@ -147,6 +155,8 @@ def is_local(host: str) -> bool:
         return not is_public(host)
     if host == "localhost" or host.endswith(".localhost"):
         return True
+    import socket  # a plan asks only for an http address that has a name
+
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -164,3 +174,97 @@ def normalise_base(url: str) -> str:
     if "?" in target.path or "#" in text:
         raise ValueError("a base URL has no query or fragment")
     return f"{target.origin}{target.path.rstrip('/')}"
+
+
+# --- proxies ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyServer:
+    """A proxy's origin, and the Proxy-Authorization that its URL's user and password make; never shown."""
+
+    origin: Origin
+    authorization: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Proxies:
+    """Which proxy a connection goes through: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, as curl reads them.
+
+    Loopback addresses and `localhost` never go to one, as in Go's net/http: a proxy's own loopback is another machine.
+    """
+
+    http: ProxyServer | None = None
+    https: ProxyServer | None = None
+    without: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Proxies:
+        """As the environment says, lower-case names first; ValueError names the variable whose URL is not valid.
+
+        HTTP_PROXY in capitals is ignored where REQUEST_METHOD is set: a CGI program's caller could have set it.
+        """
+        rest = _named(environ, "all_proxy")
+        http = _named(environ, "http_proxy", "REQUEST_METHOD" in environ) or rest
+        without = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+        hosts = tuple(part for part in without.replace(",", " ").lower().split() if part)
+        return cls(http, _named(environ, "https_proxy") or rest, hosts)
+
+    def of(self, origin: Origin) -> ProxyServer | None:
+        """The proxy to take to an origin; None for a direct connection."""
+        chosen = self.https if origin.scheme == "https" else self.http
+        return None if chosen is None or self._is_direct(origin) else chosen
+
+    def _is_direct(self, origin: Origin) -> bool:
+        host = origin.host
+        address = literal(host)
+        if host == "localhost" or host.endswith(".localhost") or (address is not None and address.is_loopback):
+            return True
+        return any(_covers(entry, host, origin.port) for entry in self.without)
+
+
+def _named(environ: Mapping[str, str], name: str, only_small: bool = False) -> ProxyServer | None:
+    for variable in (name,) if only_small else (name, name.upper()):
+        if text := environ.get(variable, "").strip():
+            return _server(variable, text)
+    return None
+
+
+def _server(variable: str, text: str) -> ProxyServer:
+    """A proxy's URL, taken apart; its user and password are never part of a message."""
+    url = text if "://" in text else f"http://{text}"
+    try:
+        parts = urlsplit(url)
+        if parts.scheme.lower() not in ("http", "https"):
+            raise ValueError(f"{parts.scheme[:20]} is not supported")
+        target = parse_url(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}")
+    except ValueError as error:
+        message = f"{variable} is not the URL of a proxy: {error}; write http://HOST:PORT, or unset it"
+        raise ValueError(message) from None  # the cause may quote the password
+    user, password = parts.username, parts.password
+    if user is None and password is None:
+        return ProxyServer(target.origin)
+    import base64
+
+    pair = f"{unquote(user or '')}:{unquote(password or '')}".encode()
+    return ProxyServer(target.origin, "Basic " + base64.b64encode(pair).decode("ascii"))
+
+
+def _covers(entry: str, host: str, port: int) -> bool:
+    """Whether an entry of NO_PROXY covers a host: `*`, a name and all below it, an address, a network, with a port."""
+    if entry == "*":
+        return True
+    name, colon, digits = entry.rpartition(":")
+    if colon and digits.isdigit() and ":" not in name.strip("[]"):
+        if int(digits) != port:
+            return False
+        entry = name
+    entry = entry.strip("[]")
+    address = literal(host)
+    if address is not None:
+        try:
+            return address in ipaddress.ip_network(entry, strict=False)
+        except ValueError:
+            return False
+    name = entry.removeprefix("*").lstrip(".")
+    return bool(name) and (host == name or host.endswith(f".{name}"))

@@ -1,6 +1,6 @@
 """The client of one run: sends calls, fetches images; never retries, never follows a POST's redirect.
 
-What to do about an error is policy.py's; this only says what happened, and above all whether anything was sent.
+What to do about an error is retry_policy.py's; this only says what happened, and above all whether anything was sent.
 """
 
 from __future__ import annotations
@@ -10,21 +10,27 @@ import json
 import re
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self
 
-from promptlab.http.address import Origin, Target, is_public, join, literal, normalise_base, parse_url
-from promptlab.http.bodies import Base64Text, json_pieces
+from promptlab.http.address import Origin, Proxies, Url, is_public, join, literal, normalise_base, parse_url
 from promptlab.http.download import Intake, encoded_body, hop, of_status, refuse_private, target_of
 from promptlab.http.masking import Mask
-from promptlab.http.messages import IN_PROCESS, Answer, Call, DownloadError, DownloadLimits, Fetched, SendError, Sink
-from promptlab.http.proxies import Proxies
+from promptlab.http.messages import (
+    IN_PROCESS,
+    Answer,
+    Base64Text,
+    Call,
+    DownloadError,
+    DownloadLimits,
+    Fetched,
+    SendError,
+    Sink,
+    json_pieces,
+)
 
 if TYPE_CHECKING:
-    import httpx
-
-    from promptlab.http.transport import Guard, Network
+    from promptlab.http.connection import Incoming, Network, Outgoing
 
 __all__ = ["Client"]
 
@@ -38,7 +44,7 @@ _DRAIN = "the answer is larger than {:,} bytes"
 class Client:
     """HTTP to one API, as an async context manager; one a run, shared by its workers.
 
-    Each request has a connection of its own (`transport` says why). `app` is an ASGI application that answers in this
+    Each request has a connection of its own (`connection` says why). `app` is an ASGI application that answers in this
     process instead of a network. `read_timeout` is for silence, `total_timeout` for the whole of an answer.
     `authorities` is a file or folder of certificates to trust instead of the built-in ones. `network` and `context`
     (TLS) are for tests. Raises ValueError for a bad base URL or Authorization.
@@ -81,7 +87,8 @@ class Client:
         self._trust_known = False
 
     async def __aenter__(self) -> Self:
-        from promptlab.http.transport import SystemNetwork  # httpx costs 0.15 s: only a run that sends pays
+        # asyncio, ssl and h11 cost 50 ms, httpx 90 more: only a run that sends pays, and httpx only where it is used
+        from promptlab.http.connection import SystemNetwork
 
         self._network = self._network or SystemNetwork()
         return self
@@ -96,56 +103,54 @@ class Client:
 
         `left` is called when the request has left this machine, which a new connection may delay.
         """
-        import httpx
+        from promptlab.http.connection import Broken, NotConnected, Unwritable
 
         started = time.perf_counter()
-        read = self._read if call.timeout_s is None else call.timeout_s
-        request = self._request(call, read)
-        if left is not None:
-            request.extensions["left"] = left
         total = self._total if call.timeout_s is None else min(self._total, 3 * call.timeout_s)
+        request = self._request(call, left)
         try:
-            async with asyncio.timeout(total), self._response(request, self._origin, guarded=False) as response:
-                body = await self._body(response)
-        except (httpx.HTTPError, OSError, TimeoutError) as error:
+            async with asyncio.timeout(total):
+                answer = await self._exchange(request)
+                try:
+                    body = await self._body(answer)
+                finally:
+                    await answer.aclose()
+        except (NotConnected, Unwritable, Broken, OSError, TimeoutError) as error:
             raise self._send_error(error) from None  # the cause may quote a header
         elapsed = int((time.perf_counter() - started) * 1000)
         # What is read here ends in the log, should a server repeat the key in it.
-        headers = {name: self._mask.text(value) for name, value in _headers(response).items()}
-        return Answer(response.status_code, headers, self._mask.body(body), elapsed)
+        return Answer(answer.status, self._mask.headers(answer.headers), self._mask.body(body), elapsed)
 
-    def _request(self, call: Call, read: float) -> httpx.Request:
-        from promptlab.http.transport import request
+    def _request(self, call: Call, left: Callable[[], object] | None) -> Outgoing:
+        from promptlab.http.connection import Outgoing
 
         headers: dict[str, str] = {}
         if self._authorization is not None:
             headers["Authorization"] = self._authorization
-        content: bytes | Iterator[bytes] | None = None
+        body: bytes | Iterator[bytes] = b""
         if call.json is not None:
             headers["Content-Type"] = "application/json"
             if any(isinstance(value, Base64Text) for value in call.json.values()):
-                size, content = json_pieces(call.json)
-                headers["Content-Length"] = str(size)
+                size, body = json_pieces(call.json)
             else:
-                content = json.dumps(call.json, separators=(",", ":"), allow_nan=False).encode()
+                body = json.dumps(call.json, separators=(",", ":"), allow_nan=False).encode()
+                size = len(body)
+        elif call.files or call.data:
+            headers["Content-Type"], size, body = _multipart(call)
+        else:
+            size = 0
         headers |= {"Accept": "application/json", "User-Agent": self._agent, **call.headers}
-        files = [(part.name, (part.filename, part.content, part.content_type)) for part in call.files or ()]
-        return request(
-            call.method,
-            self._target(call.path),
-            headers,
-            timeouts={"connect": self._connect, "read": read, "write": _WRITE_S, "pool": None},
-            content=content,
-            data=call.data,
-            files=files or None,
-        )
+        if size or call.method == "POST":
+            headers["Content-Length"] = str(size)
+        read = self._read if call.timeout_s is None else call.timeout_s
+        return Outgoing(call.method, self._target(call.path), headers, body, self._connect, read, _WRITE_S, left)
 
-    def _target(self, path: str) -> Target:
+    def _target(self, path: str) -> Url:
         """The URL of a call; the key never leaves the base URL's origin."""
         if path.startswith("/") and not path.startswith("//"):
-            return Target(self._origin, self._prefix + path)
+            return Url(self._origin, self._prefix + path)
         try:
-            target = join(Target(self._origin, self._prefix + "/"), path)
+            target = join(Url(self._origin, self._prefix + "/"), path)
         except ValueError as error:
             raise SendError(f"not sent: {error}", sent=False) from error
         if target.origin != self._origin:
@@ -153,15 +158,15 @@ class Client:
             raise SendError(message, sent=False)
         return target
 
-    async def _body(self, response: httpx.Response) -> bytes:
+    async def _body(self, answer: Incoming) -> bytes:
         chunks, size = [], 0
-        async for chunk in response.aiter_raw():
+        while chunk := await answer.read():
             size += len(chunk)
             if size > self._max_body:
                 raise SendError(_DRAIN.format(self._max_body), sent=True)
             chunks.append(chunk)
         try:
-            return encoded_body(response.headers.get("content-encoding", ""), chunks, self._max_body)
+            return encoded_body(answer.headers.get("content-encoding", ""), chunks, self._max_body)
         except DownloadError as error:
             message = _DRAIN.format(self._max_body) if error.kind == "too_large" else error.message
             raise SendError(f"{self._origin.host}: {message}", sent=True) from None
@@ -183,7 +188,7 @@ class Client:
             async with asyncio.timeout(limits.total_s):
                 for _ in range(limits.redirects + 1):
                     found = await self._get(target, sink, limits, trusted)
-                    if not isinstance(found, Target):
+                    if not isinstance(found, Url):
                         size, kind = found
                         return Fetched(size, kind, int((time.perf_counter() - started) * 1000))
                     target = found
@@ -194,44 +199,41 @@ class Client:
         raise DownloadError("refused", message, retryable=False)
 
     async def _get(
-        self, target: Target, sink: Sink, limits: DownloadLimits, trusted: str | None
-    ) -> Target | tuple[int, str | None]:
+        self, target: Url, sink: Sink, limits: DownloadLimits, trusted: str | None
+    ) -> Url | tuple[int, str | None]:
         """One hop: the next one's target, or the bytes written and their content type."""
-        import httpx
+        from promptlab.http.connection import Broken, NotConnected, Refused, Unwritable
 
-        from promptlab.http.transport import Refused
-
-        guarded = target.origin.host != trusted
-        if guarded and self._app is not None:
+        if target.origin.host != trusted and self._app is not None:
             raise DownloadError("refused", "the simulator in this process names a foreign host", retryable=False)
-        request = self._download_request(target, limits)
         try:
-            async with self._response(request, target.origin, guarded=guarded) as response:
-                headers = _headers(response)
-                following = hop(target, response.status_code, headers, trusted)
+            answer = await self._exchange(self._download(target, limits), guarded=target.origin.host != trusted)
+            try:
+                following = hop(target, answer.status, answer.headers, trusted)
                 if following is not None:
                     return following
-                error = of_status(response.status_code, headers, target.origin, time.time())
+                error = of_status(answer.status, answer.headers, target.origin, time.time())
                 if error is not None:
                     raise error
-                intake = Intake(headers, sink, limits)
-                async for chunk in response.aiter_raw():
+                intake = Intake(answer.headers, sink, limits)
+                while chunk := await answer.read():
                     intake.take(chunk)
-                return intake.finish(), headers.get("content-type")
+                return intake.finish(), answer.headers.get("content-type")
+            finally:
+                await answer.aclose()
         except Refused as refused:
             raise DownloadError("refused", str(refused), retryable=False) from None
-        except (httpx.HTTPError, ConnectionError) as error:
+        except (NotConnected, Unwritable, Broken, ConnectionError) as error:
             failed = _download_error(error, target.origin)
             raise DownloadError(failed.kind, self._mask.text(failed.message), retryable=True) from None
 
-    def _download_request(self, target: Target, limits: DownloadLimits) -> httpx.Request:
-        from promptlab.http.transport import request
+    def _download(self, target: Url, limits: DownloadLimits) -> Outgoing:
+        from promptlab.http.connection import Outgoing
 
         headers = {"Accept": "image/*, */*;q=0.5", "Accept-Encoding": "identity", "User-Agent": self._agent}
         if self._authorization is not None and target.origin == self._origin:
             headers["Authorization"] = self._authorization
-        timeouts = {"connect": self._connect, "read": limits.read_s, "write": limits.read_s, "pool": None}
-        return request("GET", target, headers, timeouts=timeouts)
+        return Outgoing("GET", target, headers, b"", self._connect, limits.read_s, limits.read_s)
 
     async def _trusted_host(self) -> str | None:
         """The base URL's host if it is on this machine or a private network, looked up once."""
@@ -253,70 +255,58 @@ class Client:
 
     # --- connections --------------------------------------------------------------------------------------------
 
-    @asynccontextmanager
-    async def _response(
-        self, request: httpx.Request, origin: Origin, *, guarded: bool
-    ) -> AsyncIterator[httpx.Response]:
-        """Send, on a connection that is closed at the end; the response has its body unread."""
-        response = await self._transport(origin, guarded=guarded).handle_async_request(request)
-        try:
-            yield response
-        finally:
-            await response.aclose()
-
-    def _transport(self, origin: Origin, *, guarded: bool) -> httpx.AsyncBaseTransport:
-        """A transport for one request."""
-        from promptlab.http.transport import Route, connection, in_process
+    async def _exchange(self, request: Outgoing, *, guarded: bool = False) -> Incoming:
+        """Send on a connection of its own; the answer has its body unread, and is closed by the caller."""
+        from promptlab.http.connection import Route, exchange, through_httpx
 
         if self._app is not None:
-            return in_process(self._app)
+            return await through_httpx(_in_process(self._app), request)
         assert self._network is not None, "the client is used as `async with Client(...)`"
-        guard = _guard() if guarded else None
-        return connection(Route(origin, self._network, guard, self._proxies.of(origin), self._trust))
+        origin = request.target.origin
+        guard = _refuse_private if guarded else None
+        return await exchange(Route(origin, self._network, guard, self._proxies.of(origin), self._trust), request)
 
     def _trust(self) -> ssl.SSLContext:
-        from promptlab.http.transport import tls_context
+        from promptlab.http.connection import tls_context
 
         return self._context or tls_context(self._authorities)
 
 
-def _guard() -> Guard:
-    from promptlab.http.transport import Refused
+def _refuse_private(host: str, addresses: list[str]) -> None:
+    """The guard of a download from a host that nobody named."""
+    from promptlab.http.connection import Refused
 
-    def check(host: str, addresses: list[str]) -> None:
-        problem = refuse_private(host, addresses)
-        if problem is not None:
-            raise Refused(problem)
-
-    return check
+    problem = refuse_private(host, addresses)
+    if problem is not None:
+        raise Refused(problem)
 
 
-def _headers(response: httpx.Response) -> Mapping[str, str]:
-    """Names in lower case; of a header sent twice, the values joined by a comma (RFC 9110 5.3)."""
-    found: dict[str, str] = {}
-    for raw_name, raw_value in response.headers.raw:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        found[name] = f"{found[name]}, {value}" if name in found else value
-    return found
+def _in_process(app: Any) -> Any:
+    """An httpx transport into an ASGI app of this process: no port, no socket."""
+    import httpx
+
+    return httpx.ASGITransport(app, client=("127.0.0.1", 0))
+
+
+def _multipart(call: Call) -> tuple[str, int, Iterator[bytes]]:
+    """A form's content type, length and body, as httpx writes it."""
+    import httpx
+
+    files = [(part.name, (part.filename, part.content, part.content_type)) for part in call.files or ()]
+    form = httpx.Request("POST", IN_PROCESS, data=call.data, files=files or None)
+    assert isinstance(form.stream, httpx.SyncByteStream)
+    return form.headers["Content-Type"], int(form.headers["Content-Length"]), iter(form.stream)
 
 
 def _send_error(error: BaseException, origin: Origin) -> SendError:
     """What a failed send means: only failing to connect proves that nothing was sent."""
-    import httpx
+    from promptlab.http.connection import NotConnected, TooSlow, Unwritable
 
-    unsent = (
-        httpx.ConnectError,
-        httpx.ConnectTimeout,
-        httpx.PoolTimeout,
-        httpx.UnsupportedProtocol,
-        httpx.ProxyError,
-    )
-    if isinstance(error, unsent):
-        lasting = isinstance(error, httpx.ProxyError) or isinstance(error.__cause__, ssl.SSLError)
-        return SendError(f"not sent: {error or 'no connection'}", sent=False, lasting=lasting)
-    if isinstance(error, httpx.LocalProtocolError):
+    if isinstance(error, NotConnected):
+        return SendError(f"not sent: {error or 'no connection'}", sent=False, lasting=error.lasting)
+    if isinstance(error, Unwritable):
         return SendError("the request could not be written as HTTP", sent=True)  # its text may quote a header
-    if isinstance(error, (httpx.TimeoutException, TimeoutError)):
+    if isinstance(error, (TooSlow, TimeoutError)):
         return SendError(
             f"{origin.host} did not answer in time: {str(error) or 'the whole answer took too long'}", sent=True
         )
@@ -324,8 +314,8 @@ def _send_error(error: BaseException, origin: Origin) -> SendError:
 
 
 def _download_error(error: Exception, origin: Origin) -> DownloadError:
-    import httpx
+    from promptlab.http.connection import BadAnswer
 
-    if isinstance(error, httpx.RemoteProtocolError):
+    if isinstance(error, BadAnswer):
         return DownloadError("cut", f"{origin.host} broke off: {error}", retryable=True)
     return DownloadError("network", f"{origin.host}: {error or type(error).__name__}", retryable=True)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from promptlab.http.address import Origin, Target, is_public, join, parse_url, without_query
+from promptlab.http.address import Origin, Url, is_public, join, parse_url, without_query
 from promptlab.http.messages import DownloadError, DownloadLimits, Sink
 from promptlab.http.waits import parse_wait
 
@@ -26,7 +26,7 @@ _GONE = (403, 404, 410)  # an expired signature is a 403 at every large storage
 _AGAIN = (408, 421, 425, 429)
 
 
-def target_of(url: str, trusted_host: str | None) -> Target:
+def target_of(url: str, trusted_host: str | None) -> Url:
     """Parse a result's URL and hold it to the scheme rule; `trusted_host` is the user's own local host, if any."""
     try:
         return _checked(parse_url(url), trusted_host)
@@ -41,7 +41,7 @@ def _site(url: str) -> str:
     return f"{scheme}://{rest.split('/', 1)[0]}" if separator else shown or "an empty URL"
 
 
-def hop(target: Target, status: int, headers: Mapping[str, str], trusted_host: str | None) -> Target | None:
+def hop(target: Url, status: int, headers: Mapping[str, str], trusted_host: str | None) -> Url | None:
     """Where a redirect leads, held to the same rules; None if the answer is not a redirect."""
     if status not in _REDIRECTS:
         return None
@@ -56,7 +56,7 @@ def hop(target: Target, status: int, headers: Mapping[str, str], trusted_host: s
         raise DownloadError("refused", message, retryable=False) from error
 
 
-def _checked(target: Target, trusted_host: str | None) -> Target:
+def _checked(target: Url, trusted_host: str | None) -> Url:
     if target.origin.scheme != "https" and target.origin.host != trusted_host:
         raise ValueError("images are only fetched over https")
     return target

@@ -1,11 +1,12 @@
-"""What goes in and comes out of the client: calls, answers, and the two ways of not getting one.
+"""What goes in and comes out of the client: calls and their bodies, answers, and the two ways of not getting one.
 
 Nothing here imports httpx, so that `plan` and `--help` never pay for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -13,6 +14,7 @@ __all__ = [
     "IN_PROCESS",
     "SIMULATED_HEADER",
     "Answer",
+    "Base64Text",
     "Call",
     "DownloadError",
     "DownloadKind",
@@ -22,6 +24,7 @@ __all__ = [
     "SendError",
     "Sink",
     "Unreadable",
+    "json_pieces",
 ]
 
 #: The base URL of an app in this process; it never resolves (RFC 6761), should a URL of it escape.
@@ -137,3 +140,39 @@ class Fetched:
     bytes: int
     content_type: str | None
     elapsed_ms: int
+
+
+# --- bodies with a large image inside: sent piece by piece, so that calls of one image share its text in memory ---
+
+_PIECE = 256 * 1024
+
+
+class Base64Text(str):
+    """Base64: ASCII that JSON writes as it is, so its length is known and no copy of it is needed."""
+
+    __slots__ = ()
+
+
+def json_pieces(body: Mapping[str, Any]) -> tuple[int, Iterator[bytes]]:
+    """The length of a JSON body, and the body in pieces; each value that is a Base64Text is taken as it is."""
+    parts: list[bytes | Base64Text] = []
+    opening = b"{"
+    for name, value in body.items():
+        parts.append(opening + _dumps(name) + b":")
+        opening = b","
+        parts += [b'"', value, b'"'] if isinstance(value, Base64Text) else [_dumps(value)]
+    parts.append(b"}" if body else b"{}")
+    return sum(map(len, parts)), _pieces(parts)
+
+
+def _pieces(parts: list[bytes | Base64Text]) -> Iterator[bytes]:
+    for part in parts:
+        if isinstance(part, bytes):
+            yield part
+            continue
+        for start in range(0, len(part), _PIECE):
+            yield part[start : start + _PIECE].encode("ascii")
+
+
+def _dumps(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()

@@ -26,6 +26,7 @@ LONGEST = 32 * 86_400.0  # a month: the longest quota window there is; beyond it
 _NEAR = 5.0
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _NUMBER = re.compile(r"\d{1,18}(?:\.\d{1,9})?")
+_COUNT = re.compile(r"\s*(\d{1,9})(?:\.0+)?\s*(?:[,;].*)?\Z", re.ASCII)
 _DURATION = re.compile(r"(?:\d{1,9}(?:\.\d{1,9})?(?:ms|s|m|h|d))+", re.ASCII)
 _DURATION_PART = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h|d)", re.ASCII)
 _IN_MESSAGE = re.compile(
@@ -67,13 +68,13 @@ def parse_wait(headers: Mapping[str, str], message: str | None, now: float, *, l
     `limited`: the response is a 429.
     """
     there = server_time(headers, now)
-    milliseconds = _number(headers.get("retry-after-ms"))
+    milliseconds = _number(headers.get("retry-after-ms", ""))
     if milliseconds is not None and milliseconds / 1000 <= LONGEST:
         return Wait(milliseconds / 1000, "retry-after-ms")
-    told = _retry_after(headers.get("retry-after"), there)
+    told = _retry_after(headers["retry-after"], there) if "retry-after" in headers else None
     if told is not None:
         return Wait(told, "retry-after")
-    resets = [seconds for name in _RESETS if (seconds := _reset(headers.get(name), there)) is not None]
+    resets = [seconds for text in _present(headers, _RESETS) if (seconds := _reset(text, there)) is not None]
     if resets and 0 < max(resets) <= _reset_counts_up_to(headers, limited):
         return Wait(max(resets), "reset")
     said = _in_message(message)
@@ -82,7 +83,7 @@ def parse_wait(headers: Mapping[str, str], message: str | None, now: float, *, l
 
 def _reset_counts_up_to(headers: Mapping[str, str], limited: bool) -> float:
     """How far away a reset may be and still be waited for; 0 where the rate is not what refused."""
-    left = [count for name in _REMAINING if (count := _count(headers.get(name))) is not None]
+    left = [count for text in _present(headers, _REMAINING) if (count := _count(text)) is not None]
     if 0 in left:
         return LONGEST
     if not limited:
@@ -93,12 +94,13 @@ def _reset_counts_up_to(headers: Mapping[str, str], limited: bool) -> float:
 
 def rate_headers(headers: Mapping[str, str], now: float) -> RateInfo:
     """The rate limit as the headers tell it; -1, 0 as a limit, and anything unreadable are ignored."""
-    limit = next((n for name in _LIMITS if (n := _count(headers.get(name)))), None)
-    remaining = next((n for name in _REMAINING if (n := _count(headers.get(name))) is not None), None)
+    limit = next((n for text in _present(headers, _LIMITS) if (n := _count(text))), None)
+    remaining = next((n for text in _present(headers, _REMAINING) if (n := _count(text)) is not None), None)
     if limit is not None and remaining is not None and remaining > limit:
         remaining = None
-    there = server_time(headers, now)
-    reset = next((s for name in _RESETS if (s := _reset(headers.get(name), there)) is not None), None)
+    told = _present(headers, _RESETS)
+    there = server_time(headers, now) if told else now
+    reset = next((s for text in told if (s := _reset(text, there)) is not None), None)
     return RateInfo(limit, remaining, None if reset is None else now + reset)
 
 
@@ -112,7 +114,7 @@ def backoff(attempt: int, random: Callable[[], float], *, base: float = 1.0, cap
 
 def server_time(headers: Mapping[str, str], now: float) -> float:
     """The server's clock by the response's Date header, or ours where there is none."""
-    date = _http_date(headers.get("date", ""))
+    date = _http_date(headers["date"]) if "date" in headers else None
     return now if date is None else date
 
 
@@ -124,10 +126,8 @@ def parse_duration(text: str) -> float | None:
     return _sane(sum(float(number) * _UNITS[unit] for number, unit in _DURATION_PART.findall(compact)))
 
 
-def _retry_after(text: str | None, there: float) -> float | None:
+def _retry_after(text: str, there: float) -> float | None:
     """Seconds of a Retry-After: a number, or a date measured against the server's own clock."""
-    if text is None:
-        return None
     number = _number(text)
     if number is not None:
         return _sane(number)
@@ -135,10 +135,13 @@ def _retry_after(text: str | None, there: float) -> float | None:
     return parse_duration(text) if date is None else _sane(max(0.0, date - there))
 
 
-def _reset(text: str | None, there: float) -> float | None:
+def _present(headers: Mapping[str, str], names: tuple[str, ...]) -> list[str]:
+    """The values of those headers that are there: most answers have one spelling of each, or none."""
+    return [headers[name] for name in names if name in headers]
+
+
+def _reset(text: str, there: float) -> float | None:
     """Seconds until a reset: a delta, an epoch in s or ms, a duration or an ISO 8601 time."""
-    if text is None:
-        return None
     number = _number(text)
     if number is not None:
         if number < LONGEST:
@@ -178,15 +181,15 @@ def _http_date(text: str) -> float | None:
         return None
 
 
-def _number(text: str | None) -> float | None:
+def _number(text: str) -> float | None:
     """A plain non-negative number, or None: no signs, no NaN, no underscores."""
-    stripped = "" if text is None else text.strip()
+    stripped = text.strip()
     return float(stripped) if _NUMBER.fullmatch(stripped) and stripped.isascii() else None
 
 
-def _count(text: str | None) -> int | None:
+def _count(text: str) -> int | None:
     """The first whole number of a limit header (`30` or `30, 30;w=60`), or None."""
-    match = re.match(r"\s*(\d{1,9})(?:\.0+)?\s*(?:[,;].*)?\Z", text or "", re.ASCII)
+    match = _COUNT.match(text)
     return int(match[1]) if match else None
 
 

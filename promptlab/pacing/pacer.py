@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
 from promptlab.errors import QuotaReached, StoreError
-from promptlab.pacing.ledger import Ledger
-from promptlab.pacing.limits import Figures, Limits
-from promptlab.pacing.window import Delay, Headers, Lease, Quota, effective, taught, with_hold, with_quota
+from promptlab.pacing.ledger import Heard, Ledger
+from promptlab.pacing.limits import Delay, Figures, Headers, KeyLimits, Lease, Quota, effective, with_hold, with_quota
 
 __all__ = ["Pacer"]
 
 #: Waiting is looked over this often: another process may have learned a better limit.
 _LONGEST_NAP_S = 1.0
 _SHORTEST_NAP_S = 0.0005
+#: Between two turns at the file: what comes meanwhile shares one transaction. An image takes ten thousand times longer.
+_GROUP_S = 0.005
 
 
 class Pacer:
@@ -26,27 +29,41 @@ class Pacer:
 
     `now` is wall-clock time in epoch seconds everywhere, because processes share it; left out, `clock` is asked.
     Use it from one thread. Closing it, or leaving its `with` block, gives every lease back.
+
+    Under a running loop, after the first `acquire`, slots given back and headers learnt are written with the next
+    turn, within `_GROUP_S`; before anything is granted to anyone here they count. A lease is in the file before
+    `acquire` returns, so that a killed process has never sent what nobody counts.
     """
 
     def __init__(
-        self, ledger: Ledger, limits: Limits, plans: Mapping[int, Limits], clock: Callable[[], float], lease_s: float
+        self,
+        ledger: Ledger,
+        limits: KeyLimits,
+        plans: Mapping[int, KeyLimits],
+        clock: Callable[[], float],
+        lease_s: float,
     ) -> None:
         self._ledger, self._limits, self._plans = ledger, limits, plans
         self._clock, self._lease_s = clock, lease_s
         self._held: dict[int, Lease] = {}
+        self._returned: dict[int, bool] = {}  # number → whether it was sent, not yet written
+        self._heard: list[Heard] = []  # likewise
+        self._waiting: deque[asyncio.Future[Lease]] = deque()  # in the order in which they asked
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._turn = asyncio.Lock()
-        self._freed = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None  # of the next turn
+        self._latest = 0.0  # when the last one was, on the loop's clock
         self._keeper: asyncio.TimerHandle | None = None
+        self._guard_s = Figures.of(limits).guard_s
+        self._widest_s = Figures.of(limits, wider=True).span_s
 
     @classmethod
     def open(
         cls,
         folder: Path,
         key: str,
-        limits: Limits,
+        limits: KeyLimits,
         *,
-        plans: Mapping[int, Limits] | None = None,
+        plans: Mapping[int, KeyLimits] | None = None,
         clock: Callable[[], float] = time.time,
         lease_s: float = 120.0,
     ) -> Pacer:
@@ -61,28 +78,26 @@ class Pacer:
 
     def try_acquire(self, now: float | None = None) -> Lease | Delay | Quota:
         """Leave to send one request now, or how long to wait, or that today's quota is used up."""
-        answer = self._ledger.take(self._clock if now is None else lambda: now, len(self._held))
-        if isinstance(answer, Lease):
-            self._held[answer.number] = answer
-        return answer
+        leases, refused = self._turn(self._clock if now is None else lambda: now, 1)
+        return leases[0] if refused is None else refused
 
     async def acquire(self) -> Lease:
         """Wait for leave to send one request; QuotaReached at once when the daily quota is used up.
 
-        First come, first served within a process: one waiter watches the others' slots, the rest wait for it, and
-        a cancelled waiter has taken nothing.
+        First come, first served within a process. A cancelled waiter has taken nothing.
         """
-        self._settle()
-        async with self._turn:
-            while True:
-                answer = self.try_acquire()
-                if isinstance(answer, Lease):
-                    self._keep()
-                    return answer
-                if isinstance(answer, Quota):
-                    raise QuotaReached(_quota_message(answer.until), until=answer.until)
-                self._freed.clear()
-                await self._nap(answer.seconds)
+        loop = self._settle()
+        waiter: asyncio.Future[Lease] = loop.create_future()
+        self._waiting.append(waiter)
+        if len(self._waiting) == 1:  # else a turn is due, or everybody waits for the same thing
+            self._schedule(0.0)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            # It may have been granted in this very moment.
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self.release(waiter.result(), sent=False)
+            raise
 
     def arrived(self, lease: Lease, now: float | None = None) -> None:
         """The request has only now left (a slow connection, a busy machine): it counts from here.
@@ -90,15 +105,15 @@ class Pacer:
         Call it when the request's bytes are written. What the guard absorbs anyway costs nothing.
         """
         now = self._clock() if now is None else now
-        if now - lease.sent > Figures.of(self._limits).guard_s / 4:
+        if now - lease.sent > self._guard_s / 4:
             self._ledger.move(lease.number, now)
 
     def release(self, lease: Lease, *, sent: bool = True) -> None:
         """Give the concurrency slot back; with `sent=False` (certainly never sent) the rate and the day too."""
         if self._held.pop(lease.number, None) is None:
             return  # given back before
-        self._ledger.give_back(lease.number, sent=sent)
-        self._freed.set()
+        self._returned[lease.number] = sent
+        self._write_soon()
 
     def renew(self, lease: Lease, now: float | None = None) -> None:
         """Hold on to a lease for longer. Leases taken by `acquire` renew themselves while its event loop runs."""
@@ -108,8 +123,7 @@ class Pacer:
     def hold(self, until: float, now: float | None = None) -> None:
         """A 429: no process sends with this key until then (epoch seconds). Only time lifts it."""
         now = self._clock() if now is None else now
-        with self._ledger.teaching() as box:
-            box[0] = with_hold(box[0], until, now)
+        self._ledger.teach(lambda lessons: with_hold(lessons, until, now))
 
     def learn(
         self,
@@ -126,39 +140,37 @@ class Pacer:
         its own sends are not taken for someone else's.
         """
         now = self._clock() if now is None else now
-        since = (lease.sent if lease else now - self._limits.window_s) - Figures.of(self._limits, wider=True).span_s
-        headers = Headers(limit, remaining, reset)
-
-        def ours(enough: int) -> int:
-            return self._ledger.count_since(since, enough)
-
-        before = self._ledger.lessons()
-        if taught(self._limits, before, headers, ours, now) is before:
-            return  # the common case: nothing new, nothing written
-        with self._ledger.teaching() as box:
-            box[0] = taught(self._limits, box[0], headers, ours, now)
-        self._freed.set()
+        since = (lease.sent if lease else now - self._limits.window_s) - self._widest_s
+        self._heard.append(Heard(Headers(limit, remaining, reset), since, now))
+        self._write_soon()
 
     def quota_reached(self, until: float | None, now: float | None = None) -> None:
         """The server says that the daily quota is used up, until then (epoch seconds) or for an unknown time."""
         now = self._clock() if now is None else now
-        with self._ledger.teaching() as box:
-            box[0] = with_quota(box[0], until, self._limits.daily, now)
-        self._freed.set()
+        self._ledger.teach(lambda lessons: with_quota(lessons, until, self._limits.daily, now))
+        if self._waiting:
+            self._schedule(0.0)
 
     def figures(self, now: float | None = None) -> Figures:
         """The figures that hold now, for forecasts and for people: this machine's share, as learned."""
         now = self._clock() if now is None else now
+        if self._heard:
+            self._turn(self._clock, 0)
         return effective(self._limits, self._plans, self._ledger.lessons(), now)
 
     def close(self) -> None:
         """Give back every lease and close the file."""
-        if self._keeper is not None:
-            self._keeper.cancel()
-            self._keeper = None
-        for lease in list(self._held.values()):
-            self.release(lease)
-        self._ledger.close()
+        for timer in (self._keeper, self._timer):
+            if timer is not None:
+                timer.cancel()
+        self._keeper = self._timer = None
+        self._returned |= dict.fromkeys(self._held, True)
+        self._held.clear()
+        try:
+            if self._returned or self._heard:
+                self._turn(self._clock, 0)
+        finally:
+            self._ledger.close()
 
     def __enter__(self) -> Pacer:
         return self
@@ -168,19 +180,67 @@ class Pacer:
     ) -> None:
         self.close()
 
-    def _settle(self) -> None:
-        """Locks belong to one event loop; a pacer may meet several, one after the other."""
+    def _settle(self) -> asyncio.AbstractEventLoop:
+        """Futures and timers belong to one event loop; a pacer may meet several, one after the other."""
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
-            self._loop, self._turn, self._freed, self._keeper = loop, asyncio.Lock(), asyncio.Event(), None
+            self._loop, self._timer, self._keeper, self._latest = loop, None, None, 0.0
+            self._waiting.clear()
+        return loop
 
-    async def _nap(self, seconds: float) -> None:
-        """Sleep until then, or until this process gives a slot back."""
+    def _write_soon(self) -> None:
+        """Have what was given back or heard written: with the next turn under a running loop, else now."""
+        if self._loop is None or not self._loop.is_running():
+            self._turn(self._clock, 0)
+        elif self._waiting:
+            self._schedule(0.0)
+        elif self._timer is None:  # nobody here waits for it, and whoever sends next will write it along
+            self._schedule(_GROUP_S)
+
+    def _schedule(self, seconds: float) -> None:
+        """Take a turn after so many seconds, or earlier where one is due earlier; never two within `_GROUP_S`."""
+        assert self._loop is not None
+        due = max(self._loop.time() + seconds, self._latest + _GROUP_S)
+        if self._timer is not None:
+            if self._timer.when() <= due:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(due, self._serve)
+
+    def _turn(self, clock: Callable[[], float], wanted: int) -> tuple[list[Lease], Delay | Quota | None]:
+        """Write what there is to write, and take up to `wanted` leases. What could not be written stays."""
+        answer = self._ledger.turn(clock, len(self._held), wanted, self._returned, self._heard)
+        self._returned, self._heard = {}, []
+        for lease in answer[0]:
+            self._held[lease.number] = lease
+        return answer
+
+    def _serve(self) -> None:
+        """One turn for everybody who waits, and the time of the next one while somebody still does."""
+        assert self._loop is not None
+        self._timer = None
+        self._waiting = deque(waiter for waiter in self._waiting if not waiter.done())
         try:
-            async with asyncio.timeout(min(max(seconds, _SHORTEST_NAP_S), _LONGEST_NAP_S)):
-                await self._freed.wait()
-        except TimeoutError:
+            leases, refused = self._turn(self._clock, len(self._waiting))
+        except StoreError as error:
+            if not self._waiting:
+                self._schedule(_LONGEST_NAP_S)  # to be written then; whoever sends next hears of it
+            self._fail(error)
             return
+        self._latest = self._loop.time()
+        for lease in leases:
+            self._waiting.popleft().set_result(lease)
+        if leases:
+            self._keep()
+        if isinstance(refused, Quota):
+            self._fail(QuotaReached(_quota_message(refused.until), until=refused.until))
+        elif refused is not None:
+            self._schedule(min(max(refused.seconds, _SHORTEST_NAP_S), _LONGEST_NAP_S))
+
+    def _fail(self, error: StoreError | QuotaReached) -> None:
+        """The same end for everybody who waits: an exception of their own, since each is raised with a traceback."""
+        while self._waiting:
+            self._waiting.popleft().set_exception(copy.copy(error))
 
     def _keep(self, seconds: float | None = None) -> None:
         if self._keeper is None and self._loop is not None:

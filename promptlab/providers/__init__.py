@@ -3,27 +3,27 @@
 Built in are `kairval`, `openai` (any OpenAI-compatible Images API) and `simulator`; others come by entry point.
 """
 
+from promptlab.account_plans import AccountPlan, RateLimits
 from promptlab.providers.base import (
-    ApiError,
     Capabilities,
     Cost,
     ImageBytes,
     ImageFormat,
+    Provider,
+    Setup,
+    Wire,
+    get,
+    names,
+    parameters,
+)
+from promptlab.providers.endpoint import Endpoint, SettingsLike, checked, connect, find_plan, plans, provider_code
+from promptlab.providers.prices import CreditPrice, Price, TokenPrice
+from promptlab.providers.response import (
+    ApiError,
     Job,
     JobStatus,
     Output,
-    Price,
-    Provider,
-    RateLimits,
     Result,
-    Setup,
-    Wire,
-)
-from promptlab.providers.endpoint import Endpoint, SettingsLike, connect
-from promptlab.providers.plans import Plan, find_plan, plans
-from promptlab.providers.prices import CreditPrice, TokenPrice
-from promptlab.providers.registry import get, names, parameters
-from promptlab.providers.response import (
     no_image,
     read_body,
     read_error,
@@ -34,7 +34,11 @@ from promptlab.providers.response import (
     without_pixels,
 )
 
+#: The name that 0.1 documents for a provider of one's own.
+Plan = AccountPlan
+
 __all__ = [
+    "AccountPlan",
     "ApiError",
     "Capabilities",
     "Cost",
@@ -54,6 +58,7 @@ __all__ = [
     "Setup",
     "TokenPrice",
     "Wire",
+    "checked",
     "connect",
     "find_plan",
     "get",
@@ -61,6 +66,7 @@ __all__ = [
     "no_image",
     "parameters",
     "plans",
+    "provider_code",
     "read_body",
     "read_error",
     "read_images",

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from promptlab.errors import InputError, PromptlabError
-from promptlab.http import Proxies, is_local, normalise_base, parse_url
+from promptlab.account_plans import AccountPlan, RateLimits
+from promptlab.errors import InputError, PromptlabError, ProviderFault
+from promptlab.http import Answer, Proxies, Unreadable, is_local, normalise_base, parse_url
 from promptlab.http.messages import IN_PROCESS
 from promptlab.model import Amount, Request
-from promptlab.providers.base import Cost, Price, Provider, RateLimits, Result, Setup
-from promptlab.providers.faults import fault
-from promptlab.providers.plans import Plan, find_plan, plans
-from promptlab.providers.registry import get
-from promptlab.providers.response import number
+from promptlab.providers.base import Cost, ImageBytes, Provider, Setup, Wire, get
+from promptlab.providers.prices import Price
+from promptlab.providers.response import Output, Result, number
+from promptlab.spec.names import did_you_mean
 
 if TYPE_CHECKING:
-    from promptlab.http import Client
+    from promptlab.http import Client, Reply
 
-__all__ = ["Endpoint", "SettingsLike", "connect"]
+__all__ = ["Endpoint", "SettingsLike", "checked", "connect", "find_plan", "plans", "provider_code"]
 
 #: What the studio's settings take their plan from, where it is set (promptlab.spec).
 _SETTINGS_PLAN = "KAIRVAL_PLAN"
@@ -56,10 +59,10 @@ class Endpoint:
     provider: Provider
     base_url: str
     key: str | None = field(repr=False)
-    plan: Plan | None
+    plan: AccountPlan | None
     limits: RateLimits
     honours_keys: bool = False
-    plans: Mapping[str, Plan] = field(default_factory=dict)
+    plans: Mapping[str, AccountPlan] = field(default_factory=dict)
     proxies: Proxies = field(default_factory=Proxies)
     authorities: str | None = None
     make_app: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
@@ -72,7 +75,12 @@ class Endpoint:
     @property
     def simulated(self) -> bool:
         """Whether everything from here is SIMULATED."""
-        return self.provider.capabilities.cost_source == "simulated"
+        return self.provider.simulated or self.provider.capabilities.cost_source == "simulated"
+
+    @property
+    def in_process(self) -> bool:
+        """Whether a simulator in this process answers: its files end with it, and cost nothing to make again."""
+        return self.simulated and self.make_app is not None
 
     @property
     def app(self) -> Any:
@@ -81,7 +89,7 @@ class Endpoint:
 
     def client(self, **options: Any) -> Client:
         """An HTTP client for this endpoint (`async with`); `options` as `promptlab.http.Client`."""
-        from promptlab.http import Client
+        from promptlab.http.client import Client
 
         key = self.provider.in_process_key if self.make_app is not None else self.key
         authorization = None if key is None else f"Bearer {key}"
@@ -93,16 +101,41 @@ class Endpoint:
 
         ProviderFault where the provider's code raises.
         """
-        try:
+        with provider_code(self.provider.name, "price", PromptlabError):
             price = self.provider.price(request.operation, request.model, {**request.defaults, **request.params})
-        except PromptlabError:
-            raise
-        except Exception as error:
-            raise fault(self.provider.name, "price", error) from error
         rate = self.usd_per_credit
         if price.usd is not None or price.credits is None or rate is None:
             return price
         return replace(price, usd=price.credits * rate)
+
+    def encode(
+        self,
+        request: Request,
+        *,
+        image: ImageBytes | None = None,
+        asynchronous: bool = False,
+        webhook_url: str | None = None,
+    ) -> Wire:
+        """The call of a request; ProviderFault where the provider's code raises."""
+        with provider_code(self.provider.name, "encode", PromptlabError):
+            return self.provider.encode(request, image=image, asynchronous=asynchronous, webhook_url=webhook_url)
+
+    def read(self, answer: Answer, request: Request) -> tuple[Reply | Unreadable, Result | None]:
+        """An answer as the retry policy sees it, and its result if it has one; ProviderFault where its code raises."""
+        from promptlab.http import Reply  # a plan reads no answers
+
+        provider = self.provider
+        if not 200 <= answer.status < 300:
+            with provider_code(provider.name, "error"):
+                error = provider.error(answer)
+                return Reply(answer.status, answer.headers, error.code, error.type, error.message), None
+        try:
+            with provider_code(provider.name, "decode", Unreadable):
+                result = checked(provider.decode(answer, request))
+                images = None if result.job is not None and not result.images else len(result.images)
+        except Unreadable as unreadable:
+            return unreadable, None
+        return Reply(answer.status, answer.headers, asked=request.n, images=images), result
 
     def cost(self, request: Request, result: Result, images: int | None = None) -> Cost:
         """What a generation cost; `images` is how many came, by default those of the result."""
@@ -216,7 +249,7 @@ def _key(kind: type[Provider], base_url: str, environ: Mapping[str, str], *, key
     raise InputError(f"no API key: set the environment variable {variable}, {_WITHOUT}", code="key")
 
 
-def _limits(name: str, options: Mapping[str, Any], plan: Plan | None, default: RateLimits) -> RateLimits:
+def _limits(name: str, options: Mapping[str, Any], plan: AccountPlan | None, default: RateLimits) -> RateLimits:
     """The setting's figures over the plan's over the provider's default."""
     limits = default if plan is None else plan.limits()
     given = options.get("limits")
@@ -234,3 +267,87 @@ def _limits(name: str, options: Mapping[str, Any], plan: Plan | None, default: R
         else:
             changes[_LIMITS[key]] = None if found is None else max(1, int(found))
     return replace(limits, **changes)
+
+
+# --- account plans ------------------------------------------------------------------------------------------------
+
+
+def plans(
+    declared: Mapping[str, AccountPlan], overrides: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, AccountPlan]:
+    """A provider's plans, with the overrides of promptlab.yaml; InputError for a wrong figure."""
+    found = dict(declared)
+    figures = {field.name for field in fields(AccountPlan)} - {"name", "negotiated"}
+    for name, changes in (overrides or {}).items():
+        unknown = sorted(set(changes) - figures)
+        if unknown:
+            raise InputError(
+                f"plans.{name}: unknown figure {unknown[0]!r}{did_you_mean(unknown[0], figures)}", code="plan"
+            )
+        typed: dict[str, Any] = {key: _figure(name, key, value) for key, value in changes.items()}
+        found[name] = replace(found.get(name, AccountPlan(name)), **typed)
+    return found
+
+
+def find_plan(name: str | None, known: Mapping[str, AccountPlan]) -> AccountPlan | None:
+    """The plan of a name, whatever its case; None for None; InputError with the nearest name for an unknown one."""
+    if name is None or not name.strip():
+        return None
+    wanted = name.strip()
+    plan = known.get(wanted) or next((plan for key, plan in known.items() if key.lower() == wanted.lower()), None)
+    if plan is None:
+        hint = did_you_mean(wanted, known) or f"; known are {', '.join(known)}"
+        raise InputError(f"there is no plan {wanted!r}{hint}", code="plan")
+    return plan
+
+
+def _figure(plan: str, key: str, value: Any) -> float | None:
+    if value is None or (isinstance(value, str) and value.strip().lower() in ("", "null", "none", "~")):
+        if key == "window_s":
+            raise InputError(f"plans.{plan}.window_s: a window needs a length in seconds", code="plan")
+        return None
+    found = number(value)
+    if found is None or (found == 0 and key != "usd_per_credit"):
+        raise InputError(f"plans.{plan}.{key}: {value!r} is not a positive number", code="plan")
+    return found
+
+
+# --- where a provider's own code is called: what it raises is its bug, and is reported as one ---------------------
+
+_LONGEST = 500
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
+
+def _fault(provider: str, step: str, error: Exception) -> ProviderFault:
+    """The sentence for an exception that a provider raised: in which step, what it said, and where."""
+    text = _CONTROL.sub(" ", str(error)).strip()[:_LONGEST]
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    said = f": {text}" if text else ""
+    return ProviderFault(f"the provider {provider} raised {type(error).__name__} in {step}{said}{place}")
+
+
+@contextmanager
+def provider_code(provider: str, step: str, *named: type[Exception]) -> Iterator[None]:
+    """Around a call of a provider's method: ProviderFault for any exception that the contract does not name for it."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, (ProviderFault, *named)):
+            raise
+        raise _fault(provider, step, error) from error
+
+
+def checked(result: Result) -> Result:
+    """A decoded result whose parts are what the contract says, so that nothing later stumbles over them; TypeError."""
+    if not isinstance(result, Result):
+        raise TypeError(f"decode gave a {type(result).__name__}, not a Result")
+    for image in result.images:
+        if not isinstance(image, Output):
+            raise TypeError(f"an image of the result is a {type(image).__name__}, not an Output")
+    if result.created is not None:
+        datetime.fromtimestamp(result.created, UTC)
+    json.dumps(result.response)
+    return result

@@ -1,33 +1,32 @@
-"""Kairval's API (guide: Text-to-Image Generation, Image-to-Image Editing, Pricing, Error Handling)."""
+"""Kairval's API (guide: Text-to-Image Generation, Image-to-Image Editing, Pricing, Error Handling).
+
+Its prices are `PRICES`; its plans are account_plans.py's, which the simulator shares. The guide promises submit, poll
+and webhook but names no endpoint, so all of `AsyncContract` is an assumption, and can be overridden under
+`providers: {kairval: {async: {...}}}` in promptlab.yaml.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any, ClassVar, cast, get_args
+from urllib.parse import quote, urlsplit
 
-from promptlab.errors import GenerationError
-from promptlab.http import Answer, Call, Unreadable
+from promptlab.account_plans import KAIRVAL, AccountPlan, RateLimits
+from promptlab.errors import GenerationError, InputError
+from promptlab.http import Answer, Call, Unreadable, join, parse_url
 from promptlab.model import Operation, Parameter, Request
-from promptlab.providers.asynchronous import AsyncContract, read_job
-from promptlab.providers.base import (
-    Capabilities,
-    Cost,
-    ImageBytes,
-    Job,
-    Output,
-    Price,
-    Provider,
-    RateLimits,
-    Result,
-    Setup,
-    Wire,
-)
-from promptlab.providers.draws import draw_header
-from promptlab.providers.plans import Plan
-from promptlab.providers.prices import CreditPrice, credit_prices, find_price
+from promptlab.providers.base import Capabilities, Cost, ImageBytes, Provider, Setup, Wire
+from promptlab.providers.prices import CreditPrice, Price, credit_prices
 from promptlab.providers.response import (
+    Job,
+    JobStatus,
+    Output,
+    Result,
     epoch,
     no_image,
+    number,
     read_body,
     read_images,
     read_own_cost,
@@ -37,7 +36,7 @@ from promptlab.providers.response import (
     without_pixels,
 )
 
-__all__ = ["MODEL", "PARAMETERS", "PLANS", "Kairval"]
+__all__ = ["DRAW_HEADER", "PARAMETERS", "PRICES", "AsyncContract", "Kairval", "read_job"]
 
 MODEL = Parameter(
     "model", "string", "the model's identifier, such as gpt-image-2", default="gpt-image-2", pattern=r"\S{1,200}"
@@ -50,16 +49,6 @@ PARAMETERS = (
     Parameter("n", "integer", "images from one call", default=1, minimum=1, maximum=4),
     Parameter("strength", "number", "how much an edit changes its image", default=0.8, minimum=0.0, maximum=1.0),
 )
-#: Guide, Pricing and Rate Limits, read on 2026-11-22; it has no date.
-PLANS: Mapping[str, Plan] = {
-    plan.name: plan
-    for plan in (
-        Plan("free", 5, 2, 50, package_credits=50, usd_per_credit=0.0),
-        Plan("starter", 30, 5, 1_000, package_credits=1_000, usd_per_credit=0.02),
-        Plan("pro", 120, 20, 10_000, package_credits=5_000, usd_per_credit=0.015),
-        Plan("enterprise", None, 20, None, negotiated=True),
-    )
-}
 #: The guide names one figure; what other ratios and edits cost ("may vary") it leaves to the pricing page.
 PRICES = (CreditPrice(50.0, "guide, Pricing: ~50 credits/image", "2026-11-22", model="gpt-image-2"),)
 _PATHS: Mapping[Operation, str] = {"generate": "/v1/images/generate", "edit": "/v1/images/edit"}
@@ -85,16 +74,16 @@ class Kairval(Provider):
     )
     default_base_url: ClassVar[str | None] = "https://api.kairval.com"
     base_url_variable: ClassVar[str | None] = "KAIRVAL_BASE_URL"
-    plans: ClassVar[Mapping[str, Plan]] = PLANS
+    plans: ClassVar[Mapping[str, AccountPlan]] = KAIRVAL
     plan_variable: ClassVar[str | None] = "KAIRVAL_PLAN"
-    price_table: ClassVar[tuple[CreditPrice, ...]] = PRICES
+    price_table: Sequence[CreditPrice] = PRICES
     #: Where no plan is named a run starts at the slowest plan's pace, until the first X-RateLimit-Limit header.
-    default_limits: ClassVar[RateLimits] = PLANS["free"].limits(named=False)
+    default_limits: ClassVar[RateLimits] = KAIRVAL["free"].limits(named=False)
 
     def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
         self._base_url = setup.base_url
-        self._usd_per_credit = setup.usd_per_credit
-        self._prices = credit_prices(self.price_table, setup.options.get("prices"))
+        self.price_table = credit_prices(self.price_table, setup.options.get("prices"))
         self._async = AsyncContract.read(setup.options.get("async"))
 
     @classmethod
@@ -127,7 +116,7 @@ class Kairval(Provider):
             if webhook_url is not None:
                 body[self._async.webhook_field] = webhook_url
             path = self._async.submit_path or path
-        call = Call("POST", path, json=body, headers=draw_header(request, self._base_url))
+        call = Call("POST", path, json=body, headers=_draw_header(request, self._base_url))
         return Wire(call, dropped=tuple(sorted(set(asked) - {*usable, "model"})))
 
     def decode(self, answer: Answer, request: Request) -> Result:
@@ -187,12 +176,6 @@ class Kairval(Provider):
             return Job(text(body.get("id"), 300) or "", "done")
         return read_job(body, answer.headers, self._async, self._base_url)
 
-    def price(self, operation: Operation, model: str, params: Mapping[str, Any]) -> Price:
-        """By the dated table: credits an image, times n; dollars where the plan names a credit's price."""
-        asked = {"model": model, "operation": operation}
-        asked |= {name: str(params[name]) for name in ("aspect_ratio", "size") if params.get(name) is not None}
-        return find_price(self._prices, asked, int(params.get("n") or 1), self._usd_per_credit)
-
     def cost(self, request: Request, result: Result, images: int) -> Cost:
         """As the response says, if it does; else the table's price of the images that came."""
         if result.credits is not None or result.cost_usd is not None:
@@ -204,8 +187,8 @@ class Kairval(Provider):
 
     def _own_cost(self, result: Result) -> Cost:
         usd = result.cost_usd
-        if usd is None and result.credits is not None and self._usd_per_credit is not None:
-            usd = result.credits * self._usd_per_credit
+        if usd is None and result.credits is not None and self.usd_per_credit is not None:
+            usd = result.credits * self.usd_per_credit
         return Cost(result.credits, usd, "response")
 
 
@@ -222,3 +205,153 @@ def _source(request: Request, image: ImageBytes | None) -> str:
     if request.image is None or not request.image.lower().startswith(("http://", "https://")):
         raise GenerationError("an edit needs its source image: a URL, or the file's bytes", code="image_missing")
     return request.image
+
+
+# --- repeats ------------------------------------------------------------------------------------------------------
+
+DRAW_HEADER = "X-Draw"
+_SIMULATED = frozenset({"127.0.0.1", "::1", "localhost", "simulator.invalid"})
+
+
+def _draw_header(request: Request, base_url: str) -> Mapping[str, str]:
+    """`X-Draw` for the second draw and later ones, to this process or this machine only.
+
+    A real model makes another image each time it is asked; a simulator must know which time this is. No API
+    elsewhere ever sees the header, and a first draw goes out without it.
+    """
+    if request.draw > 0 and urlsplit(base_url).hostname in _SIMULATED:
+        return {DRAW_HEADER: str(request.draw)}
+    return {}
+
+
+# --- jobs ---------------------------------------------------------------------------------------------------------
+
+_STATES: Mapping[str, JobStatus] = {
+    name: status
+    for status, names in cast(
+        Mapping[JobStatus, str],
+        {
+            "waiting": "queued pending submitted in_queue starting created",
+            "running": "processing in_progress running generating",
+            "done": "completed succeeded success ready complete",
+            "failed": "failed error failure",
+            "cancelled": "canceled cancelled aborted",
+            "expired": "expired",
+        },
+    ).items()
+    for name in names.split()
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AsyncContract:
+    """How a job is submitted, polled and read. `submit_path` None: the same path as the synchronous call."""
+
+    submit_field: str = "async"
+    submit_path: str | None = None
+    webhook_field: str = "webhook_url"
+    poll_path: str = "/v1/jobs/{id}"
+    id_fields: tuple[str, ...] = ("id", "job_id", "task_id", "request_id")
+    status_fields: tuple[str, ...] = ("status", "state")
+    poll_fields: tuple[str, ...] = ("poll_url", "polling_url", "status_url")
+    result_fields: tuple[str, ...] = ("result", "output")
+    expires_fields: tuple[str, ...] = ("expires_at", "expires")
+    states: Mapping[str, JobStatus] = field(default_factory=lambda: _STATES)
+
+    @classmethod
+    def read(cls, options: Any) -> AsyncContract:
+        """The contract with a studio's overrides; InputError for a part that there is not."""
+        if options is None:
+            return cls()
+        known = {each.name for each in fields(cls)}
+        if not isinstance(options, Mapping) or set(options) - known:
+            raise InputError(f"providers.kairval.async is a mapping of {', '.join(sorted(known))}", code="async")
+        changes: dict[str, Any] = {}
+        for name, value in options.items():
+            if name == "states":
+                changes[name] = read_states(value)
+            elif name.endswith("_fields"):
+                changes[name] = (value,) if isinstance(value, str) else tuple(str(item) for item in value)
+            else:
+                changes[name] = None if value is None else str(value)
+        contract = cls(**changes)
+        if "{id}" not in contract.poll_path:
+            raise InputError("providers.kairval.async.poll_path needs {id}, such as /v1/jobs/{id}", code="async")
+        return contract
+
+    def poll_path_of(self, job_id: str) -> str:
+        """The path that polls a job."""
+        return self.poll_path.replace("{id}", quote(job_id, safe=""))
+
+
+def read_states(options: Any) -> Mapping[str, JobStatus]:
+    """The table of states with overrides: {class: name or [names]} or {name: class}."""
+    known = [status for status in get_args(JobStatus) if status != "unknown"]
+    states: dict[str, JobStatus] = dict(_STATES)
+    for key, value in options.items() if isinstance(options, Mapping) else ():
+        if key in known and not (isinstance(value, str) and value in known):
+            names: Sequence[Any] = [value] if isinstance(value, str) else value
+            states.update({str(name).casefold(): cast(JobStatus, key) for name in names})
+        elif value in known:
+            states[str(key).casefold()] = cast(JobStatus, value)
+        else:
+            raise InputError(f"async.states.{key}: {value!r} is not one of {', '.join(known)}", code="async")
+    return states
+
+
+def read_job(body: Mapping[str, Any], headers: Mapping[str, str], contract: AsyncContract, base_url: str) -> Job:
+    """The job that an answer describes; Unreadable if it has no id."""
+    if isinstance(body.get("job"), dict):
+        body = body["job"]
+    name = next((found for key in contract.id_fields if (found := text(body.get(key), 300))), None)
+    polled = _poll_url(body, headers, contract, base_url)
+    if name is None:
+        raise Unreadable("the answer holds neither an image nor a job id")
+    state = next((found for key in contract.status_fields if (found := text(body.get(key), 100))), "")
+    status = contract.states.get(state.casefold(), "unknown" if state else "waiting")
+    code, message = _problem(body)
+    return Job(name, status, polled, _moment(body, contract), code, message)
+
+
+def _poll_url(
+    body: Mapping[str, Any], headers: Mapping[str, str], contract: AsyncContract, base_url: str
+) -> str | None:
+    """Where the server says the job is to be polled; only on the API's own origin, since the key goes there."""
+    urls = body.get("urls")
+    candidates = [body.get(key) for key in contract.poll_fields]
+    candidates += [urls.get("get") if isinstance(urls, dict) else None, headers.get("location")]
+    base = parse_url(base_url + "/")
+    for candidate in candidates:
+        if not isinstance(candidate, str) or not candidate:
+            continue
+        try:
+            target = join(base, candidate)
+        except ValueError:
+            continue
+        if target.origin == base.origin:
+            return str(target)
+    return None
+
+
+def _problem(body: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """A failed job's code and message, from its `error`, or its own fields."""
+    error = body.get("error")
+    if isinstance(error, dict):
+        return text(error.get("code") or error.get("type"), 100), text(error.get("message"))
+    return text(body.get("error_code"), 100), text(error) or text(body.get("error_message"))
+
+
+def _moment(body: Mapping[str, Any], contract: AsyncContract) -> float | None:
+    """Epoch seconds of the job's end of life: a number in s or ms, or ISO 8601."""
+    for key in contract.expires_fields:
+        value = body.get(key)
+        if (seconds := number(value)) is not None and seconds > 1e9:
+            return seconds / 1000 if seconds >= 1e11 else seconds
+        if isinstance(value, str):
+            try:
+                moment = datetime.fromisoformat(value)
+            except ValueError:
+                continue
+            if moment.tzinfo is not None:
+                return moment.timestamp()
+    return None

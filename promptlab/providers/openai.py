@@ -12,11 +12,12 @@ from functools import lru_cache
 from typing import Any, ClassVar
 
 from promptlab.errors import GenerationError
-from promptlab.http import Answer, Call, DownloadError, Part, decode_data_url
+from promptlab.http import Answer, Call, DownloadError, Part
 from promptlab.model import Operation, Parameter, Request
-from promptlab.providers.base import Capabilities, Cost, ImageBytes, Price, Provider, Result, Setup, Wire
-from promptlab.providers.prices import TokenPrice, token_prices
+from promptlab.providers.base import Capabilities, Cost, ImageBytes, Provider, Setup, Wire
+from promptlab.providers.prices import Price, TokenPrice, token_prices
 from promptlab.providers.response import (
+    Result,
     epoch,
     no_image,
     number,
@@ -140,6 +141,8 @@ class OpenAI(Provider):
             raise GenerationError(message, code="image_missing")
         files = [Part("image", f"image.{image.format}", image.data, _MIME[image.format])]
         if "mask" in asked:
+            from promptlab.http import decode_data_url  # only a mask needs it
+
             try:
                 files.append(Part("mask", "mask.png", decode_data_url(str(asked["mask"])), "image/png"))
             except DownloadError as error:

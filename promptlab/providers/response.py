@@ -1,4 +1,4 @@
-"""Reading answers of image APIs: tolerant of where things stand, strict about what they are (pure).
+"""What an answer holds, and reading it: tolerant of where things stand, strict about what they are (pure).
 
 Gateways nest, rename and decorate. A result is found at top level or under `result` or `output`, an image as a URL, a
 data: URL or Base64 under any of the usual names. What is not an image is never guessed into one.
@@ -10,12 +10,17 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
 
-from promptlab.http import Answer, DownloadError, Unreadable, decode_data_url, join, parse_url
-from promptlab.providers.results import ApiError, Output
+from promptlab.http import Answer, DownloadError, Unreadable, join, parse_url
 
 __all__ = [
+    "ApiError",
+    "Job",
+    "JobStatus",
+    "Output",
+    "Result",
     "epoch",
     "no_image",
     "number",
@@ -38,6 +43,56 @@ _MESSAGES = ("message", "msg", "error_message", "detail", "error", "title")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\-\r\n]{40,}={0,2}\s*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _DEEPEST = 40
+
+JobStatus = Literal["waiting", "running", "done", "failed", "cancelled", "expired", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One image of a result: a URL to fetch, or its bytes; neither where the server named none that can be read."""
+
+    url: str | None = None
+    data: bytes | None = field(default=None, repr=False)
+    revised_prompt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """An asynchronous job as an answer describes it. `expires_at` is epoch seconds; `status` unknown is not an end."""
+
+    id: str
+    status: JobStatus = "waiting"
+    poll_url: str | None = None
+    expires_at: float | None = None
+    code: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A read answer: images, or a job that will have them.
+
+    `created` is epoch seconds. `credits` and `cost_usd` are what the response itself says; `usage` its token counts.
+    `response` is the body as received with pixels replaced by `<n bytes>`: what the log keeps.
+    """
+
+    id: str | None
+    model: str | None
+    created: float | None
+    images: tuple[Output, ...]
+    job: Job | None = None
+    usage: Mapping[str, Any] | None = None
+    credits: float | None = None
+    cost_usd: float | None = None
+    response: Mapping[str, Any] = field(default_factory=dict)
+
+
+class ApiError(NamedTuple):
+    """An error envelope; each None where the answer doesn't say."""
+
+    code: str | None
+    type: str | None
+    message: str | None
 
 
 def read_body(answer: Answer) -> dict[str, Any]:
@@ -121,6 +176,8 @@ def _read_pixels(value: str, base_url: str, revised: str | None, *, is_url: bool
             return Output(revised_prompt=revised)
     if value[:5].lower() != "data:" and not _BASE64.fullmatch(value[:4096].rstrip("=")):
         return Output(revised_prompt=revised)
+    from promptlab.http import decode_data_url  # a plan reads no answers
+
     try:
         return Output(data=decode_data_url(value), revised_prompt=revised)
     except DownloadError:

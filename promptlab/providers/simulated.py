@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from promptlab.account_plans import RateLimits
 from promptlab.model import Request
-from promptlab.providers.base import Capabilities, Cost, RateLimits, Result
+from promptlab.providers.base import Capabilities, Cost
 from promptlab.providers.kairval import Kairval
+from promptlab.providers.response import Result
 
 __all__ = ["IN_PROCESS", "Simulator"]
 
@@ -28,6 +30,7 @@ class Simulator(Kairval):
     )
     default_base_url: ClassVar[str | None] = IN_PROCESS
     base_url_variable: ClassVar[str | None] = None
+    simulated: ClassVar[bool] = True
     in_process: ClassVar[bool] = True
     in_process_key: ClassVar[str | None] = "kv_simulator"  # protects nothing, and keeps the wire whole
     default_limits: ClassVar[RateLimits] = RateLimits(concurrent=8, named=True)

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-import promptlab
+from promptlab._version import __version__
 from promptlab.errors import InputError, StoreError
 from promptlab.git import checked_out
 from promptlab.http import decode_data_url
@@ -112,7 +112,7 @@ def _run(job: PreparedRun, settings: dict[str, object]) -> tuple[Run, str | None
         git_commit=state.commit,
         git_branch=state.branch,
         git_dirty=True if state.commit and any(each.dirty for each in templates) else state.dirty,
-        promptlab_version=promptlab.__version__,
+        promptlab_version=__version__,
     )
     return run, None if trouble is None else f"git: {trouble}; the run is logged without its git commit"
 

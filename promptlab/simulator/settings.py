@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from promptlab.account_plans import KAIRVAL
 from promptlab.simulator.faults import FaultPlan
 
 __all__ = ["IN_PROCESS_KEY", "PLANS", "WEBHOOK_SECRET", "Plan", "SimulatorSettings"]
@@ -30,10 +31,10 @@ class Plan:
 
 
 PLANS: Mapping[str, Plan] = {
-    "free": Plan(5, 2, 50),
-    "starter": Plan(30, 5, 1_000),
-    "pro": Plan(120, 20, 10_000),
-    "enterprise": Plan(None, 20, None),
+    **{
+        name: Plan(limits.requests, limits.concurrent, limits.daily)
+        for name, limits in ((name, plan.limits()) for name, plan in KAIRVAL.items())
+    },
     "unlimited": Plan(None, None, None),
 }
 

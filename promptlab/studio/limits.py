@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from promptlab.pacing import Limits
+from promptlab.pacing import KeyLimits
 from promptlab.providers import Endpoint, RateLimits
 from promptlab.studio.studio import Studio
 
 __all__ = ["known_limits", "limits_of", "may_raise"]
 
 
-def limits_of(rate: RateLimits, share: float, concurrent: int | None = None) -> Limits:
+def limits_of(rate: RateLimits, share: float, concurrent: int | None = None) -> KeyLimits:
     """The pacer's figures, with concurrency as chosen where it was."""
     most = rate.concurrent if concurrent is None else concurrent
-    return Limits(rate.requests, rate.window_s, most, rate.daily, share, rate.named)
+    return KeyLimits(rate.requests, rate.window_s, most, rate.daily, share, rate.named)
 
 
 def known_limits(studio: Studio, endpoint: Endpoint) -> dict[str, RateLimits]:

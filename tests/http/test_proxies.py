@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from promptlab.http import Call, Client, DownloadError, Origin, Proxies, SendError, parse_url
-from promptlab.http.connecting import SystemNetwork
+from promptlab.http.connection import SystemNetwork
 
 PUBLIC = "93.184.216.34"
 POST = Call("POST", "/v1/images/generate", json={"prompt": "p"})

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from promptlab.pacing import Delay, Lease, Limits, Pacer, Quota
+from promptlab.pacing import Delay, KeyLimits, Lease, Pacer, Quota
 
 START = 1_800_000_000.0
 
@@ -82,7 +82,7 @@ class Outcome:
     finished: float = 0.0
     quota: Quota | None = None
 
-    def used(self, limits: Limits) -> float:
+    def used(self, limits: KeyLimits) -> float:
         """The sustained rate, first window's mean send to the last's, as a part of what the limits allow."""
         size, sends = limits.requests, [moment - START for moment in self.sends]
         windows = len(sends) // size - 1
@@ -93,7 +93,9 @@ class Outcome:
 class Simulation:
     """Processes of some workers each, one pacer a process, all in one folder and one virtual time."""
 
-    def __init__(self, folder: Path, server: Server, limits: Limits, *, processes: int, total: int, seed: int) -> None:
+    def __init__(
+        self, folder: Path, server: Server, limits: KeyLimits, *, processes: int, total: int, seed: int
+    ) -> None:
         self.outcome = Outcome(server)
         self.server, self.limits = server, limits
         self.random = random.Random(seed)
@@ -157,7 +159,7 @@ class Simulation:
 def simulate(tmp_path):
     """Run `total` requests against a server of one kind; returns the Outcome."""
 
-    def run(kind, limits, *, total, processes=1, service, jitter, seed=0, allowed: Limits | None = None):
+    def run(kind, limits, *, total, processes=1, service, jitter, seed=0, allowed: KeyLimits | None = None):
         truth = allowed or limits
         phase = random.Random(seed).uniform(0, truth.window_s)
         server = Server(kind, truth.requests, truth.window_s, truth.concurrent or 10**6, phase)
@@ -172,7 +174,7 @@ def pacer(tmp_path):
     """Open pacers of one key in one folder; they are closed at the end."""
     opened: list[Pacer] = []
 
-    def make(limits: Limits, *, key: str = "key", **more) -> Pacer:
+    def make(limits: KeyLimits, *, key: str = "key", **more) -> Pacer:
         opened.append(Pacer.open(tmp_path, key, limits, clock=more.pop("clock", lambda: START), **more))
         return opened[-1]
 
@@ -188,9 +190,9 @@ def start() -> float:
 
 
 @pytest.fixture
-def plans() -> dict[int, Limits]:
+def plans() -> dict[int, KeyLimits]:
     """The guide's plans by their X-RateLimit-Limit."""
-    free = Limits(requests=5, concurrent=2, daily=50)
+    free = KeyLimits(requests=5, concurrent=2, daily=50)
     return {
         5: free,
         30: replace(free, requests=30, concurrent=5, daily=1000),

@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptlab.pacing import Limits, forecast, state_folder
+from promptlab.pacing import KeyLimits, forecast, state_folder
 from promptlab.pacing.limits import Figures
 
 
 @pytest.mark.parametrize(
     ("limits", "expected"),
     [
-        (Limits(requests=120, concurrent=20, daily=10_000, share=0.2), (24, 60, 4, 2000)),
-        (Limits(requests=5, concurrent=2, daily=50, share=0.2), (1, 60, 1, 10)),
-        (Limits(requests=5, concurrent=2, share=0.1), (1, 120, 1, None)),  # half a request a minute
-        (Limits(requests=100, share=0.29), (29, 60, None, None)),
-        (Limits(), (None, 60, None, None)),
+        (KeyLimits(requests=120, concurrent=20, daily=10_000, share=0.2), (24, 60, 4, 2000)),
+        (KeyLimits(requests=5, concurrent=2, daily=50, share=0.2), (1, 60, 1, 10)),
+        (KeyLimits(requests=5, concurrent=2, share=0.1), (1, 120, 1, None)),  # half a request a minute
+        (KeyLimits(requests=100, share=0.29), (29, 60, None, None)),
+        (KeyLimits(), (None, 60, None, None)),
     ],
 )
 def test_share(limits, expected):
@@ -43,18 +43,18 @@ def test_share(limits, expected):
 def test_senseless_figures(figures):
     """Figures that make no sense are refused with a sentence."""
     with pytest.raises(ValueError, match="it has to be"):
-        Limits(**figures)
+        KeyLimits(**figures)
 
 
 @pytest.mark.parametrize(
     ("limits", "requests", "each", "seconds"),
     [
-        (Limits(requests=120, concurrent=20), 4000, 30, 100 * 60),  # the guide's Pro: 40 a minute, not 120
-        (Limits(requests=10, window_s=10), 50, 0.1, 4 * (10 + 10 / 60) + 0.1),
-        (Limits(concurrent=20), 1000, 0.2, 10),
-        (Limits(requests=5, concurrent=2, daily=50), 51, 1, 86_400 + 1),
-        (Limits(), 7, 3, 3),
-        (Limits(requests=5), 0, 3, 0),
+        (KeyLimits(requests=120, concurrent=20), 4000, 30, 100 * 60),  # the guide's Pro: 40 a minute, not 120
+        (KeyLimits(requests=10, window_s=10), 50, 0.1, 4 * (10 + 10 / 60) + 0.1),
+        (KeyLimits(concurrent=20), 1000, 0.2, 10),
+        (KeyLimits(requests=5, concurrent=2, daily=50), 51, 1, 86_400 + 1),
+        (KeyLimits(), 7, 3, 3),
+        (KeyLimits(requests=5), 0, 3, 0),
     ],
 )
 def test_forecast(limits, requests, each, seconds):
@@ -71,12 +71,12 @@ def test_forecast_is_the_schedule(requests, concurrent, total, each):
         by_slots = starts[k - concurrent] + each if k >= concurrent else 0.0
         starts.append(max(by_rate, by_slots))
     expected = starts[-1] + each
-    assert forecast(Limits(requests=requests, concurrent=concurrent), total, each) == pytest.approx(expected)
+    assert forecast(KeyLimits(requests=requests, concurrent=concurrent), total, each) == pytest.approx(expected)
 
 
 def test_forecast_is_quick():
     """A million requests are forecast in closed form."""
-    limits = Limits(requests=random.Random(1).randint(500, 700), concurrent=199)
+    limits = KeyLimits(requests=random.Random(1).randint(500, 700), concurrent=199)
     assert forecast(limits, 1_000_000, 30) > 0
 
 

@@ -2,17 +2,17 @@
 
 import pytest
 
-from promptlab.pacing import Limits
+from promptlab.pacing import KeyLimits
 
 KINDS = ("fixed", "sliding", "first", "bucket")
 #: name → limits, seconds an answer
 CASES = {
-    "free": (Limits(requests=5, concurrent=2), (1.0, 8.0)),
-    "starter": (Limits(requests=30, concurrent=5), (0.5, 5.0)),
-    "pro": (Limits(requests=120, concurrent=20), (0.5, 6.0)),
-    "10 in 10 s": (Limits(requests=10, window_s=10, concurrent=5), (0.1, 1.5)),
-    "2 in 1 s": (Limits(requests=2, window_s=1, concurrent=2), (0.05, 0.3)),
-    "20 in 1 s": (Limits(requests=20, window_s=1, concurrent=10), (0.02, 0.3)),
+    "free": (KeyLimits(requests=5, concurrent=2), (1.0, 8.0)),
+    "starter": (KeyLimits(requests=30, concurrent=5), (0.5, 5.0)),
+    "pro": (KeyLimits(requests=120, concurrent=20), (0.5, 6.0)),
+    "10 in 10 s": (KeyLimits(requests=10, window_s=10, concurrent=5), (0.1, 1.5)),
+    "2 in 1 s": (KeyLimits(requests=2, window_s=1, concurrent=2), (0.05, 0.3)),
+    "20 in 1 s": (KeyLimits(requests=20, window_s=1, concurrent=10), (0.02, 0.3)),
 }
 
 
@@ -37,7 +37,7 @@ def test_matrix(case, kind, processes, simulate):
 @pytest.mark.parametrize("kind", KINDS)
 def test_fifty_through_ten_in_ten_seconds(kind, simulate):
     """50 requests through a limit of 10 in 10 s finish within 43 s, each sent once."""
-    limits = Limits(requests=10, window_s=10, concurrent=5)
+    limits = KeyLimits(requests=10, window_s=10, concurrent=5)
     outcome = simulate(kind, limits, total=50, service=(0.1, 0.6), jitter=0.1)
     assert outcome.finished - outcome.sends[0] <= 43
     assert (len(outcome.sends), outcome.server.refused) == (50, [])
@@ -45,7 +45,7 @@ def test_fifty_through_ten_in_ten_seconds(kind, simulate):
 
 def test_pro_at_1_05_of_ideal(simulate):
     """240 requests under Pro take at most 1.05 of a minute and an answer, without a 429."""
-    outcome = simulate("fixed", Limits(requests=120, concurrent=20), total=240, service=(2, 2.2), jitter=0.2)
+    outcome = simulate("fixed", KeyLimits(requests=120, concurrent=20), total=240, service=(2, 2.2), jitter=0.2)
     # 20 at once of 2.1 s: the first 120 are out after 12 s, the 240th at the earliest a minute after the 120th
     assert outcome.finished - outcome.sends[0] <= 1.05 * (60 + 6 * 2.1)
     assert outcome.server.refused == []
@@ -54,24 +54,24 @@ def test_pro_at_1_05_of_ideal(simulate):
 @pytest.mark.parametrize("kind", KINDS)
 def test_five_machines_with_a_fifth_each(kind, simulate):
     """With `share: 0.2` a machine uses a fifth of the rate, fully."""
-    limits = Limits(requests=120, concurrent=20, share=0.2)
+    limits = KeyLimits(requests=120, concurrent=20, share=0.2)
     outcome = simulate(
-        kind, limits, total=24 * 6, service=(1, 3), jitter=0.5, allowed=Limits(requests=24, concurrent=4)
+        kind, limits, total=24 * 6, service=(1, 3), jitter=0.5, allowed=KeyLimits(requests=24, concurrent=4)
     )
     assert outcome.server.refused == []
-    assert outcome.used(Limits(requests=24)) >= 0.97
+    assert outcome.used(KeyLimits(requests=24)) >= 0.97
 
 
 def test_server_stricter_than_the_plan(simulate):
     """Told a limit that is too high, the shared hold keeps four processes to few 429s, and all requests get through."""
     outcome = simulate(
         "sliding",
-        Limits(requests=30, concurrent=5),
+        KeyLimits(requests=30, concurrent=5),
         total=60,
         processes=4,
         service=(0.1, 0.4),
         jitter=0.05,
-        allowed=Limits(requests=20, concurrent=5),
+        allowed=KeyLimits(requests=20, concurrent=5),
     )
     assert len(outcome.server.accepted) == 60
     assert len(outcome.server.refused) <= 60

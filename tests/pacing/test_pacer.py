@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptlab.errors import StoreError
-from promptlab.pacing import Delay, Lease, Limits, Pacer, Quota
+from promptlab.pacing import Delay, KeyLimits, Lease, Pacer, Quota
 from promptlab.pacing import ledger as ledger_module
 from promptlab.pacing.owner import owner
 
@@ -33,7 +33,7 @@ def take(pacer, now, count):
 
 def test_rate(pacer, start):
     """The sixth request under Free waits for a window and its guard, and no longer."""
-    one = pacer(Limits(requests=5))
+    one = pacer(KeyLimits(requests=5))
     take(one, start, 5)
     assert one.try_acquire(start + 1) == Delay(pytest.approx(SPAN - 1), "rate")
     assert isinstance(one.try_acquire(start + SPAN), Lease)
@@ -41,7 +41,7 @@ def test_rate(pacer, start):
 
 def test_two_pacers_share(pacer, start):
     """What one process sends counts for the other, another key's does not."""
-    limits = Limits(requests=5)
+    limits = KeyLimits(requests=5)
     one, two, other = pacer(limits), pacer(limits), pacer(limits, key="other")
     take(one, start, 3)
     take(two, start, 2)
@@ -51,7 +51,7 @@ def test_two_pacers_share(pacer, start):
 
 def test_late_departure_counts_from_its_arrival(pacer, start):
     """A request that left late occupies its place from then on; a delay within the guard changes nothing."""
-    one = pacer(Limits(requests=1))
+    one = pacer(KeyLimits(requests=1))
     lease = one.try_acquire(start)
     one.arrived(lease, start + 0.2)
     assert one.try_acquire(start + 1) == Delay(pytest.approx(SPAN - 1), "rate")
@@ -61,7 +61,7 @@ def test_late_departure_counts_from_its_arrival(pacer, start):
 
 def test_not_sent_gives_all_back(pacer, start):
     """A request that was certainly not sent uses neither rate nor day."""
-    one = pacer(Limits(requests=1, daily=1))
+    one = pacer(KeyLimits(requests=1, daily=1))
     one.release(one.try_acquire(start), sent=False)
     take(one, start, 1)
     assert reason(one.try_acquire(start)) == "quota"
@@ -69,7 +69,7 @@ def test_not_sent_gives_all_back(pacer, start):
 
 def test_concurrency(pacer, start):
     """Slots are shared; a second release of one lease frees nothing more."""
-    limits = Limits(concurrent=2)
+    limits = KeyLimits(concurrent=2)
     one, two = pacer(limits), pacer(limits)
     first, second = one.try_acquire(start), two.try_acquire(start)
     assert one.try_acquire(start).seconds <= 0.1  # another process may give back any moment
@@ -86,9 +86,9 @@ def test_concurrency(pacer, start):
 def test_lease_of_an_unknown_machine_expires(pacer, start, monkeypatch):
     """A lease whose process cannot be seen is free once it expires, unless renewed."""
     monkeypatch.setattr(ledger_module, "owner", lambda: "elsewhere|1|5")
-    far = pacer(Limits(concurrent=1))
+    far = pacer(KeyLimits(concurrent=1))
     monkeypatch.undo()
-    near = pacer(Limits(concurrent=1))
+    near = pacer(KeyLimits(concurrent=1))
     lease = far.try_acquire(start)
     assert reason(near.try_acquire(start + 119)) == "concurrency"
     far.renew(lease, start + 110)
@@ -104,9 +104,9 @@ def test_live_process_keeps_its_lease(pacer, start, monkeypatch):
     """An expired lease of a process that is seen to live stays: its request may take ten minutes."""
     machine = owner().split("|")[0]
     monkeypatch.setattr(ledger_module, "owner", lambda: f"{machine}|{os.getpid()}|-")  # as where there is no /proc
-    far = pacer(Limits(concurrent=1))
+    far = pacer(KeyLimits(concurrent=1))
     monkeypatch.undo()
-    near = pacer(Limits(concurrent=1))
+    near = pacer(KeyLimits(concurrent=1))
     far.try_acquire(start)
     assert reason(near.try_acquire(start + 600)) == "concurrency"
     assert isinstance(near.try_acquire(start + 120 + 3601), Lease)  # leaked
@@ -114,7 +114,7 @@ def test_live_process_keeps_its_lease(pacer, start, monkeypatch):
 
 def test_hold_is_shared_and_never_shortened(pacer, start):
     """One 429 holds back every process until its time, and a shorter one changes nothing."""
-    one, two = pacer(Limits(requests=5)), pacer(Limits(requests=5))
+    one, two = pacer(KeyLimits(requests=5)), pacer(KeyLimits(requests=5))
     one.hold(start + 30, start)
     two.hold(start + 10, start + 1)
     assert two.try_acquire(start + 1) == Delay(pytest.approx(29), "hold")
@@ -123,14 +123,14 @@ def test_hold_is_shared_and_never_shortened(pacer, start):
 
 def test_absurd_hold_is_capped(pacer, start):
     """A hold of a thousand years is a mistake, and lasts a day."""
-    one = pacer(Limits())
+    one = pacer(KeyLimits())
     one.hold(start * 1000, start)
     assert isinstance(one.try_acquire(start + 86_401), Lease)
 
 
 def test_a_429_widens_the_guard_for_a_while(pacer, start):
     """After a 429 sends keep a fortieth of a window of distance, and a sixtieth again after fifteen windows."""
-    one = pacer(Limits(requests=1))
+    one = pacer(KeyLimits(requests=1))
     one.hold(start, start)
     take(one, start, 1)
     assert one.try_acquire(start) == Delay(pytest.approx(61.5), "rate")
@@ -139,7 +139,7 @@ def test_a_429_widens_the_guard_for_a_while(pacer, start):
 
 def test_daily_quota(pacer, start):
     """The day's last request is allowed, the next is answered at once with the time the first one leaves."""
-    one = pacer(Limits(daily=3, requests=2))
+    one = pacer(KeyLimits(daily=3, requests=2))
     take(one, start, 2)
     take(one, start + 100, 1)
     assert one.try_acquire(start + 100) == Quota(start + 86_400)
@@ -149,7 +149,7 @@ def test_daily_quota(pacer, start):
 
 def test_quota_that_the_server_tells(pacer, start):
     """A quota with a time holds until then, then the day counts from there, not from 24 hours back."""
-    one, two = pacer(Limits(daily=50)), pacer(Limits(daily=50))
+    one, two = pacer(KeyLimits(daily=50)), pacer(KeyLimits(daily=50))
     opens = start - start % 86_400 + 86_400
     take(one, opens - 10, 49)
     one.quota_reached(opens, opens - 9)
@@ -161,7 +161,7 @@ def test_quota_that_the_server_tells(pacer, start):
 
 def test_quota_of_unknown_end(pacer, start):
     """A quota without a time stands for a quarter of an hour, then one request may ask."""
-    one = pacer(Limits(daily=50))
+    one = pacer(KeyLimits(daily=50))
     one.quota_reached(None, start)
     assert one.try_acquire(start + 899) == Quota(None)
     assert isinstance(one.try_acquire(start + 901), Lease)
@@ -169,13 +169,13 @@ def test_quota_of_unknown_end(pacer, start):
 
 def test_changed_plan_forgets_a_told_quota(pacer, start):
     """Somebody who moved up a plan does not wait for the old plan's quota."""
-    pacer(Limits(daily=50)).quota_reached(start + 5000, start)
-    assert isinstance(pacer(Limits(daily=1000)).try_acquire(start + 1), Lease)
+    pacer(KeyLimits(daily=50)).quota_reached(start + 5000, start)
+    assert isinstance(pacer(KeyLimits(daily=1000)).try_acquire(start + 1), Lease)
 
 
 def test_headers_tighten_a_named_plan(pacer, start):
     """A named plan follows a lower limit, ignores a higher one, and comes back when the header does."""
-    one = pacer(Limits(requests=30))
+    one = pacer(KeyLimits(requests=30))
     for limit, expected in ((120, 30), (10, 10), (30, 30), (5, 5)):
         one.learn(limit=limit, now=start)
         assert one.figures(start).requests == expected
@@ -188,7 +188,7 @@ def test_headers_tighten_a_named_plan(pacer, start):
 )
 def test_a_plan_named_too_high_follows_the_server(pacer, start, plans, limit, expected):
     """Pro on a Starter key: rate and jobs at once are those of the plan that the server's limit is, at once."""
-    one = pacer(Limits(requests=120, concurrent=20, daily=10_000), plans=plans)
+    one = pacer(KeyLimits(requests=120, concurrent=20, daily=10_000), plans=plans)
     one.learn(limit=limit, now=start)
     figures = one.figures(start)
     assert (figures.requests, figures.concurrent, figures.daily) == (*expected, 10_000)
@@ -197,7 +197,7 @@ def test_a_plan_named_too_high_follows_the_server(pacer, start, plans, limit, ex
 @pytest.mark.parametrize("jobs", [3, 8])
 def test_fewer_jobs_stay_fewer(pacer, start, plans, jobs):
     """What was lowered by hand is not raised by a plan."""
-    one = pacer(Limits(requests=120, concurrent=jobs), plans=plans)
+    one = pacer(KeyLimits(requests=120, concurrent=jobs), plans=plans)
     one.learn(limit=30, now=start)
     assert one.figures(start).concurrent == min(jobs, 5)
 
@@ -205,7 +205,7 @@ def test_fewer_jobs_stay_fewer(pacer, start, plans, jobs):
 @pytest.mark.parametrize("junk", [-1, 0, 10**9, float("nan"), float("inf"), None])
 def test_junk_headers(pacer, start, junk, plans):
     """Limits like -1 and 0, and counts that are not counts, teach nothing."""
-    one, unnamed = pacer(Limits(requests=30)), pacer(Limits(requests=5, named=False), key="other", plans=plans)
+    one, unnamed = pacer(KeyLimits(requests=30)), pacer(KeyLimits(requests=5, named=False), key="other", plans=plans)
     for each in (one, unnamed):
         before = each.figures(start).requests
         each.learn(limit=junk, remaining=junk, reset=junk, now=start)
@@ -215,7 +215,7 @@ def test_junk_headers(pacer, start, junk, plans):
 @pytest.mark.parametrize(("limit", "expected"), [(30, (30, 5, 1000)), (120, (120, 20, 10_000)), (600, (600, 20, None))])
 def test_headers_set_an_unnamed_plan(pacer, start, plans, limit, expected):
     """Without a name the pace is Free's until X-RateLimit-Limit tells the plan, to every process."""
-    limits = Limits(requests=5, concurrent=2, daily=50, named=False)
+    limits = KeyLimits(requests=5, concurrent=2, daily=50, named=False)
     one, two = pacer(limits, plans=plans), pacer(limits, plans=plans)
     assert (one.figures(start).requests, one.figures(start).daily) == (5, None)  # the day is a guess, not enforced
     one.learn(limit=limit, remaining=limit, reset=start + 60, now=start)
@@ -225,7 +225,7 @@ def test_headers_set_an_unnamed_plan(pacer, start, plans, limit, expected):
 
 def test_someone_else_shares_the_key(pacer, start):
     """When the server has counted more than this machine sent, the others' sends take places until the reset."""
-    one = pacer(Limits(requests=5))
+    one = pacer(KeyLimits(requests=5))
     lease = one.try_acquire(start)
     one.learn(limit=5, remaining=1, reset=start + 20, lease=lease, now=start + 1)  # three are someone else's
     assert isinstance(one.try_acquire(start + 1), Lease)
@@ -235,7 +235,7 @@ def test_someone_else_shares_the_key(pacer, start):
 
 def test_remaining_zero_waits_for_the_reset_at_most_a_window(pacer, start):
     """Nothing left because of others: wait for the reset, never longer than a window, whatever the header says."""
-    one = pacer(Limits(requests=5))
+    one = pacer(KeyLimits(requests=5))
     lease = one.try_acquire(start)
     one.learn(limit=5, remaining=4, reset=start + 60, lease=lease, now=start)
     one.learn(limit=5, remaining=0, reset=start + 90_000, lease=lease, now=start + 1)
@@ -246,7 +246,7 @@ def test_remaining_zero_waits_for_the_reset_at_most_a_window(pacer, start):
 
 def test_a_remaining_that_is_always_zero_is_not_believed(pacer, start):
     """A 200 with Remaining 0 from a server that never says anything else delays no request."""
-    one = pacer(Limits(requests=5))
+    one = pacer(KeyLimits(requests=5))
     for moment in range(5):
         lease = one.try_acquire(start + moment)
         assert isinstance(lease, Lease)
@@ -255,7 +255,7 @@ def test_a_remaining_that_is_always_zero_is_not_believed(pacer, start):
 
 def test_our_own_sends_are_not_others(pacer, start):
     """Used up by ourselves: the log knows it, and nothing is tightened."""
-    one, two = pacer(Limits(requests=5)), pacer(Limits(requests=5))
+    one, two = pacer(KeyLimits(requests=5)), pacer(KeyLimits(requests=5))
     leases = [one.try_acquire(start), *(two.try_acquire(start) for _ in range(4))]
     for index, lease in enumerate(leases):
         one.learn(limit=5, remaining=4 - index, reset=start + 60, lease=lease, now=start + 30)
@@ -264,7 +264,7 @@ def test_our_own_sends_are_not_others(pacer, start):
 
 def test_clock_set_back(pacer, start):
     """An hour back, no request waits longer than before the jump, and nothing is sent too early."""
-    one = pacer(Limits(requests=5, concurrent=9))
+    one = pacer(KeyLimits(requests=5, concurrent=9))
     take(one, start, 5)
     one.hold(start + 30, start + 10)
     assert one.try_acquire(start - 3600) == Delay(pytest.approx(20), "hold")
@@ -274,7 +274,7 @@ def test_clock_set_back(pacer, start):
 
 def test_files_are_private(pacer, tmp_path, start):
     """The folder that is made is 0700 and the file 0600."""
-    with Pacer.open(tmp_path / "new" / "state", "key", Limits()) as one:
+    with Pacer.open(tmp_path / "new" / "state", "key", KeyLimits()) as one:
         one.try_acquire()
         folder = tmp_path / "new" / "state"
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -291,24 +291,24 @@ def test_unusable_state(tmp_path, fault):
         folder.mkdir()
         (folder / "pacing-1.db").write_text("something else, long enough to be looked at" * 10)
     with pytest.raises(StoreError, match="PROMPTLAB_STATE"):
-        Pacer.open(folder, "key", Limits())
+        Pacer.open(folder, "key", KeyLimits())
 
 
 def test_close_gives_back(pacer, start, tmp_path):
     """A closed pacer holds no slots."""
-    with Pacer.open(tmp_path, "key", Limits(concurrent=1)) as one:
+    with Pacer.open(tmp_path, "key", KeyLimits(concurrent=1)) as one:
         one.try_acquire(start)
-    assert isinstance(pacer(Limits(concurrent=1)).try_acquire(start), Lease)
+    assert isinstance(pacer(KeyLimits(concurrent=1)).try_acquire(start), Lease)
 
 
 def test_old_sends_and_keys_are_forgotten(pacer, start, tmp_path):
     """Sends older than a day, and keys unused for a week, leave the file."""
-    one = pacer(Limits())
+    one = pacer(KeyLimits())
     take(one, start, 250)
     take(one, start + 90_000, 10)
     with sqlite3.connect(tmp_path / "pacing-1.db") as database:
         assert database.execute("SELECT count(*) FROM sends").fetchone() == (10,)
-    pacer(Limits(), key="other", clock=lambda: start + 8 * 86_400)
+    pacer(KeyLimits(), key="other", clock=lambda: start + 8 * 86_400)
     with sqlite3.connect(tmp_path / "pacing-1.db") as again:
         assert again.execute("SELECT hash FROM keys").fetchall() == [("other",)]
         assert again.execute("SELECT count(*) FROM sends").fetchone() == (0,)
@@ -318,7 +318,7 @@ def test_old_sends_and_keys_are_forgotten(pacer, start, tmp_path):
 
 def test_schema(pacer, tmp_path):
     """The schema is exactly this; another one needs another file name, since old and new promptlabs share a folder."""
-    pacer(Limits())
+    pacer(KeyLimits())
     database = sqlite3.connect(tmp_path / "pacing-1.db")
     columns = {
         table: [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
@@ -348,7 +348,7 @@ steps = st.lists(
 def test_never_more_than_allowed(requests, concurrent, steps):
     """Whatever happens, no window holds more arrivals than the limit, and no moment more jobs than the slots."""
     now, arrivals, held = 1_800_000_000.0, {}, []
-    limits = Limits(requests=requests, window_s=30, concurrent=concurrent)
+    limits = KeyLimits(requests=requests, window_s=30, concurrent=concurrent)
     with tempfile.TemporaryDirectory() as folder, Pacer.open(Path(folder), "key", limits) as one:
         for step, seconds in steps:
             now += seconds if step == "wait" else seconds / 100
@@ -376,5 +376,5 @@ def test_never_more_than_allowed(requests, concurrent, steps):
 def test_no_environment_is_read(tmp_path, monkeypatch):
     """The pacer writes where it is told and nowhere else."""
     monkeypatch.setenv("PROMPTLAB_STATE", str(tmp_path / "elsewhere"))
-    with Pacer.open(tmp_path / "here", "key", Limits()):
+    with Pacer.open(tmp_path / "here", "key", KeyLimits()):
         assert sorted(os.listdir(tmp_path)) == ["here"]

@@ -12,12 +12,12 @@ import time
 import pytest
 
 from promptlab.errors import QuotaReached, StoreError
-from promptlab.pacing import Delay, Lease, Limits
+from promptlab.pacing import Delay, KeyLimits, Lease
 
 
 def test_first_come_first_served(pacer):
     """Twenty workers on one slot get it in the order they asked, each as soon as the one before gives it back."""
-    one, order = pacer(Limits(concurrent=1), clock=time.time), []
+    one, order = pacer(KeyLimits(concurrent=1), clock=time.time), []
 
     async def worker(number):
         lease = await one.acquire()
@@ -36,7 +36,7 @@ def test_first_come_first_served(pacer):
 
 def test_cancelled_waiter_takes_nothing(pacer):
     """Cancelling waiters at any moment leaks no lease and stops no other waiter."""
-    one = pacer(Limits(concurrent=1), clock=time.time)
+    one = pacer(KeyLimits(concurrent=1), clock=time.time)
 
     async def main():
         held = await one.acquire()
@@ -56,7 +56,7 @@ def test_cancelled_waiter_takes_nothing(pacer):
 
 def test_quota_ends_all_waiters(pacer):
     """A used-up quota raises QuotaReached, with its time, for everyone who waits."""
-    one = pacer(Limits(daily=1, concurrent=1), clock=time.time)
+    one = pacer(KeyLimits(daily=1, concurrent=1), clock=time.time)
 
     async def main():
         one.release(await one.acquire())
@@ -70,7 +70,7 @@ def test_quota_ends_all_waiters(pacer):
 
 def test_held_leases_renew_themselves(pacer):
     """While the event loop runs, a lease taken by acquire outlives its expiry, and the timer ends with the loop."""
-    one, renewed = pacer(Limits(concurrent=1), clock=time.time, lease_s=0.06), []
+    one, renewed = pacer(KeyLimits(concurrent=1), clock=time.time, lease_s=0.06), []
     real = one._ledger.renew
     one._ledger.renew = lambda numbers, now: (renewed.extend(numbers), real(numbers, now))
 
@@ -86,7 +86,7 @@ def test_held_leases_renew_themselves(pacer):
 
 def test_a_renewal_that_the_disk_refuses_is_tried_again(pacer):
     """One failure, such as a file that is locked, doesn't end the renewing of what is in flight."""
-    one, tries = pacer(Limits(concurrent=1), clock=time.time, lease_s=0.06), []
+    one, tries = pacer(KeyLimits(concurrent=1), clock=time.time, lease_s=0.06), []
 
     def renew(numbers, now):
         tries.append(now)
@@ -105,10 +105,107 @@ def test_a_renewal_that_the_disk_refuses_is_tried_again(pacer):
     asyncio.run(main())
 
 
+def test_those_who_wait_together_share_a_transaction(pacer):
+    """Twenty workers take a few transactions, not one each; what they give back is written along."""
+    one, seen = pacer(KeyLimits(concurrent=20), clock=time.time), []
+
+    async def worker():
+        for _ in range(5):
+            lease = await one.acquire()
+            await asyncio.sleep(0)
+            one.release(lease)
+
+    async def main():
+        await asyncio.gather(*(worker() for _ in range(20)))
+
+    one._ledger._db.set_trace_callback(seen.append)
+    asyncio.run(main())
+    assert len(seen) < 100  # of a hundred leases
+    assert sum("BEGIN" in text for text in seen) <= 20
+
+
+def test_a_group_gets_no_more_than_there_is(pacer):
+    """Of many that ask at once as many are served as rate and slots allow, and the rest wait."""
+    one, other = (
+        pacer(KeyLimits(requests=3, concurrent=2), clock=time.time),
+        pacer(KeyLimits(concurrent=2), clock=time.time),
+    )
+
+    async def main():
+        tasks = [asyncio.create_task(one.acquire()) for _ in range(6)]
+        await asyncio.sleep(0.05)
+        done = [task.result() for task in tasks if task.done()]
+        assert [lease.number for lease in done] == [1, 2]
+        assert other.try_acquire().reason == "concurrency"  # in the file before acquire returns
+        one.release(done[0], sent=False)  # its place in the rate is free again
+        one.release(done[1])
+        await asyncio.sleep(0.05)
+        assert sum(task.done() for task in tasks) == 4
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(main())
+    assert isinstance(one.try_acquire(), Delay)
+
+
+def test_a_waiter_cancelled_as_it_is_served_gives_all_back(pacer):
+    """A grant that its task never sees uses neither a slot nor the rate."""
+    one = pacer(KeyLimits(requests=1, concurrent=1), clock=time.time)
+
+    async def main():
+        task = asyncio.create_task(one.acquire())
+        while not one._held:
+            await asyncio.sleep(0)
+            if one._held:  # served, but the task has not run yet
+                break
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return await asyncio.wait_for(one.acquire(), 5)
+
+    assert isinstance(asyncio.run(main()), Lease)
+
+
+def test_a_file_that_refuses_fails_those_who_wait_and_keeps_what_is_unwritten(pacer):
+    """StoreError reaches every waiter; what was given back is written with the next turn."""
+    one = pacer(KeyLimits(concurrent=2), clock=time.time)
+    real = one._ledger.turn
+
+    def refuse(*arguments):
+        raise StoreError("the file is locked")
+
+    async def main():
+        first, second = await one.acquire(), await one.acquire()
+        one._ledger.turn = refuse
+        one.release(first)
+        one.release(second)
+        errors = await asyncio.gather(one.acquire(), one.acquire(), return_exceptions=True)
+        assert [type(error) for error in errors] == [StoreError] * 2
+        one._ledger.turn = real
+        return await asyncio.gather(one.acquire(), one.acquire())
+
+    assert len(asyncio.run(main())) == 2
+
+
+def test_headers_count_before_anything_more_is_granted(pacer):
+    """What an answer taught holds for the next that asks, although it was not written at once."""
+    one = pacer(KeyLimits(requests=30), clock=time.time)
+
+    async def main():
+        lease = await one.acquire()
+        one.learn(limit=1, lease=lease)
+        one.release(lease)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(one.acquire(), 0.1)
+
+    asyncio.run(main())
+    assert one.figures().requests == 1
+
+
 HOLDER = """
 import pathlib, sys, time
-from promptlab.pacing import Limits, Pacer
-pacer = Pacer.open(pathlib.Path(sys.argv[1]), "key", Limits(concurrent=1))
+from promptlab.pacing import KeyLimits, Pacer
+pacer = Pacer.open(pathlib.Path(sys.argv[1]), "key", KeyLimits(concurrent=1))
 print(pacer.try_acquire(), flush=True)
 time.sleep(60)
 """
@@ -117,7 +214,7 @@ time.sleep(60)
 @pytest.mark.skipif(not hasattr(os, "waitid"), reason="needs waitid to see a zombie")
 def test_killed_process_frees_its_slot(pacer, tmp_path):
     """The slot of a process killed with -9 is free at once, even before its parent has collected it."""
-    one = pacer(Limits(concurrent=1), clock=time.time)
+    one = pacer(KeyLimits(concurrent=1), clock=time.time)
     with subprocess.Popen([sys.executable, "-c", HOLDER, tmp_path], stdout=subprocess.PIPE, text=True) as holder:
         assert "Lease" in holder.stdout.readline()
         assert one.try_acquire().reason == "concurrency"
@@ -128,8 +225,8 @@ def test_killed_process_frees_its_slot(pacer, tmp_path):
 
 SENDER = """
 import asyncio, pathlib, socket, sys, time
-from promptlab.pacing import Limits, Pacer
-pacer = Pacer.open(pathlib.Path(sys.argv[1]), "key", Limits(requests=20, window_s=1, concurrent=12))
+from promptlab.pacing import KeyLimits, Pacer
+pacer = Pacer.open(pathlib.Path(sys.argv[1]), "key", KeyLimits(requests=20, window_s=1, concurrent=12))
 udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 udp.connect(("127.0.0.1", int(sys.argv[2])))
 async def worker():

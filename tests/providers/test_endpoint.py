@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from promptlab.errors import InputError
-from promptlab.http import Answer, Proxies
+from promptlab.errors import InputError, ProviderFault
+from promptlab.http import Answer, Proxies, Reply, Unreadable
 from promptlab.model import Amount, Request
 from promptlab.providers import (
     Capabilities,
@@ -19,11 +19,11 @@ from promptlab.providers import (
     Result,
     Setup,
     Wire,
+    base,
     connect,
     find_plan,
     get,
     plans,
-    registry,
 )
 
 KEY = {"KAIRVAL_API_KEY": "kv_secret_1"}
@@ -152,8 +152,8 @@ class Sold(Other):
 
 
 def other(monkeypatch: pytest.MonkeyPatch, kind: type[Provider], settings: Any, environ: dict[str, str]) -> Any:
-    monkeypatch.setattr(registry, "_entry_points", lambda: {"other": "entry"})
-    monkeypatch.setattr(registry, "_loaded", lambda entry: kind)
+    monkeypatch.setattr(base, "_entry_points", lambda: {"other": "entry"})
+    monkeypatch.setattr(base, "_loaded", lambda entry: kind)
     return connect("other", settings, environ)
 
 
@@ -261,3 +261,36 @@ def test_what_was_spent(settings: Any, request_with: Any) -> None:
     told = Result("g", None, None, (Output(url="https://h/1"),), credits=62)
     assert endpoint.spent(request_with(), told) == Amount(usd=pytest.approx(1.24), credits=62)
     assert endpoint.spent(request_with(), Result("g", None, None, ())) == Amount(usd=1.0, credits=50)
+
+
+def test_one_call_reads_an_answer(settings: Any, request_with: Any) -> None:
+    """What the retry policy sees, and the result: of a refusal, of what cannot be read, and of an answer."""
+    endpoint, request = connect("kairval", settings(), {"KAIRVAL_API_KEY": "kv_1"}), request_with()
+    refused = endpoint.read(Answer(429, {}, b'{"error": {"code": "rate_limited", "message": "slow down"}}'), request)
+    assert refused == (Reply(429, {}, "rate_limited", None, "slow down"), None)
+    event, result = endpoint.read(Answer(200, {}, b"<html>"), request)
+    assert (type(event), result) == (Unreadable, None)
+    event, result = endpoint.read(Answer(200, {}, b'{"data": [{"url": "https://a.example/1"}]}'), request)
+    assert event == Reply(200, {}, asked=1, images=1)
+    assert result is not None
+    assert len(result.images) == 1
+
+
+@pytest.mark.parametrize("step", ["encode", "decode", "error"])
+def test_a_fault_of_the_provider_names_its_step(
+    step: str, settings: Any, request_with: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a provider's own code raises is its bug, and is reported as one."""
+    endpoint = connect("kairval", settings(), {"KAIRVAL_API_KEY": "kv_1"})
+
+    def broken(*arguments: Any, **options: Any) -> Any:
+        raise KeyError("oops")
+
+    calls = {
+        "encode": lambda: endpoint.encode(request_with()),
+        "decode": lambda: endpoint.read(Answer(200, {}, b"{}"), request_with()),
+        "error": lambda: endpoint.read(Answer(500, {}, b"{}"), request_with()),
+    }
+    monkeypatch.setattr(endpoint.provider, step, broken)
+    with pytest.raises(ProviderFault, match=f"kairval raised KeyError in {step}"):
+        calls[step]()

@@ -15,8 +15,8 @@ import pytest
 
 from promptlab.errors import InputError
 from promptlab.model import Parameter
-from promptlab.providers import connect, get, names, parameters
-from promptlab.providers.registry import _entry_points, merged
+from promptlab.providers import Provider, connect, get, names, parameters
+from promptlab.providers.base import _entry_points, merged
 
 EXAMPLE = Path(__file__).parent / "example_provider"
 
@@ -25,10 +25,16 @@ EXAMPLE = Path(__file__).parent / "example_provider"
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder on the path where packages can be installed; the registry looks afresh before and after."""
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
-    _entry_points.cache_clear()
+    forget()
     yield tmp_path / "site"
-    _entry_points.cache_clear()
+    forget()
     sys.modules.pop("promptlab_example", None)
+
+
+def forget() -> None:
+    """What was found out about installed providers."""
+    _entry_points.cache_clear()
+    parameters.cache_clear()
 
 
 def entry(site: Path, name: str, value: str) -> None:
@@ -162,3 +168,74 @@ def test_a_plan_does_not_pay_for_the_network() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+#: A provider as 0.1's contract, a Protocol, let it be written: no base class at all.
+DUCK = """
+from promptlab.http import Call
+from promptlab.providers import Capabilities, Cost, Price, Result, Setup, Wire, read_error
+from promptlab.model import Parameter
+
+class Duck:
+    name = "duck"
+    capabilities = Capabilities(parameters=(Parameter("model", "string", "a model", default="m"),))
+    default_base_url = "https://duck.example"
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+
+    def encode(self, request, *, image=None, asynchronous=False, webhook_url=None):
+        return Wire(Call("POST", "/quack", json={"prompt": request.prompt}))
+
+    def decode(self, answer, request):
+        return Result(None, None, None, ())
+
+    def error(self, answer):
+        return read_error(answer)
+
+    def price(self, operation, model, params):
+        return Price()
+
+    def cost(self, request, result, images):
+        return Cost()
+"""
+
+
+def test_a_provider_without_the_base_class_still_works(installed: Path, settings: Any, request_with: Any) -> None:
+    """What 0.1's Protocol took is taken: what such a class does not have, it inherits."""
+    entry(installed, "duck", "duck_provider:Duck")
+    (installed / "duck_provider.py").write_text(DUCK)
+    endpoint = connect("duck", settings(), {})
+    assert endpoint.encode(request_with()).call.path == "/quack"
+    assert (endpoint.plans, endpoint.simulated, endpoint.limits.concurrent) == ({}, False, 8)
+    sys.modules.pop("duck_provider", None)
+
+
+@pytest.mark.parametrize("missing", ["encode", "decode"])
+def test_an_incomplete_provider_is_one_clear_message(installed: Path, missing: str) -> None:
+    """A subclass without one of the two methods that make a provider is refused before there is an instance."""
+    entry(installed, "half", "half_provider:Half")
+    other = "decode" if missing == "encode" else "encode"
+    (installed / "half_provider.py").write_text(
+        "from promptlab.providers import Capabilities, Provider\n\n"
+        "class Half(Provider):\n    name = 'half'\n    capabilities = Capabilities(parameters=())\n"
+        f"    def {other}(self, *arguments, **options): ...\n"
+    )
+    with pytest.raises(InputError, match=rf"it has no {missing}\(\); subclass promptlab.providers.Provider"):
+        get("half")
+    sys.modules.pop("half_provider", None)
+
+
+def test_installed_packages_are_not_parsed_where_none_has_a_provider(installed: Path) -> None:
+    """The list of all providers costs a look at the files, not `importlib.metadata`, until one names the group."""
+    code = "import sys; from promptlab.providers import names; print(names(), 'importlib.metadata' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "['kairval', 'openai', 'simulator'] False"
+    entry(installed, "later", "no_such_module:Thing")
+    forget()
+    assert names() == ["kairval", "openai", "simulator", "later"]
+
+
+def test_the_contract_is_abstract() -> None:
+    """A provider is a subclass that says how a request is written and an answer read."""
+    assert Provider.__abstractmethods__ == {"encode", "decode"}
