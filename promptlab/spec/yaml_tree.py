@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Union
+from typing import Any, NamedTuple, Union
 
 import yaml
 
@@ -19,7 +19,7 @@ from .names import pair, quoted
 from .report import Report, split_lines
 from .yamlerrors import GLUED, describe, unquoted_template
 
-__all__ = ["Map", "Mark", "Places", "Seq", "Tree", "parse"]
+__all__ = ["FRONT_MATTER", "Caps", "Map", "Mark", "Places", "Seq", "Tree", "parse"]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")  # only the pure loader lets one through
 
@@ -29,8 +29,37 @@ _NUMBER = re.compile(r"[-+.\d]+|true|false", re.IGNORECASE)
 _SMART = {("“", "”"), ("„", "“"), ("„", "”"), ("”", "”"), ("«", "»"), ("»", "«"), ("‘", "’"), ("‚", "‘"), ("’", "’")}
 
 MAX_BYTES = 4_000_000
-MAX_NODES = 250_000
-MAX_DEPTH = 50
+
+
+class Caps(NamedTuple):
+    """How large a text may be, and what is said of one that is larger."""
+
+    nodes: int
+    depth: int
+    too_many: str
+    too_deep: str
+    code: str
+    no_aliases: str | None = None  # what is said of an anchor or an alias where there can be none
+    no_end: str | None = None  # and of the line `...`
+
+
+EXPERIMENT = Caps(
+    nodes=250_000,
+    depth=50,
+    too_many="more than 250,000 values; long lists belong in a file of rows: {from: items.csv}",
+    too_deep="maps and lists are nested more than 50 deep here",
+    code="too-large",
+)
+#: The head of a template, which comes from more hands than an experiment and says little.
+FRONT_MATTER = Caps(
+    nodes=2_000,
+    depth=9,
+    too_many="a front matter of more than 2,000 values",
+    too_deep="a front matter nested more than 8 deep",
+    code="front-matter",
+    no_aliases="a front matter has no anchors (&) and aliases (*); quote a text that begins so",
+    no_end="a front matter ends with ---, not with ...",
+)
 
 #: path, line and column of the key (or list item), line and column of its value; all 1-based.
 Mark = tuple[str, int, int, int, int]
@@ -72,20 +101,24 @@ class Seq(list[Any]):
     height: int
 
 
-def parse(text: str, path: str, report: Report) -> Tree:
-    """The tree of a YAML text; what is wrong goes to `report`, and the result is None then."""
+def parse(text: str, path: str, report: Report, caps: Caps = EXPERIMENT) -> Tree:
+    """The tree of a YAML text; what is wrong goes to `report`, and the result is None then.
+
+    A text that begins further down in its file has as many empty lines before it: they cost nothing, and every place
+    and source line is right.
+    """
     report.show(path, text)
     if bad := yaml.reader.Reader.NON_PRINTABLE.search(text):
         line, column = _position(text, bad.start())
         message = f"the character U+{ord(bad[0]):04X} can't be part of a text file; remove it"
         report.add("control-character", message, Place(path, line, column))
         return None
-    builder = _Builder(path, report, text)
+    builder = _Builder(path, report, text, caps)
     try:
         return builder.read(getattr(yaml, "CBaseLoader", yaml.BaseLoader))
     except yaml.MarkedYAMLError as error:
         if "nesting depth" in str(error.problem):  # libyaml 0.2.6 looks far ahead; what it came past is read again
-            return parse(_before(text, error.problem_mark), path, report)
+            return parse(_before(text, error.problem_mark), path, report, caps)
         problem = describe(error, text)
         report.add(problem.code, problem.message, Place(path, problem.line, problem.column))
     except _Refused as refused:
@@ -116,8 +149,8 @@ class _Refused(Exception):
 class _Builder:
     """Takes events one by one; an explicit stack, no recursion."""
 
-    def __init__(self, path: str, report: Report, text: str) -> None:
-        self.path, self.report, self.text = path, report, text
+    def __init__(self, path: str, report: Report, text: str, caps: Caps) -> None:
+        self.path, self.report, self.text, self.caps = path, report, text, caps
         self.root: Tree = None
         self.stack: list[Map | Seq] = []
         self.anchors: dict[str, Map | Seq | str | None] = {}
@@ -152,6 +185,8 @@ class _Builder:
                 self._refuse(
                     "yaml-documents", "a second document begins here; one file holds one, so remove '---'", event
                 )
+        elif kind is yaml.DocumentEndEvent and self.caps.no_end and event.explicit:  # type: ignore[union-attr]
+            self._refuse(self.caps.code, self.caps.no_end, event)
         return not (event is None or kind is yaml.StreamEndEvent)
 
     def _scalar(self, event: Any) -> None:
@@ -161,7 +196,7 @@ class _Builder:
         if not value and event.implicit[0]:
             value = None
         if event.anchor is not None:
-            self.anchors[event.anchor] = value
+            self._anchor(event, value)
         mark = event.start_mark
         if value and event.implicit[0]:
             self._warn_plain(event, value)
@@ -191,8 +226,8 @@ class _Builder:
         parent = self.stack[-1] if self.stack else None
         if type(parent) is Map and parent.pending is None:
             self._refuse_key(parent, event)
-        if len(self.stack) >= MAX_DEPTH:
-            self._refuse("too-large", f"maps and lists are nested more than {MAX_DEPTH} deep here", event)
+        if len(self.stack) >= self.caps.depth:
+            self._refuse(self.caps.code, self.caps.too_deep, event)
         container: Map | Seq
         if type(event) is yaml.MappingStartEvent:
             container = Map()
@@ -203,7 +238,7 @@ class _Builder:
         container.weight, container.height = 0, -1  # -1: still open
         container.mark = (self.path, line, column, line, column)
         if event.anchor is not None:
-            self.anchors[event.anchor] = container
+            self._anchor(event, container)
         self._put(container, line, column, 1)
         self.stack.append(container)
 
@@ -214,7 +249,14 @@ class _Builder:
         if self.stack:
             self.stack[-1].weight += done.weight
 
+    def _anchor(self, event: Any, value: Map | Seq | str | None) -> None:
+        if self.caps.no_aliases:
+            self._refuse(self.caps.code, self.caps.no_aliases, event)
+        self.anchors[event.anchor] = value
+
     def _alias(self, event: Any) -> None:
+        if self.caps.no_aliases:
+            self._refuse(self.caps.code, self.caps.no_aliases, event)
         name = event.anchor
         if name not in self.anchors:
             self._refuse(
@@ -229,19 +271,18 @@ class _Builder:
             if target.height < 0:
                 self._refuse("alias-cycle", f"the alias *{name} is inside the value that it refers to", event)
             weight += target.weight
-            if self.nodes + weight > MAX_NODES:
-                self._refuse("alias-bomb", f"aliases expand to more than {MAX_NODES:,} values here", event)
-            if len(self.stack) + target.height > MAX_DEPTH:
-                self._refuse("too-large", f"maps and lists are nested more than {MAX_DEPTH} deep here", event)
+            if self.nodes + weight > self.caps.nodes:
+                self._refuse("alias-bomb", f"aliases expand to more than {self.caps.nodes:,} values here", event)
+            if len(self.stack) + target.height > self.caps.depth:
+                self._refuse(self.caps.code, self.caps.too_deep, event)
         mark = event.start_mark
         self._put(target, mark.line + 1, mark.column + 1, weight)
 
     def _put(self, value: Any, line: int, column: int, weight: int) -> None:
         """A value (or a key) into the innermost open container."""
         self.nodes += weight
-        if self.nodes > MAX_NODES:
-            message = f"more than {MAX_NODES:,} values; long lists belong in a file of rows: {{from: items.csv}}"
-            raise _Refused("too-large", message, Place(self.path, line, column))
+        if self.nodes > self.caps.nodes:
+            raise _Refused(self.caps.code, self.caps.too_many, Place(self.path, line, column))
         if not self.stack:
             self.root = value
             return
