@@ -1,6 +1,6 @@
 """YAML text with positions → Experiment; promptlab.yaml → Settings; the JSON schema for editors.
 
-Nothing is imported before it is used: `from promptlab.spec import find_studio` loads neither pydantic nor PyYAML.
+Nothing is imported before it is used: `from promptlab.spec import find_studio` does not load PyYAML.
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .codes import CODES
+    from .files import find_studio
     from .load import RowFilter, load_experiment, load_text
     from .matcher import Where, matches, parse_matcher, resolve
     from .names import nearest
     from .positions import position_in_file
     from .report import split_lines
     from .schema import experiment_schema
-    from .settings import Alerts, Caps, Settings
-    from .settings_file import load_settings
-    from .studio_folder import find_studio
+    from .settings import Alerts, Caps, Settings, load_settings
 
 __all__ = [
     "CODES",
@@ -48,9 +47,9 @@ _HOME = {
     "Settings": "settings",
     "Where": "matcher",
     "experiment_schema": "schema",
-    "find_studio": "studio_folder",
+    "find_studio": "files",
     "load_experiment": "load",
-    "load_settings": "settings_file",
+    "load_settings": "settings",
     "load_text": "load",
     "matches": "matcher",
     "nearest": "names",

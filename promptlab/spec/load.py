@@ -27,11 +27,10 @@ from promptlab.model import (
 from .axes import AxisBuilder, RowFilter, matcher_of
 from .checks import check
 from .extends import with_bases
-from .forms import Context, ExperimentForm, ImageForm, SampleForm
+from .files import Files, Reader, decode, find_studio, read_bytes, shown
+from .forms import ExperimentForm, ImageForm, SampleForm
 from .names import pair
-from .read_files import Files, Reader, decode, read_bytes
 from .report import Report
-from .studio_folder import find_studio, shown
 from .validate import validate
 from .yaml_tree import MAX_BYTES, Map, Places, parse
 from .yamlerrors import GLUED
@@ -110,9 +109,8 @@ def _load(
 ) -> Experiment:
     root = _tree(text, shown(path, files.studio), report)
     root = with_bases(root, path, files, report)
-    context = Context(report, {**parameters, **_parameters_of(root, chosen, report)})
-    parameters = context.parameters
-    form, valid = validate(ExperimentForm, root, context)
+    parameters = {**parameters, **_parameters_of(root, chosen, report)}
+    form, valid = validate(ExperimentForm, root, parameters, report)
     axes = AxisBuilder(files, report, parameters, row_filter).all(form, valid)
     check(root, valid, form, axes, report)
     if report.count and further is not None:

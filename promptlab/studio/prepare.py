@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from promptlab.errors import InputError, Problem
 from promptlab.model import Experiment, Parameter
-from promptlab.spec.read_files import Reader, read_bytes
+from promptlab.spec.files import Reader, read_bytes
 from promptlab.studio.options import wrong_option
 from promptlab.studio.studio import Studio
 

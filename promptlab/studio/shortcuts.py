@@ -46,7 +46,7 @@ def experiment(
     content = text.encode("utf-8", "surrogatepass")
 
     def read(file: Path) -> bytes:
-        from promptlab.spec.read_files import read_bytes
+        from promptlab.spec.files import read_bytes
 
         return content if file == path else read_bytes(file)
 

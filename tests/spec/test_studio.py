@@ -35,10 +35,10 @@ def test_find_studio(tmp_path: Path, settings: str | None, experiment: str, expe
 
 
 def test_importing_is_cheap() -> None:
-    """find_studio and matchers load neither pydantic nor PyYAML."""
+    """find_studio and matchers load no PyYAML."""
     code = (
-        "import sys; from promptlab.spec import find_studio, parse_matcher, load_settings;"
-        "print([name for name in ('pydantic', 'yaml', 'httpx') if name in sys.modules])"
+        "import sys; from promptlab.spec.files import find_studio; from promptlab.spec.matcher import parse_matcher;"
+        "print([name for name in ('yaml', 'httpx') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
