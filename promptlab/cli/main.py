@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 from importlib import import_module
 from typing import NoReturn
@@ -84,6 +86,10 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line and exit. Every error is a sentence; a traceback only comes with PROMPTLAB_DEBUG=1."""
+    # Nearly everything that a short command makes, its modules above all, lives until it ends. Looking for garbage in
+    # that as it grows, and once more at the end, took a fifth of the time of `promptlab plan`.
+    gc.set_threshold(100_000)
+    atexit.register(gc.freeze)
     words = sys.argv[1:] if args is None else args
     for stream in (sys.stdout, sys.stderr):
         terminal.prepare(stream, exact="--json" in words)

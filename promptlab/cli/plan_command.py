@@ -116,8 +116,6 @@ def _look(
     explain: bool, variant: str | None, against: str | None,
 ) -> _Look:  # fmt: skip
     """Everything asked about one file; its problems are kept, so that the other files are looked at too."""
-    from promptlab.history.against import compare_revision
-
     look = _Look(path, [], against=against)
     try:
         job, found = look_ahead(
@@ -129,6 +127,8 @@ def _look(
         if variant is not None:
             look.explained = job.plan.explain(variant)
         if against is not None:
+            from promptlab.history.against import compare_revision
+
             look.changes = compare_revision(job, against)
     except InputError as error:
         look.problems = [*error.problems, *look.problems]

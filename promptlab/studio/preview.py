@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from promptlab.errors import InputError, Problem
-from promptlab.log import Log
 from promptlab.model import Amount
-from promptlab.pacing import forecast
-from promptlab.plan import Count, Step, Survey
+from promptlab.pacing.limits import forecast
 from promptlab.plan.plan import AT_MOST
-from promptlab.providers import RateLimits
-from promptlab.studio.cached import Files, look_up
 from promptlab.studio.consent import Ahead, unknown_price
-from promptlab.studio.limits import limits_of
-from promptlab.studio.prepare import PreparedRun
+from promptlab.studio.options import limits_of
+
+if TYPE_CHECKING:
+    from promptlab.log import Log
+    from promptlab.plan import Count, Step, Survey
+    from promptlab.providers import RateLimits
+    from promptlab.studio.prepare import PreparedRun
 
 __all__ = ["PlanChoice", "Preview", "preview"]
 
@@ -217,6 +218,8 @@ class _Known:
 
 
 def _known(job: PreparedRun, log: Log) -> _Known:
+    from promptlab.studio.cached import Files, look_up  # a first plan, without a log, starts without log and store
+
     found, counted = _Known(), set[str]()
     files = Files(log, job.studio.store(), job.studio.folder)
     requests = job.plan.requests()
