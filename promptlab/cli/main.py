@@ -11,7 +11,8 @@ from typing import NoReturn
 import click
 
 from promptlab._version import __version__
-from promptlab.cli import options, terminal
+from promptlab.cli import format as formats
+from promptlab.cli import options
 from promptlab.cli.failing import failed
 
 __all__ = ["COMMANDS", "cli", "main"]
@@ -92,9 +93,9 @@ def main(args: list[str] | None = None) -> NoReturn:
     atexit.register(gc.freeze)
     words = sys.argv[1:] if args is None else args
     for stream in (sys.stdout, sys.stderr):
-        terminal.prepare(stream, exact="--json" in words)
+        formats.prepare(stream, exact="--json" in words)
     try:
-        code = cli.main(words, prog_name="promptlab", standalone_mode=False, color=terminal.colour())
+        code = cli.main(words, prog_name="promptlab", standalone_mode=False, color=formats.colour())
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last place that can say it in a sentence
         code = failed(error, words)
     sys.exit(code if isinstance(code, int) else 0)

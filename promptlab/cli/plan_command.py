@@ -169,7 +169,7 @@ def report(problems: Sequence[Problem], style: str = "text", looks: Sequence[_Lo
 
 def _annotation(problem: Problem, path: Path) -> str:
     """A workflow command of GitHub Actions: its file is relative to where the command runs, not to the studio."""
-    from promptlab.spec import find_studio
+    from promptlab.spec.files import find_studio
 
     file = Path(os.path.relpath(find_studio(path) / problem.path)) if problem.path else path
     where = f"file={_escaped(file.as_posix(), name=True)},line={problem.line or 1},col={problem.column or 1}"

@@ -57,7 +57,7 @@ def plan_at(job: PreparedRun, revision: str) -> Plan:
     """The plan that this experiment file made at a revision, with that revision's templates."""
     from promptlab.prompts import expression
     from promptlab.providers import parameters
-    from promptlab.spec import load_text
+    from promptlab.spec.load import load_text
 
     path = job.experiment.path
     repository = Repository.find(path.parent)

@@ -261,7 +261,7 @@ def _experiment_then(studio: Studio, log: Log, generation: Generation, run: Run)
     """The experiment as the run read it; None where the log does not have its text."""
     from promptlab.prompts import expression
     from promptlab.providers import parameters
-    from promptlab.spec import load_text
+    from promptlab.spec.load import load_text
 
     if run.spec_text is None:
         return None
@@ -391,7 +391,7 @@ def template_uses(studio: Path) -> dict[str, list[str]]:
     """Template → the studio's experiment files that name it; files that do not load are left out."""
     from promptlab.prompts import expression
     from promptlab.providers import parameters
-    from promptlab.spec import load_experiment
+    from promptlab.spec.load import load_experiment
 
     found: dict[str, list[str]] = {}
     for path in sorted((studio / "experiments").glob("*.y*ml")):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from promptlab.errors import InputError
 from promptlab.model import Axis, Experiment, Matcher, Place
-from promptlab.spec import Where, nearest, resolve
+from promptlab.spec.matcher import Where, resolve
+from promptlab.spec.names import nearest
 
 from .counting import ENUMERABLE, tally
 from .file_names import Pattern

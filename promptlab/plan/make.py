@@ -9,7 +9,7 @@ from typing import Literal
 from promptlab.errors import InputError
 from promptlab.model import Axis, Experiment, Parameter, Source
 from promptlab.prompts import Library, Template, render_text
-from promptlab.spec import Where
+from promptlab.spec.matcher import Where
 
 from . import checks, image_sources
 from .designs import choose

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from promptlab.errors import Problem, Problems
 from promptlab.model import Axis, Experiment, Parameter, Place, Scalar, Value
-from promptlab.spec import nearest, split_lines
+from promptlab.spec.names import nearest
+from promptlab.spec.report import split_lines
 from promptlab.spec.yaml_tree import Places
 
 from .merging import EDIT_ONLY, FIELDS, Layer, Layers, parameter_name

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from promptlab.errors import Problem
 from promptlab.model import Experiment, Matcher, Request, RunTemplate, Variant
-from promptlab.spec import Where
+from promptlab.spec.matcher import Where
 
 from .counting import tally
 from .explain import Explanation, Reason, explain, find_cell

@@ -22,7 +22,7 @@ from promptlab.prompts.scopes import Findings, Use, base_chain, find_names
 from promptlab.prompts.template_folder import Tree
 from promptlab.prompts.tracing import Segment, traced_values
 from promptlab.prompts.versions import Version
-from promptlab.spec import nearest
+from promptlab.spec.names import nearest
 
 
 class Template:

@@ -11,6 +11,7 @@ from typing import Any
 
 from promptlab.model import Amount, Parameter, Place, Scalar
 
+from .faults import Steps, kind_of, refuse
 from .kinds import (
     AMOUNT,
     COUNT,
@@ -29,15 +30,12 @@ from .kinds import (
     ListOf,
     MapOf,
     OneOf,
-    Path,
     Reading,
     choice,
     key,
-    kind_of,
     list_or_map,
     needed,
     read_id,
-    refuse,
     text_or_map,
 )
 from .names import did_you_mean, is_address, is_secret, listed, quoted
@@ -120,7 +118,7 @@ _ELSEWHERE = {
 class Params:
     """A map of parameters, typed by what the installed providers declare; each problem is reported at its place."""
 
-    def read(self, value: Any, path: Path, reading: Reading) -> dict[str, Any]:
+    def read(self, value: Any, path: Steps, reading: Reading) -> dict[str, Any]:
         if not isinstance(value, Map):
             refuse("wrong-type", f"is {kind_of(value)}; it has to be a map of parameters")
         read: dict[str, Any] = {}

@@ -13,15 +13,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NoReturn, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 from promptlab.model import Amount, Parameter
 
+from .faults import EMPTY, MISSING, SHAPE, Fault, Steps, Wrong, kind_of, refuse, tell, without
 from .names import did_you_mean, listed, quoted
 from .report import Report
 from .yaml_tree import Map
-
-Path = tuple[str | int, ...]
 
 #: What a text may look like to an editor.
 SCALAR = ["string", "number", "boolean", "null"]
@@ -34,25 +33,6 @@ MOST = 10**18 - 1
 MOST_REPEATS = 1000
 NULLS = ("null", "Null", "NULL", "~")
 
-# Faults that every kind of container has; `validate` makes the sentences, which need the path.
-SHAPE, EMPTY, MISSING = "shape", "empty", "missing"
-
-
-class Wrong(Exception):
-    """A value that can't be read: a code and a predicate, as in "has no value"."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.message = code, message
-
-
-class Fault:
-    """Something wrong at a path of the tree; with `is_key` the last key itself is at fault, not its value."""
-
-    def __init__(self, wrong: Wrong, path: Path, value: object, is_key: bool) -> None:
-        self.code, self.message = wrong.code, wrong.message
-        self.path, self.value, self.is_key = path, value, is_key
-
 
 class Reading:
     """One reading of one tree: what kinds need to know, and what they found wrong."""
@@ -61,7 +41,7 @@ class Reading:
         self.report, self.parameters = report, parameters
         self.faults: list[Fault] = []
 
-    def keep(self, wrong: Wrong, path: Path, value: object, *, is_key: bool = False) -> None:
+    def keep(self, wrong: Wrong, path: Steps, value: object, *, is_key: bool = False) -> None:
         """Keep a fault; what is left of the tree is read on."""
         self.faults.append(Fault(wrong, path, value, is_key))
 
@@ -69,7 +49,7 @@ class Reading:
 class Kind(Protocol):
     """What a value can be. `read` raises Wrong for the value itself; faults inside of it go to the reading."""
 
-    def read(self, value: Any, path: Path, reading: Reading) -> Any: ...
+    def read(self, value: Any, path: Steps, reading: Reading) -> Any: ...
 
 
 class Leaf:
@@ -78,7 +58,7 @@ class Leaf:
     def __init__(self, read: Callable[[object], Any], schema: dict[str, Any] | None = None) -> None:
         self.parse, self.schema = read, schema or {}
 
-    def read(self, value: object, path: Path, reading: Reading) -> Any:
+    def read(self, value: object, path: Steps, reading: Reading) -> Any:
         return self.parse(value)
 
 
@@ -96,7 +76,7 @@ class ListOf:
     ) -> None:
         self.item, self.least, self.one, self.check, self.schema = item, least, one, check, schema or {}
 
-    def read(self, value: Any, path: Path, reading: Reading) -> list[Any]:
+    def read(self, value: Any, path: Steps, reading: Reading) -> list[Any]:
         if self.one and isinstance(value, str):
             return [self.item.read(value, path, reading)]
         if not isinstance(value, list):
@@ -127,7 +107,7 @@ class MapOf:
     ) -> None:
         self.value, self.key, self.least, self.schema = value, key, least, schema or {}
 
-    def read(self, value: Any, path: Path, reading: Reading) -> dict[str, Any]:
+    def read(self, value: Any, path: Steps, reading: Reading) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise Wrong(SHAPE, "a map")
         if len(value) < self.least:
@@ -153,7 +133,7 @@ class OneOf:
     def __init__(self, choose: Callable[[object], Kind], *kinds: Kind) -> None:
         self.choose, self.kinds = choose, kinds
 
-    def read(self, value: Any, path: Path, reading: Reading) -> Any:
+    def read(self, value: Any, path: Steps, reading: Reading) -> Any:
         return self.choose(value).read(value, path, reading)
 
 
@@ -207,7 +187,7 @@ class Form:
         cls._attributes = {value.name or name: name for name, value in found.items()}
 
     @classmethod
-    def read(cls, value: Any, path: Path, reading: Reading) -> Self:
+    def read(cls, value: Any, path: Steps, reading: Reading) -> Self:
         """What a map says; unknown keys and keys without a value are reported where they stand, the rest is read."""
         if not isinstance(value, Map):
             raise Wrong(SHAPE, "a map")
@@ -254,21 +234,26 @@ class Form:
         reading.report.add("unknown-key", message, value.key_place(name))
 
 
+F = TypeVar("F", bound=Form)
+
+
+def read_form(form: type[F], root: Map, parameters: Mapping[str, Parameter], report: Report) -> tuple[F, Map]:
+    """The form of what is right in `root`, and that part of the tree; everything wrong is reported.
+
+    A part that is wrong (a top-level key, one axis, one entry of a list) is left out and the rest read again, so that
+    the checks that follow find their faults in the same go.
+    """
+    reading = Reading(report, parameters)
+    found = form.read(root, (), reading)
+    if not reading.faults:
+        return found, root
+    for fault in reading.faults:
+        tell(fault, root, report)
+    right = without(root, [fault.path for fault in reading.faults], report)
+    return form.read(right, (), Reading(Report(), parameters)), right
+
+
 # --- leaves -------------------------------------------------------------------------------------------------------
-
-
-def refuse(code: str, message: str) -> NoReturn:
-    """Raise a problem at the value that is being read."""
-    raise Wrong(code, message)
-
-
-def kind_of(value: object) -> str:
-    """What a value is, for "is a list; it has to be …"."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, dict):
-        return "a map"
-    return "a list" if isinstance(value, list) else f"the text {quoted(str(value))}"
 
 
 def _text(value: object, needed: str = "one text") -> str:
@@ -276,7 +261,7 @@ def _text(value: object, needed: str = "one text") -> str:
         return value
     if value is None:
         refuse("no-value", 'has no value; write "" for an empty text')
-    refuse("wrong-type", f"is {kind_of(value)}; it has to be {needed}")
+    raise Wrong("wrong-type", f"is {kind_of(value)}; it has to be {needed}")
 
 
 def _word(value: object) -> str:
@@ -405,7 +390,7 @@ FILE_NAMES = Leaf(
     _word,
     {
         "type": SCALAR[:3],
-        "pattern": r"^(?![\s/\\~])(?!.:)(?!(?:.*/)?\.\.(?:/|$))(?:[^{}]|\{\{|\}\}|\{[^{}:!]*\})+$",
+        "pattern": r"^(?![\s/\\~])(?!.:)(?!(?:.*/)?\.{1,2}(?:/|$))(?!.*/(?:/|$))(?:[^{}\\\x00-\x1f]|\{[^{}:!]*\})+$",
     },
 )
 #: A text that is data and never template text.
@@ -430,7 +415,7 @@ AMOUNT = Leaf(_amount, {"type": "string", "pattern": rf"^\s*(\$\s*[\d.][\d_,.]*|
 class _Data:
     """Data of a variable or a field: text, or lists and maps of it."""
 
-    def read(self, value: Any, path: Path, reading: Reading) -> Any:
+    def read(self, value: Any, path: Steps, reading: Reading) -> Any:
         kind = self.map if isinstance(value, dict) else self.list if isinstance(value, list) else DATA_TEXT
         return kind.read(value, path, reading)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 __all__ = [
+    "CHAIN_AXIS",
     "all_differ",
     "did_you_mean",
     "is_address",
@@ -18,6 +19,9 @@ __all__ = [
     "pair",
     "quoted",
 ]
+
+#: The axis whose values are the images that a chain (`image: {from: …}`) edits; only the log knows their ids.
+CHAIN_AXIS = "source"
 
 _SECRET = re.compile(
     r"(?i)key|(?:.*[_-])?(?:api_?key|access_?key|secret_?key|private_?key|token|secret|password|passwd|authorization"

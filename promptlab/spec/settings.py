@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from promptlab.model import Amount, Place
 
+from .faults import refuse
 from .files import SETTINGS_FILE, Files
 from .kinds import (
     AMOUNT,
@@ -26,13 +27,12 @@ from .kinds import (
     MapOf,
     key,
     needed,
+    read_form,
     read_number,
-    refuse,
     text_or_map,
 )
 from .names import is_secret, is_secret_value
 from .report import Report
-from .validate import validate
 from .yaml_tree import MAX_BYTES, Map, Places, Seq, parse
 
 __all__ = ["Alerts", "Caps", "Settings", "SettingsForm", "load_settings"]
@@ -222,7 +222,7 @@ def _read(defaults: Settings) -> Settings:
         report.raise_errors()
         return replace(defaults, text=text)
     _refuse_keys(tree, report)
-    form, _ = validate(SettingsForm, tree, {}, report)
+    form, _ = read_form(SettingsForm, tree, {}, report)
     report.raise_errors()
     return _settings(form, defaults, text, tree)
 

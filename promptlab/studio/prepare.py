@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,11 +66,12 @@ def prepare(
     """
     from promptlab.plan import Target, make_plan
     from promptlab.prompts import expression
-    from promptlab.providers import names, parameters
+    from promptlab.providers import parameters
     from promptlab.spec.load import load_experiment
 
     path = _checked(path, where, limit)
     studio = studio or Studio.open(path, db=db, environ=environ)
+    installed = _Installed()
 
     def planned(experiment: Experiment, *, key_needed: bool) -> tuple[Endpoint, Plan]:
         endpoint = studio.endpoint(provider or experiment.provider, key_needed=key_needed)
@@ -80,7 +82,9 @@ def prepare(
             price=endpoint.price,
         )
         chain = _chain_of(studio.existing_log, studio.store)
-        return endpoint, make_plan(experiment, studio.library(), target, where=where, limit=limit, chain=chain)
+        return endpoint, make_plan(
+            experiment, studio.library(), target, where=where, limit=limit, chain=chain, parameters=installed
+        )
 
     def further(experiment: Experiment, missing: frozenset[str]) -> list[Problem]:
         """What templates and provider say of the valid parts of a file, so that all problems are reported at once."""
@@ -92,16 +96,39 @@ def prepare(
 
     def chosen(named: str | None) -> Mapping[str, Parameter]:
         """The parameters of the provider that will be used; a flag's is only looked up when it is connected."""
-        if provider is not None or named is None:
-            name = provider or studio.settings.provider
-            return parameters(name) if name in names() else {}
-        return parameters(named)
+        if provider is None and named is not None:
+            return parameters(named)
+        try:
+            return parameters(provider or studio.settings.provider)
+        except InputError:
+            return {}
 
     experiment = load_experiment(
-        path, parameters=parameters(), row_filter=expression, further=further, read=read, chosen=chosen
+        path, parameters=installed, row_filter=expression, further=further, read=read, chosen=chosen
     )
     endpoint, plan = planned(experiment, key_needed=key_needed)
     return PreparedRun(studio, experiment, endpoint, plan)
+
+
+class _Installed(Mapping[str, Parameter]):
+    """What any installed provider declares, read when a file names what its own provider does not: finding the others
+    takes longer than to plan a small experiment.
+    """
+
+    @cached_property
+    def _all(self) -> Mapping[str, Parameter]:
+        from promptlab.providers import parameters
+
+        return parameters()
+
+    def __getitem__(self, name: str) -> Parameter:
+        return self._all[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
 
 
 #: Faults of templates and parameters, which are so whatever else of the file is missing.

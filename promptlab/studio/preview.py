@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Literal
 from promptlab.errors import InputError, Problem
 from promptlab.model import Amount
 from promptlab.pacing.limits import forecast
+from promptlab.plan import Step
 from promptlab.plan.plan import AT_MOST
 from promptlab.studio.consent import Ahead, unknown_price
 from promptlab.studio.options import limits_of
 
 if TYPE_CHECKING:
     from promptlab.log import Log
-    from promptlab.plan import Count, Step, Survey
+    from promptlab.plan import Count, Survey
     from promptlab.providers import RateLimits
     from promptlab.studio.prepare import PreparedRun
 

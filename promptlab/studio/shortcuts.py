@@ -15,11 +15,25 @@ from promptlab.studio.studio import Studio
 if TYPE_CHECKING:
     from promptlab.log import Log, Spent
     from promptlab.log.reader import LogReader
+    from promptlab.model import Experiment
     from promptlab.spec.matcher import Where
 
-__all__ = ["choose_images", "experiment", "mark", "open_log", "usage"]
+__all__ = ["choose_images", "experiment", "load", "mark", "open_log", "usage"]
 
 MOST_LEVELS = 50
+
+
+def load(path: str | Path, *, studio: Path | None = None) -> Experiment:
+    """The experiment of a file, typed by the parameters of every installed provider; nothing rendered, nothing sent.
+
+    InputError holds every problem found, each with path:line:column. `studio` is the folder that messages are relative
+    to, found from the path where it is not given.
+    """
+    from promptlab.prompts import expression
+    from promptlab.providers import parameters
+    from promptlab.spec.load import load_experiment
+
+    return load_experiment(Path(path), parameters=parameters(), row_filter=expression, studio=studio)
 
 
 def experiment(

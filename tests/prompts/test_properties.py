@@ -18,7 +18,7 @@ from promptlab.prompts.frontmatter import split
 from promptlab.prompts.sandbox.filters import FILTERS, TESTS
 from promptlab.prompts.sandbox.limits import MAX_TEXT
 from promptlab.prompts.sandbox.methods import TEXT
-from promptlab.spec import CODES as SPEC_CODES
+from promptlab.spec.codes import CODES as SPEC_CODES
 
 LIBRARY = Library(Path("/nowhere/templates"))
 CONTEXT: dict[str, Any] = {

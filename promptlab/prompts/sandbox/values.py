@@ -12,7 +12,7 @@ from jinja2.exceptions import TemplateRuntimeError
 from jinja2.runtime import Macro
 from jinja2.utils import missing
 
-from promptlab.spec import nearest
+from promptlab.spec.names import nearest
 
 
 class Fields(str):

@@ -1,22 +1,56 @@
-"""A tree held against a form: every problem as a sentence at its line and column."""
+"""What is wrong with the values of a file: every fault as a sentence at its line and column."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypeVar
+import re
+from typing import Any, NoReturn
 
-from promptlab.model import Parameter, Place
+from promptlab.model import Place
 
-from .kinds import EMPTY, MISSING, SHAPE, Fault, Form, Path, Reading, kind_of
 from .names import pair, quoted
 from .report import Report
 from .row_files import FORMATS
+from .yaml_errors import GLUED
 from .yaml_tree import Map, Seq
-from .yamlerrors import GLUED
 
-__all__ = ["validate"]
+__all__ = ["EMPTY", "MISSING", "SHAPE", "Fault", "Steps", "Wrong", "kind_of", "refuse", "tell", "without"]
 
-F = TypeVar("F", bound=Form)
+#: Where a value is in the tree of a file.
+Steps = tuple[str | int, ...]
+
+# Faults that every kind of container has; `tell` makes the sentences, which need the path.
+SHAPE, EMPTY, MISSING = "shape", "empty", "missing"
+
+
+class Wrong(Exception):
+    """A value that can't be read: a code and a predicate, as in "has no value"."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message
+
+
+class Fault:
+    """Something wrong at a path of the tree; with `is_key` the last key itself is at fault, not its value."""
+
+    def __init__(self, wrong: Wrong, path: Steps, value: object, is_key: bool) -> None:
+        self.code, self.message = wrong.code, wrong.message
+        self.path, self.value, self.is_key = path, value, is_key
+
+
+def refuse(code: str, message: str) -> NoReturn:
+    """Raise a problem at the value that is being read."""
+    raise Wrong(code, message)
+
+
+def kind_of(value: object) -> str:
+    """What a value is, for "is a list; it has to be …"."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict):
+        return "a map"
+    return "a list" if isinstance(value, list) else f"the text {quoted(str(value))}"
+
 
 #: How a key of an experiment looks.
 _EXAMPLES = {
@@ -37,23 +71,8 @@ _EXAMPLES = {
 }
 
 
-def validate(form: type[F], root: Map, parameters: Mapping[str, Parameter], report: Report) -> tuple[F, Map]:
-    """The form of what is right in `root`, and that part of the tree; everything wrong is reported.
-
-    A part that is wrong (a top-level key, one axis, one entry of a list) is left out and the rest read again, so that
-    the checks that follow find their faults in the same go.
-    """
-    reading = Reading(report, parameters)
-    found = form.read(root, (), reading)
-    if not reading.faults:
-        return found, root
-    for fault in reading.faults:
-        _tell(fault, root, report)
-    right = _without(root, [fault.path for fault in reading.faults], report)
-    return form.read(right, (), Reading(Report(), parameters)), right
-
-
-def _tell(fault: Fault, root: Map, report: Report) -> None:
+def tell(fault: Fault, root: Map, report: Report) -> None:
+    """Report a fault."""
     path, value = fault.path, fault.value
     place, subject = _place(fault, root), _subject(path)
     if fault.code == MISSING:
@@ -84,12 +103,12 @@ def _advice(value: object, needed: str) -> str:
     if isinstance(value, Seq) and value and all(isinstance(item, Map) and len(item) == 1 for item in value):
         key, given = next(iter(value[0].items()))
         return f"; for a map leave the dash out: `{pair(key, given if isinstance(given, str) else '…', 40)}`"
-    if isinstance(value, str) and "map" in needed and (glued := GLUED.fullmatch(value)):
+    if isinstance(value, str) and "map" in needed and (glued := re.fullmatch(GLUED, value)):
         return f"; a key needs a space after its colon: write `{pair(glued[1], glued[2])}`"
     return ""
 
 
-def _example(path: Path, value: object = None) -> str:
+def _example(path: Steps, value: object = None) -> str:
     """How a key is written, for one that is not."""
     if path in (("prompt",), ("template",)):
         return f"; several stand under `{path[0]}s:`"
@@ -99,7 +118,7 @@ def _example(path: Path, value: object = None) -> str:
     return f", as in `{key}: {_EXAMPLES[key]}`" if isinstance(key, str) and key in _EXAMPLES else ""
 
 
-def _bare_keys(path: Path, root: Map) -> list[str]:
+def _bare_keys(path: Steps, root: Map) -> list[str]:
     """The keys of the map around a fault if none of them has a value: `{a, b}` is such a map to YAML."""
     node: Any = root
     around: Map | None = None
@@ -111,7 +130,7 @@ def _bare_keys(path: Path, root: Map) -> list[str]:
     return list(around)[:8]
 
 
-def _subject(path: Path) -> str:
+def _subject(path: Steps) -> str:
     """How a place in the file is called: `seeds`, `item 2 of skip`."""
     if not path:
         return "the file"
@@ -124,7 +143,7 @@ def _subject(path: Path) -> str:
     return _shown(last)
 
 
-def _is_axis(path: Path) -> bool:
+def _is_axis(path: Steps) -> bool:
     return len(path) == 2 and path[0] == "axes"
 
 
@@ -146,7 +165,7 @@ def _place(fault: Fault, root: Map) -> Place:
     return place
 
 
-def _without(root: Map, faults: list[Path], report: Report) -> Map:
+def without(root: Map, faults: list[Steps], report: Report) -> Map:
     """The tree without the parts that hold a fault; smaller by at least one key."""
     bad: dict[str, set[str | int]] = {}
     for path in faults:
