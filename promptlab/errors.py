@@ -26,7 +26,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 __all__ = [
@@ -270,12 +270,12 @@ class GitError(PromptlabError):
     """git could not answer: an unknown revision, a path that is not in it."""
 
 
-@dataclass
 class Problems:
     """A collector: checks add what they find, and all errors are raised together."""
 
-    found: list[Problem] = field(default_factory=list)
-    _known: set[Problem] = field(default_factory=set, repr=False, compare=False)
+    def __init__(self) -> None:
+        self.found: list[Problem] = []
+        self._known: set[Problem] = set()
 
     def add(self, problem: Problem) -> None:
         """Keep one problem; the same one is kept once."""

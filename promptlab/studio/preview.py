@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from promptlab.errors import InputError, Problem
 from promptlab.model import Amount
@@ -131,8 +131,7 @@ def _too_many(requests: int) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Figures:
+class _Figures(NamedTuple):
     """The figures of all requests."""
 
     variants: int
@@ -205,17 +204,13 @@ def _undrawn(job: PreparedRun) -> list[Problem]:
     return [Problem("not-drawn", message, severity="warning")]
 
 
-@dataclass(slots=True)
 class _Known:
     """What the log has of a plan: answered, or not to be sent again unless asked; and what that takes off the price."""
 
-    cached: int = 0
-    blocked: int = 0
-    images: int = 0
-    gone: int = 0
-    credits: float = 0.0
-    usd: float = 0.0
-    unknown: dict[str, int] = field(default_factory=lambda: {"credits": 0, "usd": 0})  # requests without a price
+    def __init__(self) -> None:
+        self.cached = self.blocked = self.images = self.gone = 0
+        self.credits = self.usd = 0.0
+        self.unknown = {"credits": 0, "usd": 0}  # requests without a price
 
 
 def _known(job: PreparedRun, log: Log) -> _Known:
