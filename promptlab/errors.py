@@ -26,7 +26,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 __all__ = [
@@ -59,31 +59,28 @@ Severity = Literal["error", "warning"]
 MOST_OF_A_KIND = 10
 _MOST = {"missing-image": 100, "missing-file": 100}
 
+# Patterns are compiled when they are first needed: a command that finds nothing wrong shows none.
 #: What a terminal might obey, or hide, or fail to print: controls, bidi marks and overrides, half characters.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-_SECRET_VARIABLE = re.compile(r"(?i)(key|token|secret|password)$")
+_UNSAFE = "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+_KEY_VARIABLE = r"(?i)(key|token|secret|password)$"
 _NAME = (
     r"(?: (?:api|access|secret|private) [_-]? key [\w-]{0,40} | (?<![a-z]) keys? \d{0,9}"
     r" | (?:token|secret|password|passwd|authorization|bearer|credential) s? (?:[_-][\w-]{0,40})? ) [\"']?"
 )
 _QUOTED = r"""(?: "(?P<double>[^"]+) | '(?P<single>[^']+) )"""
 #: What is a secret wherever it is, and what a message quotes as the value of one.
-_SECRETS = re.compile(
-    rf"""(?ix) \b (?:kv_|sk-) (?P<value>[\w-]{{4,}})
+_SECRETS = rf"""(?ix) \b (?:kv_|sk-) (?P<value>[\w-]{{4,}})
     | :// (?P<user>[^/\s@'"]+) @
     | {_NAME} [:=] (?P<glued>[^\s'"]+)
     | {_NAME} (?: \s*[:=]\s* | \s+ is \s+ (?:the\ text\s+)? ) {_QUOTED}"""
-)
 #: What a source line gives to a name that means a secret.
-_GIVEN = re.compile(
-    rf"""(?ix) {_NAME} \s* [:=] (?: [\s{{]* {_QUOTED} | \s* \[ (?P<list>[^\]]+)
+_GIVEN = rf"""(?ix) {_NAME} \s* [:=] (?: [\s{{]* {_QUOTED} | \s* \[ (?P<list>[^\]]+)
     | [\s{{]* (?P<plain>[^\s,}}\]"'{{][^,}}\]\#\n]*) )"""
-)
 
 
 def presentable(text: str, keep: str = "") -> str:
     """The text with secrets starred out at their width, and escapes for what a terminal might obey (but for `keep`)."""
-    return _UNSAFE.sub(lambda m: m[0] if m[0] in keep else _escape(m[0]), _without_secrets(text))
+    return re.sub(_UNSAFE, lambda m: m[0] if m[0] in keep else _escape(m[0]), _without_secrets(text))
 
 
 def _escape(sign: str) -> str:
@@ -92,14 +89,16 @@ def _escape(sign: str) -> str:
 
 def _as_pictures(line: str) -> str:
     """The line with signs of the same width, so that a caret below stays where it points."""
-    return _UNSAFE.sub(lambda m: m[0] if m[0] == "\t" else chr(0x2400 + ord(m[0])) if m[0] < " " else "\ufffd", line)
+    return re.sub(
+        _UNSAFE, lambda m: m[0] if m[0] == "\t" else chr(0x2400 + ord(m[0])) if m[0] < " " else "\ufffd", line
+    )
 
 
 def _without_secrets(text: str) -> str:
     for name, value in os.environ.items():
-        if len(value) >= 6 and value in text and _SECRET_VARIABLE.search(name):
+        if len(value) >= 6 and value in text and re.search(_KEY_VARIABLE, name):
             text = text.replace(value, "*" * len(value))
-    return _SECRETS.sub(_starred, text)
+    return re.sub(_SECRETS, _starred, text)
 
 
 def _starred(match: re.Match[str]) -> str:
@@ -136,7 +135,9 @@ class Problem:
             self,
             message=presentable(self.message),
             path=None if self.path is None else presentable(self.path),
-            source=None if self.source is None else _as_pictures(_GIVEN.sub(_starred, _without_secrets(self.source))),
+            source=None
+            if self.source is None
+            else _as_pictures(re.sub(_GIVEN, _starred, _without_secrets(self.source))),
         )
 
     def headline(self) -> str:
@@ -269,12 +270,12 @@ class GitError(PromptlabError):
     """git could not answer: an unknown revision, a path that is not in it."""
 
 
-@dataclass
 class Problems:
     """A collector: checks add what they find, and all errors are raised together."""
 
-    found: list[Problem] = field(default_factory=list)
-    _known: set[Problem] = field(default_factory=set, repr=False, compare=False)
+    def __init__(self) -> None:
+        self.found: list[Problem] = []
+        self._known: set[Problem] = set()
 
     def add(self, problem: Problem) -> None:
         """Keep one problem; the same one is kept once."""

@@ -93,7 +93,7 @@ def test_every_package_has_a_layer() -> None:
 
 def test_help_imports_nothing_heavy() -> None:
     """`promptlab --help` starts without the libraries that only commands need."""
-    heavy = ["jinja2", "pydantic", "httpx", "sqlite_utils", "datasette", "PIL", "yaml", "rich", "sqlite3", "asyncio"]
+    heavy = ["jinja2", "httpx", "sqlite_utils", "datasette", "PIL", "yaml", "rich", "sqlite3", "asyncio"]
     code = (
         "import sys\nfrom promptlab.cli.main import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptlab.cli import terminal
+from promptlab.cli import format as formats
 
 if TYPE_CHECKING:
     from promptlab.errors import Problem
@@ -25,7 +25,7 @@ def failed(error: BaseException, words: Sequence[str]) -> int:
     """Tell an error and give its exit code. `words` are the command line, which says whether --json was asked for."""
     code, lines, problems = _told(error)
     for line in lines:
-        click.echo(terminal.error(line), err=True, color=terminal.colour())
+        click.echo(formats.error(line), err=True, color=formats.colour())
     if _wants_json(words):
         import json
 

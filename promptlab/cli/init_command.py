@@ -83,7 +83,7 @@ def lay_out(folder: Path) -> tuple[list[Path], list[Path]]:
 
 def _files() -> dict[str, bytes]:
     from promptlab.providers import parameters
-    from promptlab.spec import experiment_schema
+    from promptlab.spec.schema import experiment_schema
 
     source = examples_folder()
     files = {name: (source / name).read_bytes() for name in EXAMPLES}

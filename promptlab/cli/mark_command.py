@@ -71,7 +71,7 @@ def _mark(
     log: Log, run: str, patterns: list[str], where: tuple[str, ...], mark: Literal["keep", "reject"] | None, who: str,
     tags: tuple[str, ...], note: str | None,
 ) -> Marked:  # fmt: skip
-    from promptlab.studio.marking import choose_images
+    from promptlab.studio.shortcuts import choose_images
 
     images = choose_images(log, log.find_run(run).id, patterns, where)
     return log.mark_images(images, mark, by=who, tags=tags or None, note=note)

@@ -113,7 +113,7 @@ class ProviderName(_TextType):
 
 def _experiments() -> Path:
     """The experiments folder of the studio that the current folder is in."""
-    from promptlab.spec import find_studio
+    from promptlab.spec.files import find_studio
 
     return find_studio(Path.cwd()) / "experiments"
 

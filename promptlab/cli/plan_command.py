@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,16 +71,15 @@ def command(
         raise click.exceptions.Exit(2)
 
 
-@dataclass(slots=True)
 class _Look:
     """What `plan` found out about one file."""
 
-    path: Path
-    problems: list[Problem]
-    preview: Preview | None = None
-    explained: Explanation | None = None
-    changes: RevisionChanges | None = None
-    against: str | None = None
+    def __init__(self, path: Path, against: str | None) -> None:
+        self.path, self.against = path, against
+        self.problems: list[Problem] = []
+        self.preview: Preview | None = None
+        self.explained: Explanation | None = None
+        self.changes: RevisionChanges | None = None
 
     def document(self) -> dict[str, object]:
         """The file as --json prints it (docs/cli.md)."""
@@ -116,9 +115,7 @@ def _look(
     explain: bool, variant: str | None, against: str | None,
 ) -> _Look:  # fmt: skip
     """Everything asked about one file; its problems are kept, so that the other files are looked at too."""
-    from promptlab.history.against import compare_revision
-
-    look = _Look(path, [], against=against)
+    look = _Look(path, against)
     try:
         job, found = look_ahead(
             path, provider=provider, db=db, where=where, limit=limit, fresh=fresh,
@@ -129,6 +126,8 @@ def _look(
         if variant is not None:
             look.explained = job.plan.explain(variant)
         if against is not None:
+            from promptlab.history.against import compare_revision
+
             look.changes = compare_revision(job, against)
     except InputError as error:
         look.problems = [*error.problems, *look.problems]
@@ -169,7 +168,7 @@ def report(problems: Sequence[Problem], style: str = "text", looks: Sequence[_Lo
 
 def _annotation(problem: Problem, path: Path) -> str:
     """A workflow command of GitHub Actions: its file is relative to where the command runs, not to the studio."""
-    from promptlab.spec import find_studio
+    from promptlab.spec.files import find_studio
 
     file = Path(os.path.relpath(find_studio(path) / problem.path)) if problem.path else path
     where = f"file={_escaped(file.as_posix(), name=True)},line={problem.line or 1},col={problem.column or 1}"

@@ -22,7 +22,7 @@ def command(output: Path | None) -> None:
       promptlab schema -o .promptlab/experiment.schema.json
     """
     from promptlab.providers import parameters
-    from promptlab.spec import experiment_schema
+    from promptlab.spec.schema import experiment_schema
 
     text = json.dumps(experiment_schema(parameters()), indent=1, ensure_ascii=False) + "\n"
     if output is None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
 import click
 
-from promptlab.cli import naming, options
+from promptlab.cli import options
 from promptlab.cli.plan_command import look_ahead
 from promptlab.cli.run_command import run_options, start
 from promptlab.model import Amount
 
-__all__ = ["DEFAULT_NEGATIVES", "command", "spec_of"]
+__all__ = ["DEFAULT_NEGATIVES", "command", "ids_of", "spec_of", "title_of"]
 
 #: Common flaws; sent where no other negative prompt is given.
 DEFAULT_NEGATIVES = ("blurry", "watermark", "low quality", "text artefacts", "deformed")
@@ -50,7 +51,7 @@ def command(
       promptlab try --from prompts.txt
     """
     from promptlab.errors import InputError
-    from promptlab.spec import find_studio
+    from promptlab.spec.files import find_studio
     from promptlab.studio.options import Options
 
     if source is not None:
@@ -59,7 +60,7 @@ def command(
         raise click.UsageError("no prompt: write one in quotes, or --from FILE with one on each line")
     text = spec_of(prompts, repeats, negatives or DEFAULT_NEGATIVES, params)
     folder = find_studio(Path.cwd()) / "experiments"
-    path = folder / f"{_checked(name)}.yaml" if name else _free(folder, f"try_{naming.title_of(prompts)}", text)
+    path = folder / f"{_checked(name)}.yaml" if name else _free(folder, f"try_{title_of(prompts)}", text)
     made = _write(path, text)
     try:
         job, found = look_ahead(path, provider=provider, db=db, key_needed=True)
@@ -112,7 +113,7 @@ def spec_of(
 
     lines = ["# Written by `promptlab try`; edit it, rename it, or turn a prompt into a template.", "prompts:"]
     # JSON strings are YAML strings: whatever a prompt holds arrives as it was typed. `{{` is data here, hence raw.
-    ids = naming.ids_of(prompts)
+    ids = ids_of(prompts)
     lines += [f"  {_quoted(id_)}: {_quoted(_raw(prompt))}" for id_, prompt in zip(ids, prompts, strict=True)]
     if kept := [text for text in negatives if text.strip()]:
         lines.append(f"negative_prompt: {json.dumps(kept, ensure_ascii=False)}")
@@ -139,3 +140,40 @@ def _raw(prompt: str) -> str:
     if "endraw" not in prompt:
         return f"{{% raw %}}{prompt}{{% endraw %}}"
     return re.sub(r"\{(?=[{%#])", "{{ '{' }}", prompt)
+
+
+# --- names for prompts that were only typed: from their own words, the same for the same prompts -------------------
+
+#: Words that do not distinguish prompts.
+_SMALL = frozenset(
+    re.findall(
+        r"\w+",
+        "a an and are as at be by for from in into is it its of off on onto or over per so that the their then this to "
+        "under up with without",
+    )
+)
+_TAKEN = frozenset(("from", "values", "none"))  # what an axis' long form and the names of files mean by these
+_LONGEST = 40
+
+
+def ids_of(prompts: Sequence[str]) -> list[str]:
+    """An id for each prompt, from the words that the others lack: `linen-soft`, `hard-flash`; else `p1`, `p2`."""
+    spoken = [_words(prompt) for prompt in prompts]
+    shared = set.intersection(*map(set, spoken)) if len(spoken) > 1 else set()
+    ids: list[str] = []
+    for number, said in enumerate(spoken, 1):
+        name = "-".join([word for word in said if word not in shared][:2])[:_LONGEST]
+        ids.append(f"p{number}" if not name or name in _TAKEN or name in ids else name)
+    return ids
+
+
+def title_of(prompts: Sequence[str]) -> str:
+    """A name for them all, from the first words that they share: `ceramic_teapot`; else from the first prompt's."""
+    spoken = [_words(prompt) for prompt in prompts]
+    shared = [word for word in spoken[0] if all(word in said for said in spoken)]
+    return "_".join((shared or spoken[0])[:2])[:_LONGEST] or "prompts"
+
+
+def _words(prompt: str) -> list[str]:
+    found = re.findall(r"[^\W_]+", prompt.casefold())
+    return list(dict.fromkeys(word[:24] for word in found if word not in _SMALL))

@@ -13,7 +13,7 @@ from promptlab.model import Axis, Experiment, Source
 from promptlab.plan import Plan, make_plan
 from promptlab.prompts import Library, expression
 from promptlab.providers import parameters
-from promptlab.spec import load_text
+from promptlab.spec.load import load_text
 from promptlab.studio.prepare import PreparedRun
 from promptlab.studio.preview import preview
 

@@ -17,7 +17,7 @@ from promptlab.model import Experiment, Place, Run, Source
 from promptlab.plan import Target, make_plan
 from promptlab.prompts import Library, Template, expression
 from promptlab.providers import parameters
-from promptlab.spec import load_experiment, load_text
+from promptlab.spec.load import load_experiment, load_text
 from promptlab.store import Store
 from promptlab.studio.prepare import PreparedRun
 from promptlab.studio.studio import Studio

@@ -21,7 +21,7 @@ from promptlab.plan import Plan
 from promptlab.prompts import Fields, Library, Template, expression
 from promptlab.prompts.tracing import Segment
 from promptlab.providers import parameters
-from promptlab.spec import load_experiment
+from promptlab.spec.load import load_experiment
 from promptlab.studio.prepare import prepare
 from promptlab.studio.studio import Studio
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from promptlab.errors import InputError
 from promptlab.model import Axis, Experiment, Matcher, Place
-from promptlab.spec import Where, resolve
+from promptlab.spec.matcher import Where, resolve
 
 from .checks import Report, said
 from .designs import ENUMERABLE, Chosen, OneFactor

@@ -23,7 +23,7 @@ from promptlab.log import Log
 from promptlab.model import Amount
 from promptlab.run.events import Finished, Listener, Message, RunEvent
 from promptlab.run.recover import is_simulated
-from promptlab.spec import Settings
+from promptlab.spec.settings import Settings
 
 __all__ = ["Alarm", "alerts_of", "deliver", "passed", "unusual"]
 

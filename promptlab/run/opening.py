@@ -14,8 +14,8 @@ from promptlab.model import Amount, Request, utc_now
 from promptlab.pacing import state_folder
 from promptlab.providers import Endpoint, Result
 from promptlab.run.budget import Cap, Period
-from promptlab.spec import Settings
-from promptlab.studio.limits import known_limits, limits_of, may_raise
+from promptlab.spec.settings import Settings
+from promptlab.studio.options import known_limits, limits_of, may_raise
 from promptlab.studio.studio import Studio
 
 if TYPE_CHECKING:

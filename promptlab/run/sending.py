@@ -29,7 +29,7 @@ from promptlab.run.webhook import receiver
 from promptlab.run.writer import RunWriter
 from promptlab.store import Decoder
 from promptlab.studio.cached import Files
-from promptlab.studio.limits import known_limits, may_raise
+from promptlab.studio.options import known_limits, may_raise
 
 __all__ = ["collect_rows", "send_planned"]
 

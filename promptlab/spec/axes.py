@@ -13,13 +13,11 @@ from unicodedata import normalize
 from promptlab.errors import InputError
 from promptlab.model import Axis, Matcher, Parameter, Place, Value
 
-from .forms import ExperimentForm, FieldsForm, RowsForm, ValuesForm
+from .files import MAX_ROWS_BYTES, Files, shown
+from .forms import ExperimentForm, FieldsForm, RowsForm, ValuesForm, read_param, resolve_name
 from .names import all_differ, quoted
-from .params import read_param, resolve_name
-from .read_files import MAX_ROWS_BYTES, Files
 from .report import Report
 from .row_files import FORMATS, Row, id_column, read_rows
-from .studio_folder import shown
 from .yaml_tree import Map, Seq
 
 __all__ = ["AxisBuilder", "RowFilter", "matcher_of"]
@@ -141,7 +139,7 @@ class AxisBuilder:
         for id_, given in form.items():
             place = raw.key_place(id_)
             if isinstance(given, FieldsForm):
-                fields = dict(given.model_extra or {})
+                fields = {name: value for name, value in given.written.items() if name not in FieldsForm.keys}
                 text = fields.get("text", id_)
                 if not isinstance(text, str):
                     self.report.add("wrong-type", "the field `text` has to be one text", raw[id_].value_place("text"))

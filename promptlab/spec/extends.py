@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .files import Files, shown
+from .kinds import NULLS
 from .names import did_you_mean, quoted
-from .read_files import Files
 from .report import Report
-from .scalars import NULLS
-from .studio_folder import shown
 from .yaml_tree import MAX_BYTES, Map, parse
 
 __all__ = ["SOURCES", "merged", "with_bases"]

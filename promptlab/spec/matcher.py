@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import translate
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from promptlab.errors import InputError, Problem
 from promptlab.model import Matcher
@@ -33,8 +32,7 @@ _HOW = "write axis=id, axis=id,id or axis=id,axis=id"
 _GLOB = re.compile(r"[*?\[]")
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(NamedTuple):
     """One axis or field, and what is accepted of it: texts, each with whether it may be a glob."""
 
     name: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from promptlab.errors import InputError, Problem, Problems
 from promptlab.model import Note, Place
@@ -25,19 +24,19 @@ def split_lines(text: str) -> list[str]:
     return _BREAKS.split(text)
 
 
-@dataclass
 class Report:
     """What was found so far, and the files that the source lines come from."""
 
-    problems: Problems = field(default_factory=Problems)
-    failed_axes: set[str] = field(default_factory=set)
-    lost_base: bool = False  # what the experiment extends could not be read, so what is missing may stand there
-    notes: list[Note] = field(default_factory=list)
-    left_out: Counter[str] = field(default_factory=Counter)
-    _spelled: Counter[str] = field(default_factory=Counter)
-    _texts: dict[str, tuple[str, bool]] = field(default_factory=dict)
-    _lines: dict[str, list[str]] = field(default_factory=dict)
-    _secret_lines: set[tuple[str, int]] = field(default_factory=set)
+    def __init__(self) -> None:
+        self.problems = Problems()
+        self.failed_axes: set[str] = set()
+        self.lost_base = False  # what the experiment extends could not be read, so what is missing may stand there
+        self.notes: list[Note] = []
+        self.left_out: Counter[str] = Counter()
+        self._spelled: Counter[str] = Counter()
+        self._texts: dict[str, tuple[str, bool]] = {}
+        self._lines: dict[str, list[str]] = {}
+        self._secret_lines: set[tuple[str, int]] = set()
 
     def show(self, path: str, text: str, *, is_yaml: bool = True) -> None:
         """Take the source lines of a file from its text."""

@@ -11,7 +11,6 @@ import csv
 import json
 import re
 from collections.abc import ItemsView, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from promptlab.model import Place
@@ -67,12 +66,13 @@ class _Items(ItemsView[str, str]):
         return zip(self._mapping._columns, self._mapping._text.split(_BETWEEN), strict=True)
 
 
-@dataclass(frozen=True, slots=True)
 class Row:
     """One row: its cells by column, and the line it begins in."""
 
-    cells: Mapping[str, Any]
-    line: int
+    __slots__ = ("cells", "line")
+
+    def __init__(self, cells: Mapping[str, Any], line: int) -> None:
+        self.cells, self.line = cells, line
 
 
 class _BadRow(Exception):

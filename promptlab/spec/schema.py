@@ -1,4 +1,4 @@
-"""The JSON schema that editors hold against an experiment: draft-07, from the very models that validate.
+"""The JSON schema that editors hold against an experiment: draft-07, from the very forms that read it.
 
 Editors give YAML 1.2 scalars types, so a text may be a string, number, boolean or null there. What needs more than
 one place of the file (ids that matchers name, files, `extends`) is the loader's alone.
@@ -7,14 +7,15 @@ one place of the file (ids that matchers name, files, `extends`) is the loader's
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from inspect import getdoc
 from typing import Any
 
 from promptlab.model import Parameter
 
 from .extends import SOURCES
-from .forms import ExperimentForm
-from .scalars import SCALAR
+from .forms import PARAMS, ExperimentForm
+from .kinds import DATA, DATA_TEXT, SCALAR, Form, Key, Kind, Leaf, ListOf, MapOf, OneOf
 
 __all__ = ["experiment_schema"]
 
@@ -25,14 +26,15 @@ _TYPED = re.compile(r"(?i)true|false|null|~|[-+.]?[0-9].*|[-+]?\.(?:inf|nan)|")
 
 def experiment_schema(parameters: Mapping[str, Parameter]) -> dict[str, Any]:
     """The draft-07 schema; `params` takes the names in `parameters`. Closed objects, a description at every key."""
-    schema = ExperimentForm.model_json_schema(ref_template="#/definitions/{model}")
-    definitions = {name: _plain(body) for name, body in schema.pop("$defs").items()}
-    definitions["Parameters"] = _parameters(parameters)
-    definitions["Data"]["description"] = "Text, or lists and maps of it; never template text."
-    definitions["FieldsForm"]["additionalProperties"] = {"$ref": "#/definitions/Data"}
+    definitions: dict[str, Any] = {}
+    schema = _form(ExperimentForm, definitions)
+    definitions = dict(sorted(definitions.items())) | {"Parameters": _parameters(parameters)}
     axes = schema["properties"]["axes"]
     names = axes["propertyNames"]
-    names["anyOf"] = [{"pattern": names.pop("pattern")}, {"enum": [f"params.{name}" for name in parameters]}]
+    axes["propertyNames"] = {
+        "not": names["not"],
+        "anyOf": [{"pattern": names["pattern"]}, {"enum": [f"params.{name}" for name in parameters]}],
+    }
     axes["properties"] = {
         f"params.{name}": _parameter_axis(parameter, definitions["ValuesForm"]["properties"]["when"])
         for name, parameter in parameters.items()
@@ -40,9 +42,72 @@ def experiment_schema(parameters: Mapping[str, Parameter]) -> dict[str, Any]:
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "promptlab experiment",
-        **_plain(schema),
+        **schema,
         "oneOf": _one_source(),
         "definitions": definitions,
+    }
+
+
+def _form(form: type[Form], definitions: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a form itself."""
+    schema: dict[str, Any] = {
+        "additionalProperties": False if form.others is None else _schema(form.others, definitions),
+        "description": getdoc(form),
+        "properties": {name: _key(key, definitions) for name, key in form.keys.items()},
+        "type": "object",
+    }
+    if required := [name for name, key in form.keys.items() if key.required]:
+        schema["required"] = required
+    return schema
+
+
+def _key(key: Key, definitions: dict[str, Any]) -> dict[str, Any]:
+    schema = _schema(key.kind, definitions)
+    if "$ref" in schema:  # draft-07 ignores what is beside a $ref
+        schema = {"allOf": [schema]}
+    default = {} if key.default is None or isinstance(key.default, type) else {"default": key.default}
+    return {**default, **schema, "description": key.description}
+
+
+def _schema(kind: Kind, definitions: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a kind; a form and data, which refer to themselves or are used often, become definitions."""
+    if isinstance(kind, Leaf):
+        return dict(kind.schema)
+    if isinstance(kind, ListOf):
+        least = {"minItems": kind.least} if kind.least else {}
+        items = _schema(kind.item, definitions)
+        many = {"type": "array", "items": items, **least, **kind.schema}
+        return {"anyOf": [items, many]} if kind.one else many
+    if isinstance(kind, MapOf):
+        least = {"minProperties": kind.least} if kind.least else {}
+        return {"type": "object", "additionalProperties": _schema(kind.value, definitions), **least, **kind.schema}
+    if isinstance(kind, OneOf):
+        return {"anyOf": [_schema(each, definitions) for each in kind.kinds]}
+    if kind is PARAMS:
+        return {"$ref": "#/definitions/Parameters"}
+    if kind is DATA:
+        return _defined("Data", _data, definitions)
+    assert isinstance(kind, type)
+    assert issubclass(kind, Form)
+    return _defined(kind.__name__, lambda: _form(kind, definitions), definitions)
+
+
+def _defined(name: str, make: Callable[[], dict[str, Any]], definitions: dict[str, Any]) -> dict[str, Any]:
+    if name not in definitions:
+        definitions[name] = {}  # a definition may refer to itself
+        definitions[name] = make()
+    return {"$ref": f"#/definitions/{name}"}
+
+
+def _data() -> dict[str, Any]:
+    inner = {"$ref": "#/definitions/Data"}
+    return {
+        "anyOf": [
+            dict(DATA_TEXT.schema),
+            {"type": "array", "items": inner},
+            {"type": "object", "additionalProperties": inner},
+        ],
+        "description": "Text, or lists and maps of it; never template text.",
     }
 
 
@@ -71,41 +136,6 @@ def _one_source() -> list[dict[str, Any]]:
     """Exactly one way to give the prompt, or none where a base gives it."""
     given = [{"required": [name]} for name in SOURCES]
     return [*given, {"required": ["extends"], "not": {"anyOf": given}}]
-
-
-def _plain(node: Any) -> Any:
-    """Pydantic's schema as draft-07 has it, without noise: nothing is null that a file can't leave empty."""
-    if isinstance(node, list):
-        return [_plain(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    if node.pop("x-parameters", False):
-        return {"allOf": [{"$ref": "#/definitions/Parameters"}]} | {k: v for k, v in node.items() if k == "description"}
-    plain: dict[str, Any] = {
-        key: _properties(value) if key == "properties" else _plain(value) for key, value in node.items()
-    }
-    if isinstance(plain.get("title"), str):
-        del plain["title"]
-    if plain.get("default", ...) in (None, {}, []):
-        del plain["default"]
-    branches = [b for b in plain.pop("anyOf", plain.pop("oneOf", [])) if b != {"type": "null"}]
-    if len(branches) == 1:
-        plain = {**branches[0], **plain} if "$ref" not in branches[0] else {"allOf": branches, **plain}
-    elif branches:
-        plain["anyOf"] = branches
-    if "$ref" in plain and len(plain) > 1:  # draft-07 ignores what is beside a $ref
-        plain = {"allOf": [{"$ref": plain.pop("$ref")}], **plain}
-    return plain
-
-
-def _properties(properties: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: {**_beside_ref(_plain(body)), "description": body["description"]} for name, body in properties.items()
-    }
-
-
-def _beside_ref(body: dict[str, Any]) -> dict[str, Any]:
-    return {"allOf": [body]} if "$ref" in body else body
 
 
 def _parameters(parameters: Mapping[str, Parameter]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from promptlab.model import Place
 
 from .names import pair, quoted
 from .report import Report, split_lines
-from .yamlerrors import GLUED, describe, unquoted_template
+from .yaml_errors import GLUED, describe, unquoted_template
 
 __all__ = ["FRONT_MATTER", "Caps", "Map", "Mark", "Places", "Seq", "Tree", "parse"]
 
@@ -300,12 +300,17 @@ class _Builder:
         parent.pending = None
         if key in parent.marks or key in ("", "<<"):
             return  # reported when the key came; of a duplicate the first one stays
-        if value is None and (glued := GLUED.fullmatch(key)):
-            message = f"a key needs a space after its colon: write `{pair(glued[1], glued[2])}`"
-            self.report.add("yaml-syntax", message, Place(self.path, key_line, key_column + len(glued[1]) + 1))
+        if value is None and ":" in key and self._is_glued(key, key_line, key_column):
             return
         parent[key] = value
         parent.marks[key] = (self.path, key_line, key_column, line, column)
+
+    def _is_glued(self, key: str, line: int, column: int) -> bool:
+        """Whether a key without a value is one with its value stuck to it, as in `seeds:3`; that is reported."""
+        if glued := re.fullmatch(GLUED, key):
+            message = f"a key needs a space after its colon: write `{pair(glued[1], glued[2])}`"
+            self.report.add("yaml-syntax", message, Place(self.path, line, column + len(glued[1]) + 1))
+        return glued is not None
 
     def _key(self, parent: Map, key: str | None, line: int, column: int) -> tuple[str, int, int]:
         place = Place(self.path, line, column)

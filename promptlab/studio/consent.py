@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from promptlab.errors import ConfirmationNeeded, InputError
-from promptlab.log import Log, Totals
 from promptlab.model import Amount, Request, utc_now
-from promptlab.providers import Endpoint
-from promptlab.spec import Settings
-from promptlab.studio.options import Options
+
+if TYPE_CHECKING:
+    from promptlab.log import Log, Totals
+    from promptlab.providers import Endpoint
+    from promptlab.spec.settings import Settings
+    from promptlab.studio.options import Options
 
 __all__ = ["Ahead", "Confirm", "check_ceilings", "confirmed", "unknown_price"]
 

@@ -1,15 +1,23 @@
-"""What the user may say about one run: typed where it is made, so that a wrong type is a sentence at once."""
+"""What the user may say about one run, typed where it is made, so that a wrong type is a sentence at once; and the
+limits of the account that it is held to.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from promptlab.errors import InputError
 from promptlab.model import Amount
+from promptlab.pacing.limits import KeyLimits
 
-__all__ = ["Options", "amount_of", "wrong_option"]
+if TYPE_CHECKING:
+    from promptlab.providers import Endpoint, RateLimits
+    from promptlab.studio.studio import Studio
+
+__all__ = ["Options", "amount_of", "known_limits", "limits_of", "may_raise", "wrong_option"]
 
 FLAGS = ("fresh", "yes", "retry_unknown", "retry_lost")
 
@@ -87,3 +95,28 @@ def amount_of(value: object) -> Amount:
 def wrong_option(name: str, value: object, wanted: str) -> InputError:
     """The sentence for an option of the wrong kind."""
     return InputError(f"{name}: {value!r} is not {wanted}", code="bad-option")
+
+
+# --- the account --------------------------------------------------------------------------------------------------
+
+
+def limits_of(rate: RateLimits, share: float, concurrent: int | None = None) -> KeyLimits:
+    """The pacer's figures, with concurrency as chosen where it was."""
+    most = rate.concurrent if concurrent is None else concurrent
+    return KeyLimits(rate.requests, rate.window_s, most, rate.daily, share, rate.named)
+
+
+def known_limits(studio: Studio, endpoint: Endpoint) -> dict[str, RateLimits]:
+    """The limits of every plan that this provider's accounts can have, by name; none where a setting gives its own."""
+    if studio.settings.providers.get(endpoint.provider.name, {}).get("limits") is not None:
+        return {}
+    return {name: plan.limits() for name, plan in endpoint.plans.items()}
+
+
+def may_raise(endpoint: Endpoint) -> bool:
+    """Whether `--jobs` may raise concurrency: where the plan's figure is negotiated, or without any limit."""
+    return (
+        endpoint.simulated
+        or endpoint.limits.concurrent is None
+        or (endpoint.plan is not None and endpoint.plan.negotiated)
+    )

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptlab.errors import InputError, Problem
-from promptlab.model import Experiment, Parameter
-from promptlab.spec.read_files import Reader, read_bytes
+from promptlab.model import Experiment, ImageSource, Matcher, Parameter
+from promptlab.spec.files import Reader, read_bytes
 from promptlab.studio.options import wrong_option
 from promptlab.studio.studio import Studio
 
 if TYPE_CHECKING:
-    from promptlab.plan import Plan
+    from promptlab.log import Log
+    from promptlab.plan import Chain, ChainImage, Plan
     from promptlab.providers import Endpoint
-    from promptlab.spec import Where
+    from promptlab.spec.matcher import Values, Where
+    from promptlab.store import Store
 
 __all__ = ["PreparedRun", "prepare", "still_true"]
 
@@ -62,12 +66,12 @@ def prepare(
     """
     from promptlab.plan import Target, make_plan
     from promptlab.prompts import expression
-    from promptlab.providers import names, parameters
-    from promptlab.spec import load_experiment
-    from promptlab.studio.chain import chain_of
+    from promptlab.providers import parameters
+    from promptlab.spec.load import load_experiment
 
     path = _checked(path, where, limit)
     studio = studio or Studio.open(path, db=db, environ=environ)
+    installed = _Installed()
 
     def planned(experiment: Experiment, *, key_needed: bool) -> tuple[Endpoint, Plan]:
         endpoint = studio.endpoint(provider or experiment.provider, key_needed=key_needed)
@@ -77,8 +81,10 @@ def prepare(
             capabilities=endpoint.provider.capabilities,
             price=endpoint.price,
         )
-        chain = chain_of(studio.existing_log, studio.store)
-        return endpoint, make_plan(experiment, studio.library(), target, where=where, limit=limit, chain=chain)
+        chain = _chain_of(studio.existing_log, studio.store)
+        return endpoint, make_plan(
+            experiment, studio.library(), target, where=where, limit=limit, chain=chain, parameters=installed
+        )
 
     def further(experiment: Experiment, missing: frozenset[str]) -> list[Problem]:
         """What templates and provider say of the valid parts of a file, so that all problems are reported at once."""
@@ -90,16 +96,39 @@ def prepare(
 
     def chosen(named: str | None) -> Mapping[str, Parameter]:
         """The parameters of the provider that will be used; a flag's is only looked up when it is connected."""
-        if provider is not None or named is None:
-            name = provider or studio.settings.provider
-            return parameters(name) if name in names() else {}
-        return parameters(named)
+        if provider is None and named is not None:
+            return parameters(named)
+        try:
+            return parameters(provider or studio.settings.provider)
+        except InputError:
+            return {}
 
     experiment = load_experiment(
-        path, parameters=parameters(), row_filter=expression, further=further, read=read, chosen=chosen
+        path, parameters=installed, row_filter=expression, further=further, read=read, chosen=chosen
     )
     endpoint, plan = planned(experiment, key_needed=key_needed)
     return PreparedRun(studio, experiment, endpoint, plan)
+
+
+class _Installed(Mapping[str, Parameter]):
+    """What any installed provider declares, read when a file names what its own provider does not: finding the others
+    takes longer than to plan a small experiment.
+    """
+
+    @cached_property
+    def _all(self) -> Mapping[str, Parameter]:
+        from promptlab.providers import parameters
+
+        return parameters()
+
+    def __getitem__(self, name: str) -> Parameter:
+        return self._all[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
 
 
 #: Faults of templates and parameters, which are so whatever else of the file is missing.
@@ -119,3 +148,60 @@ def still_true(problems: Sequence[Problem], missing: frozenset[str]) -> list[Pro
         and (problem.code.startswith(_ALWAYS) or (whole and problem.code in ("undefined-variable", "undefined-field")))
         and not (problem.code.startswith("undefined-") and any(name in problem.message for name in names))
     ]
+
+
+# --- chains: an experiment that edits the images of an earlier one, looked up in the log --------------------------
+
+ID_LENGTH = 12
+_IMAGES = (
+    "SELECT sha256, axes, mark FROM gallery WHERE run_id = ? AND status = 'stored' ORDER BY generation_rowid, position"
+)
+
+
+def _chain_of(open_log: Callable[[], Log | None], open_store: Callable[[], Store]) -> Chain:
+    """The look-up that a plan asks: the images of an experiment's latest run that has any.
+
+    An image's id is the start of its sha256, so that a run whose images are the same (one from the cache, say) makes
+    the same variants, and `source_image` of an edit is the `sha256` of what it came from.
+    """
+
+    def look(source: ImageSource) -> list[ChainImage]:
+        log = open_log()
+        if log is None or source.chain is None:
+            return []
+        with log:
+            for run in log.runs(experiment=source.chain):
+                rows = list(log.rows(_IMAGES, (run.id,)))
+                if rows and run.kind != "verify":
+                    where = _resolved(source, log.axis_values(run.id))
+                    return list(_picked(source, where, rows, open_store()))
+        return []
+
+    return look
+
+
+def _resolved(source: ImageSource, values: Values) -> tuple[Matcher, ...]:
+    """The chain's `where` against what that run planned; InputError at its place for what is not there."""
+    from promptlab.spec.matcher import resolve
+
+    try:
+        return resolve(source.where, values, f"image: where, in experiment '{source.chain}'")
+    except InputError as error:
+        if (at := source.place) is None:
+            raise
+        placed = [replace(p, path=at.path, line=at.line, column=at.column) for p in error.problems]
+        raise InputError(placed) from None
+
+
+def _picked(
+    source: ImageSource, where: Sequence[Matcher], rows: list[tuple[str, str | None, str | None]], store: Store
+) -> Iterator[ChainImage]:
+    from promptlab.plan import ChainImage
+    from promptlab.spec.matcher import matches
+
+    for sha256, axes_text, mark in rows:
+        axes = json.loads(axes_text or "{}")
+        if (source.pick == "kept" and mark != "keep") or not all(matches(matcher, axes) for matcher in where):
+            continue
+        if (path := store.path(sha256)) is not None:
+            yield ChainImage(sha256[:ID_LENGTH], path, sha256, axes)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from promptlab.errors import InputError, Problem
-from promptlab.log import Log
 from promptlab.model import Amount
-from promptlab.pacing import forecast
-from promptlab.plan import Count, Step, Survey
+from promptlab.pacing.limits import forecast
+from promptlab.plan import Step
 from promptlab.plan.plan import AT_MOST
-from promptlab.providers import RateLimits
-from promptlab.studio.cached import Files, look_up
 from promptlab.studio.consent import Ahead, unknown_price
-from promptlab.studio.limits import limits_of
-from promptlab.studio.prepare import PreparedRun
+from promptlab.studio.options import limits_of
+
+if TYPE_CHECKING:
+    from promptlab.log import Log
+    from promptlab.plan import Count, Survey
+    from promptlab.providers import RateLimits
+    from promptlab.studio.prepare import PreparedRun
 
 __all__ = ["PlanChoice", "Preview", "preview"]
 
@@ -129,8 +131,7 @@ def _too_many(requests: int) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Figures:
+class _Figures(NamedTuple):
     """The figures of all requests."""
 
     variants: int
@@ -203,20 +204,18 @@ def _undrawn(job: PreparedRun) -> list[Problem]:
     return [Problem("not-drawn", message, severity="warning")]
 
 
-@dataclass(slots=True)
 class _Known:
     """What the log has of a plan: answered, or not to be sent again unless asked; and what that takes off the price."""
 
-    cached: int = 0
-    blocked: int = 0
-    images: int = 0
-    gone: int = 0
-    credits: float = 0.0
-    usd: float = 0.0
-    unknown: dict[str, int] = field(default_factory=lambda: {"credits": 0, "usd": 0})  # requests without a price
+    def __init__(self) -> None:
+        self.cached = self.blocked = self.images = self.gone = 0
+        self.credits = self.usd = 0.0
+        self.unknown = {"credits": 0, "usd": 0}  # requests without a price
 
 
 def _known(job: PreparedRun, log: Log) -> _Known:
+    from promptlab.studio.cached import Files, look_up  # a first plan, without a log, starts without log and store
+
     found, counted = _Known(), set[str]()
     files = Files(log, job.studio.store(), job.studio.folder)
     requests = job.plan.requests()

@@ -13,13 +13,27 @@ from promptlab.studio.prepare import PreparedRun, prepare
 from promptlab.studio.studio import Studio
 
 if TYPE_CHECKING:
-    from promptlab.log import Spent
+    from promptlab.log import Log, Spent
     from promptlab.log.reader import LogReader
-    from promptlab.spec import Where
+    from promptlab.model import Experiment
+    from promptlab.spec.matcher import Where
 
-__all__ = ["experiment", "mark", "open_log", "usage"]
+__all__ = ["choose_images", "experiment", "load", "mark", "open_log", "usage"]
 
 MOST_LEVELS = 50
+
+
+def load(path: str | Path, *, studio: Path | None = None) -> Experiment:
+    """The experiment of a file, typed by the parameters of every installed provider; nothing rendered, nothing sent.
+
+    InputError holds every problem found, each with path:line:column. `studio` is the folder that messages are relative
+    to, found from the path where it is not given.
+    """
+    from promptlab.prompts import expression
+    from promptlab.providers import parameters
+    from promptlab.spec.load import load_experiment
+
+    return load_experiment(Path(path), parameters=parameters(), row_filter=expression, studio=studio)
 
 
 def experiment(
@@ -46,7 +60,7 @@ def experiment(
     content = text.encode("utf-8", "surrogatepass")
 
     def read(file: Path) -> bytes:
-        from promptlab.spec.read_files import read_bytes
+        from promptlab.spec.files import read_bytes
 
         return content if file == path else read_bytes(file)
 
@@ -128,10 +142,32 @@ def mark(
     `images` are names, ids, hashes or variants, with * and ?; `where` picks variants (`look=neon,item=S-*`); of both,
     what both pick. InputError for a name that is not valid, and where nothing is chosen at all.
     """
-    from promptlab.studio.marking import choose_images
-
     opened = Studio.open(_folder(studio), db=db)
     with opened.log(create=False) as log:
         chosen = choose_images(log, log.find_run(run).id, images, where)
         who = by or opened.settings.user or getpass.getuser()
         return log.set_marks(chosen, mark, by=who, tags=tags, note=note)
+
+
+def choose_images(log: Log, run_id: str, names: Sequence[str] = (), where: Where = ()) -> list[str]:
+    """The run's stored images that one of the names means (all, without names) and that every `where` matches.
+
+    Names are those of `Log.match_images`; `where` is held against the values that the run planned. InputError where a
+    name, an axis or an id is not there, where nothing is left, and where neither is given.
+    """
+    from promptlab.spec.matcher import matches, resolve
+
+    if not names and not where:
+        raise InputError("name the images: by name, with --where or with --from")
+    chosen = log.match_images(run_id, names) if names else None
+    if not where:
+        return chosen or []
+    matchers = resolve(where, log.axis_values(run_id))
+    fitting = {id_ for id_, axes in log.image_axes(run_id) if all(matches(matcher, axes) for matcher in matchers)}
+    if not fitting:
+        raise InputError(f"--where matches no image of run {run_id}", code="no-such-image")
+    if chosen is None:
+        return [id_ for id_, _ in log.image_axes(run_id) if id_ in fitting]
+    if not fitting.intersection(chosen):
+        raise InputError("--where matches none of the images named", code="no-such-image")
+    return [id_ for id_ in chosen if id_ in fitting]

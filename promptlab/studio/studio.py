@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptlab.spec import Settings, find_studio, load_settings
+from promptlab.spec.files import find_studio
+from promptlab.spec.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from promptlab.log import Log

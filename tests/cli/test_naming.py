@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptlab.cli.naming import ids_of, title_of
+from promptlab.cli.try_command import ids_of, title_of
 
 CLI = Callable[..., Any]
 

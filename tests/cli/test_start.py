@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from promptlab.spec import load_settings
+from promptlab.spec.settings import load_settings
 
 CLI = Callable[..., Any]
 

@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptlab.cli import format as formats
-from promptlab.cli import options, terminal
+from promptlab.cli import format as terminal
+from promptlab.cli import options
 from promptlab.cli.progress import Reporter
 from promptlab.run.events import Finished, Planned
 

@@ -10,7 +10,7 @@ from promptlab.errors import InputError
 from promptlab.plan import Target, make_plan
 from promptlab.prompts import Library, expression
 from promptlab.providers import connect, parameters
-from promptlab.spec import load_experiment
+from promptlab.spec.load import load_experiment
 
 TEXT = """\
 prompts:

@@ -12,7 +12,7 @@ import yaml
 
 from promptlab.errors import InputError
 from promptlab.model import Experiment, Parameter, Place
-from promptlab.spec import load_experiment, load_text
+from promptlab.spec.load import load_experiment, load_text
 
 PARAMETERS = {
     parameter.name: parameter

@@ -11,7 +11,7 @@ import pytest
 
 from promptlab.errors import InputError
 from promptlab.model import Experiment
-from promptlab.spec import CODES
+from promptlab.spec.codes import CODES
 
 Headlines = Callable[[str], list[str]]
 
@@ -240,7 +240,7 @@ def test_bytes(load_file: Callable[..., Experiment], content: bytes, beginning: 
 
 def test_missing_experiment(studio: Path, parameters: dict[str, object]) -> None:
     """A file that is not there is named, with the nearest one; a folder is not an experiment."""
-    from promptlab.spec import load_experiment
+    from promptlab.spec.load import load_experiment
 
     (studio / "experiments" / "shelf.yaml").write_text("prompt: a\n")
     with pytest.raises(InputError, match=r"there is no file experiments/shelv.yaml; did you mean 'shelf.yaml'\?"):

@@ -256,7 +256,7 @@ def test_file_and_text_agree(load: Load, load_file: Load) -> None:
 
 def test_other_reader(studio: Path, load: Load, parameters: object) -> None:
     """A custom reader (the log, a git revision) gives the rows instead of the disk."""
-    from promptlab.spec import load_text
+    from promptlab.spec.load import load_text
 
     path = studio / "experiments" / "exp.yaml"
     experiment = load_text(

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptlab.errors import InputError
-from promptlab.spec import matches, nearest, parse_matcher, resolve
+from promptlab.spec.matcher import matches, parse_matcher, resolve
+from promptlab.spec.names import nearest
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptlab.spec import position_in_file
+from promptlab.spec.positions import position_in_file
 
 WORDS = st.lists(
     st.text(st.sampled_from("abé{}%'\"\\#:-|>,.☕"), min_size=1, max_size=6)

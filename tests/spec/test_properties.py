@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from promptlab.errors import InputError
 from promptlab.model import Experiment, Parameter
-from promptlab.spec import experiment_schema, load_text
+from promptlab.spec.load import load_text
+from promptlab.spec.schema import experiment_schema
 
 jsonschema = pytest.importorskip("jsonschema")
 

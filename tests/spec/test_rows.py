@@ -122,7 +122,7 @@ def test_fault_in_where(load_file: Load) -> None:
 
 def test_where_without_filter(load_file: Load, studio: object) -> None:
     """Without a row filter, `where` is an error and not ignored."""
-    from promptlab.spec import load_text
+    from promptlab.spec.load import load_text
 
     with pytest.raises(InputError, match="no filter of rows"):
         load_text(

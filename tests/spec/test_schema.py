@@ -14,7 +14,8 @@ import yaml
 
 from promptlab.errors import InputError
 from promptlab.model import Experiment, Parameter
-from promptlab.spec import experiment_schema, load_text
+from promptlab.spec.load import load_text
+from promptlab.spec.schema import experiment_schema
 
 from .wrong import everything
 

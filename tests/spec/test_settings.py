@@ -10,7 +10,7 @@ import pytest
 
 from promptlab.errors import InputError
 from promptlab.model import Amount
-from promptlab.spec import Alerts, Caps, Settings, load_settings
+from promptlab.spec.settings import Alerts, Caps, Settings, load_settings
 
 FULL = """\
 db: logs/all.db

