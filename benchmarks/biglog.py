@@ -63,6 +63,7 @@ def build(path: Path, rows: int = ROWS) -> Facts:
             _sum_up(log, run)
             largest = largest or run
         log.hide_run(_id("R", 3))
+        log.refresh_sums()
         assert largest is not None
         found = log.execute(
             "SELECT g.id, i.id FROM generations g JOIN images i ON i.generation_id = g.id WHERE g.run_id = ? "
@@ -92,7 +93,8 @@ def _runs(rows: int) -> Iterator[tuple[Run, int]]:
         day = DAYS[number % len(DAYS)]
         run = Run(
             id=_id("R", number), kind="verify" if number == 7 else "run",
-            experiment="posters" if number % 3 else "shelf", project=("spring", None)[number % 2], user=("ana", "ben")[number % 4 > 1], host="studio", provider=provider,
+            experiment="posters" if number % 3 else "shelf",
+            project=("spring", None)[number % 2], user=("ana", "ben")[number % 4 > 1], host="studio", provider=provider,
             base_url=f"https://api.{provider}.example", status="completed", started_at=f"{day}T{number:02}:00:00.000Z",
             ended_at=f"{day}T{number:02}:59:00.000Z", promptlab_version="0.1",
         )  # fmt: skip
@@ -164,12 +166,12 @@ def _generation(
 
 def _image(generation: Generation, variant: Variant, position: int, chance: random.Random) -> Image:
     content = sha256(f"{generation.id}{position}".encode()).hexdigest()
-    name = "-".join(variant.axes.values())
+    name = f"{'-'.join(variant.axes.values())}_s{generation.seed}_d{generation.run_id[-3:]}_{position}.png"
     return Image(
         id=_id("I", int(generation.id[3:]) * 10 + position), generation_id=generation.id, position=position,
         revised_prompt=f"{generation.prompt}, {' '.join(chance.choices(WORDS, k=12))}", sha256=content,
         perceptual_hash=content[:16], bytes=1_400_000 + chance.randrange(200_000), width=1024, height=1024,
-        format="png", path=f"results/{generation.experiment}/{name}_s{generation.seed}_d{generation.run_id[-3:]}_{position}.png",
+        format="png", path=f"results/{generation.experiment}/{name}",
     )  # fmt: skip
 
 
