@@ -1,4 +1,4 @@
-"""All of promptlab's figures on this machine: `python benchmarks/bench.py [plan] [run] [wall] [pro] [pacing] [log]`.
+"""All of promptlab's figures on this machine: `python benchmarks/bench.py [NAME]...`, NAME as in plan, prompts, run, log.
 
 Without names everything but `pro` (a minute of waiting for a rate limit). Ratios are taken in one run, each side
 measured several times in turn and the medians compared, since machines are noisy. Nothing here is a test.
@@ -28,7 +28,7 @@ CONCURRENCY = 20
 
 def main(names: list[str]) -> None:
     """Run the chosen benchmarks in a folder that goes away."""
-    chosen = names or ["plan", "run", "cached", "wall", "pacing"]
+    chosen = names or ["plan", "prompts", "run", "cached", "wall", "pacing"]
     with tempfile.TemporaryDirectory() as folder:
         for name in chosen:
             print(f"\n{name}")
@@ -83,6 +83,16 @@ def bench_plan(folder: Path) -> None:
         ids, survey = (statistics.median(float(cost.output.split()[at]) for cost in costs) for at in (0, 1))
         say(f"{count:,} variants a second: with ids / surveyed; aim 50,000", f"{ids:,.0f} / {survey:,.0f}")
         say(f"{count:,} variants: peak memory of the process; aim 80 MB", f"{max(c.peak_mb for c in costs):.0f} MB")
+
+
+def bench_prompts(folder: Path) -> None:
+    """What templates cost: imports, the first load with the sandbox's own test, and each prompt of a product."""
+    costs = [measure([str(HERE / "prompts.py")]).output.split() for _ in range(ROUNDS)]
+    jinja, imports, load = (min(float(cost[at]) for cost in costs) for at in (0, 1, 2))
+    plain, tagged = (max(float(cost[at]) for cost in costs) for at in (3, 4))
+    say("import of jinja2 / of promptlab.prompts after it", f"{jinja:.0f} ms / {imports:.0f} ms")
+    say("the first template, with the sandbox's own test", f"{load:.0f} ms")
+    say("prompts a second: of plain places / with a tag", f"{plain:,.0f} / {tagged:,.0f}")
 
 
 def bench_run(folder: Path) -> None:
