@@ -1,4 +1,4 @@
-"""All of promptlab's figures on this machine: `python benchmarks/bench.py [NAME]...`, NAME as in plan, prompts, run, log.
+"""All of promptlab's figures on this machine: `python benchmarks/bench.py [NAME]...`, such as plan, prompts, run.
 
 Without names everything but `pro` (a minute of waiting for a rate limit). Ratios are taken in one run, each side
 measured several times in turn and the medians compared, since machines are noisy. Nothing here is a test.

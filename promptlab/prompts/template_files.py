@@ -11,7 +11,8 @@ from typing import Literal
 from promptlab.errors import Problem
 from promptlab.model import Place
 from promptlab.prompts.sandbox.compiler import Line
-from promptlab.spec import position_in_file, split_lines
+from promptlab.spec.positions import position_in_file
+from promptlab.spec.report import split_lines
 
 
 def decoded(data: bytes) -> str:
