@@ -97,16 +97,19 @@ class Template:
     # --- git ------------------------------------------------------------------------------------------------------
 
     @cached_property
+    def _state(self) -> tuple[str | None, bool | None]:
+        version = self._version()
+        return (None, None) if version is None else version.state([unit.source for unit in self._closure.units])
+
+    @property
     def commit(self) -> str | None:
         """The commit this text is of (for the working copy, what is checked out); None outside git."""
-        version = self._version()
-        return None if version is None else version.commit()
+        return self._state[0]
 
-    @cached_property
+    @property
     def dirty(self) -> bool | None:
         """True when a file differs from that commit, None outside git."""
-        version = self._version()
-        return None if version is None else version.dirty([unit.source for unit in self._closure.units])
+        return self._state[1]
 
     @property
     def trouble(self) -> str | None:
