@@ -452,8 +452,9 @@ def clean(text: str, *, keep: bool = False) -> str:
     `keep` is the front matter's `whitespace: keep`: spaces, tabs and line breaks stay (each break as `\\n`), less the
     white space at both ends. Cleaning twice changes nothing.
     """
-    if not text.isascii() or not text.isprintable():
-        text = unicodedata.normalize("NFC", re.sub(_REMOVED, "", text))
+    if text.isascii() and text.isprintable():  # as most are: what is white there is a space, and breaks are none
+        return text.strip() if keep or "  " not in text else " ".join(text.split())
+    text = unicodedata.normalize("NFC", re.sub(_REMOVED, "", text))
     if keep:
         text = re.sub(_BREAKS, "\n", text)
     if text.isascii() or not any(space in text for space in _NO_BREAK):
