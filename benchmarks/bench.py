@@ -1,4 +1,4 @@
-"""All of promptlab's figures on this machine: `python benchmarks/bench.py [plan] [run] [wall] [pro] [pacing] [log]`.
+"""All of promptlab's figures on this machine: `python benchmarks/bench.py [NAME]...`, such as plan, prompts, run.
 
 Without names everything but `pro` (a minute of waiting for a rate limit) and `log` (a log of 200,000 generations takes
 a minute to write; `log 1000000` writes one of a million). Ratios are taken in one run, each side
@@ -89,6 +89,16 @@ def bench_plan(folder: Path) -> None:
         say(f"{count:,} variants a second: with ids / surveyed; aim 90,000", f"{ids:,.0f} / {survey:,.0f}")
         ids, survey = (max(each[at] for each in figures) - empty for at in (2, 3))
         say(f"{count:,} variants: peak over an empty Python; aim 40 MB", f"{ids:.0f} MB / {survey:.0f} MB")
+
+
+def bench_prompts(folder: Path) -> None:
+    """What templates cost: imports, the first load with the sandbox's own test, and each prompt of a product."""
+    costs = [measure([str(HERE / "prompts.py")]).output.split() for _ in range(ROUNDS)]
+    jinja, imports, load = (min(float(cost[at]) for cost in costs) for at in (0, 1, 2))
+    plain, tagged = (max(float(cost[at]) for cost in costs) for at in (3, 4))
+    say("import of jinja2 / of promptlab.prompts after it", f"{jinja:.0f} ms / {imports:.0f} ms")
+    say("the first template, with the sandbox's own test", f"{load:.0f} ms")
+    say("prompts a second: of plain places / with a tag", f"{plain:,.0f} / {tagged:,.0f}")
 
 
 def bench_run(folder: Path) -> None:

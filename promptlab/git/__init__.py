@@ -3,7 +3,17 @@
 Nothing here writes. Outside git, or without git installed, `Repository.find` is None and everything else works.
 """
 
-from promptlab.git.repository import BlameLine, CheckedOut, Commit, Entry, Head, Repository, checked_out, is_among
+from promptlab.git.repository import (
+    BlameLine,
+    CheckedOut,
+    Commit,
+    Entry,
+    Head,
+    Repository,
+    checked_out,
+    is_among,
+    root_of,
+)
 
 __all__ = [
     "BlameLine",
@@ -14,4 +24,5 @@ __all__ = [
     "Repository",
     "checked_out",
     "is_among",
+    "root_of",
 ]

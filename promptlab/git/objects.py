@@ -150,13 +150,29 @@ class Snapshot:
 
     def find(self, path: str) -> Item | None:
         """What is at a path, links followed; None where nothing is."""
-        found = self._walk(path, 20)
-        return None if found is None else found[1]
-
-    def real_path(self, path: str) -> str | None:
-        """The path that links lead to; None where nothing is."""
-        found = self._walk(path, 20)
-        return None if found is None else found[0]
+        todo, links = [part for part in path.split("/") if part not in ("", ".")][::-1], 20
+        above = [self._top]
+        while todo:
+            name = todo.pop()
+            if name == "..":
+                above.pop()
+                if not above:
+                    return None  # a link that leads out of the repository
+                continue
+            here = above[-1]
+            item = self._objects.folder(here.id).get(name) if here is not None and here.is_folder else None
+            if item is None:
+                return None
+            if not item.is_link:
+                above.append(item)
+                continue
+            links -= 1
+            target = self._objects.read(item.id)
+            if target is None or links < 0 or target[1].startswith(b"/"):
+                return None
+            parts = target[1].decode("utf-8", "surrogateescape").split("/")
+            todo += [part for part in parts if part not in ("", ".")][::-1]
+        return above[-1]
 
     def read(self, path: str) -> bytes | None:
         """The bytes of a file; None where none is, or it is not in this clone."""
@@ -165,31 +181,3 @@ class Snapshot:
             return None
         found = self._objects.read(item.id)
         return None if found is None else found[1]
-
-    def _walk(self, path: str, links: int) -> tuple[str, Item] | None:
-        todo, done, item = [part for part in path.split("/") if part not in ("", ".")][::-1], list[str](), self._top
-        stack = [item]
-        while todo:
-            name = todo.pop()
-            if name == "..":
-                if not done:
-                    return None  # a link that leads out of the repository
-                done.pop()
-                stack.pop()
-                continue
-            above = stack[-1]
-            item = self._objects.folder(above.id).get(name) if above is not None and above.is_folder else None
-            if item is None:
-                return None
-            if item.is_link:
-                links -= 1
-                target = self._objects.read(item.id)
-                if target is None or links < 0 or target[1].startswith(b"/"):
-                    return None
-                parts = target[1].decode("utf-8", "surrogateescape").split("/")
-                todo += [part for part in parts if part not in ("", ".")][::-1]
-                continue
-            done.append(name)
-            stack.append(item)
-        last = stack[-1]
-        return None if last is None else ("/".join(done), last)

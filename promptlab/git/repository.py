@@ -89,9 +89,7 @@ class Repository(NamedTuple):
         folder = path.absolute()
         while not folder.is_dir() and folder != folder.parent:
             folder = folder.parent
-        # Without a `.git` on the way up there is nothing that git could find, so that no process is started to hear it.
-        here = folder.resolve()
-        if not any(os.path.lexists(above / ".git") for above in (here, *here.parents)) or git_program() is None:
+        if root_of(folder.resolve()) is None or git_program() is None:
             return None
         answer = call(folder, ["rev-parse", "--show-object-format", "--show-toplevel"])
         if answer.returncode == 0:
@@ -108,14 +106,23 @@ class Repository(NamedTuple):
 
     def head(self) -> Head | None:
         """Commit, branch and whether tracked files changed; None before the first commit."""
-        text = output(self.root, ["status", "--porcelain=v2", "--branch", "-z", "--untracked-files=no"])
-        fields = [field for field in text.decode("utf-8", "surrogateescape").split("\0") if field]
-        about = dict(field[2:].split(" ", 1) for field in fields if field.startswith("# ") and " " in field[2:])
-        commit, branch = about.get("branch.oid", "(initial)"), about.get("branch.head", "(detached)")
-        if commit == "(initial)":
-            return None
-        dirty = any(not field.startswith("# ") for field in fields)
-        return Head(commit, None if branch == "(detached)" else branch, dirty)
+        about, changed = self._status("--untracked-files=no")
+        commit, branch = about["branch.oid"], about["branch.head"]
+        return None if commit is None else Head(commit, branch, bool(changed))
+
+    def _status(self, *asked: str) -> tuple[dict[str, str | None], set[str]]:
+        """What git-status says of HEAD, and the paths that are not as HEAD has them (folders end with `/`)."""
+        listed = output(self.root, ["status", "--porcelain=v2", "--branch", "-z", "--no-renames", *asked])
+        about: dict[str, str | None] = {}
+        paths = set()
+        for field in listed.decode("utf-8", "surrogateescape").split("\0"):
+            kind, _, rest = field.partition(" ")
+            if kind == "#":
+                name, _, value = rest.partition(" ")
+                about[name] = None if value in ("(initial)", "(detached)") else value
+            elif kind:
+                paths.add(rest.split(" ", _BEFORE_PATH.get(kind, 0))[-1])
+        return about, paths
 
     def commit(self) -> str | None:
         """The commit that is checked out, whatever the index is like; None before the first one."""
@@ -184,10 +191,13 @@ class Repository(NamedTuple):
 
         An edit that git was told to overlook (assume-unchanged, skip-worktree) counts.
         """
+        return self.since_head(*paths)[1]
+
+    def since_head(self, *paths: str) -> tuple[str | None, set[str]]:
+        """The commit that is checked out, None before the first one, and the `changes` to it."""
         inside = [] if "" in paths or "." in paths else [check_path(path) for path in paths]
-        asked = ["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--ignored=matching", "--"]
-        fields = output(self.root, [*asked, *inside]).decode("utf-8", "surrogateescape").split("\0")
-        return {field[3:] for field in fields if field} | set(self._overlooked(inside))
+        about, changed = self._status("--untracked-files=all", "--ignored=matching", "--", *inside)
+        return about["branch.oid"], changed | set(self._overlooked(inside))
 
     def _overlooked(self, inside: list[str]) -> Iterator[str]:
         listed = output(self.root, ["ls-files", "-v", "-z", "--", *inside]).decode("utf-8", "surrogateescape")
@@ -236,6 +246,15 @@ class Repository(NamedTuple):
         return list(_blamed(output(self.root, asked).decode("utf-8", "replace")))
 
 
+def root_of(folder: Path) -> Path | None:
+    """The folder on the way up that has a `.git`. Without one there is nothing that git could find: it is not asked."""
+    return next((above for above in (folder, *folder.parents) if os.path.lexists(above / ".git")), None)
+
+
+#: git-status, porcelain version 2: how many fields stand between the kind of a line and its path.
+_BEFORE_PATH = {"1": 7, "u": 9}
+
+
 def _entries(listing: bytes) -> list[tuple[str, Entry]]:
     """`<mode> <type> <id> <size>\\t<path>`, NUL after each (git-ls-tree)."""
     found = []
@@ -280,14 +299,16 @@ class CheckedOut(NamedTuple):
 
 def checked_out(folder: Path, files: Iterable[Path]) -> CheckedOut:
     """The state of the repository that holds `folder`; dirty also where one of the files is in no commit."""
-    commit = None
+    root = root_of(folder.resolve())
+    if root is None or git_program() is None:
+        return CheckedOut()
+    repository, commit = Repository(root), None
     try:
-        repository = Repository.look(folder)
-        if not isinstance(repository, Repository):
-            return CheckedOut(trouble=repository)
         try:
             head = repository.head()
         except GitError:
+            if not isinstance(found := Repository.look(folder), Repository):
+                return CheckedOut(trouble=found)
             commit = repository.commit()  # HEAD names it, which a damaged index does not hide
             raise
         if head is None:

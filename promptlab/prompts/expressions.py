@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
-from typing import Any
 
-from jinja2 import TemplateSyntaxError, nodes
+from jinja2 import nodes
 
 from promptlab.errors import InputError, Problem
 from promptlab.model import Place
 from promptlab.prompts.parsing import Inspector, parse, parse_unit
-from promptlab.prompts.rendering import FAILURES, explain
-from promptlab.prompts.sandbox.compiler import Compiled, Sandbox, ensure_sound, prepare
+from promptlab.prompts.rendering import FAILURES, compiled, explain, run
+from promptlab.prompts.sandbox.compiler import Compiled, Sandbox
 from promptlab.prompts.sandbox.guard import GLOBALS, RenderContext
 from promptlab.prompts.template import clean
 from promptlab.prompts.template_files import SourceFile
@@ -39,13 +38,13 @@ def expression(text: str, place: Place | None = None) -> Callable[[Mapping[str, 
     if problems:
         raise InputError(problems)
     body: list[nodes.Node] = [nodes.Assign(nodes.Name(_RESULT, "store"), tree, lineno=1)]
-    compiled = _compiled(nodes.Template(body, lineno=1), source)
+    made = compiled(_sandbox(), nodes.Template(body, lineno=1), source)
 
     def holds(row: Mapping[str, object]) -> bool:
         _sandbox().meter.reset()
-        context = RenderContext.quick(compiled, {**GLOBALS, **row})
+        context = RenderContext.quick(made, {**GLOBALS, **row})
         try:
-            for _ in compiled.root_render_func(context):
+            for _ in made.root_render_func(context):
                 pass
             return bool(context.vars[_RESULT])
         except FAILURES as error:
@@ -58,13 +57,7 @@ def render_text(text: str, context: Mapping[str, object], place: Place | None = 
     """A short text such as `photos/{{ item.sku }}.jpg`, filled in; control characters go, inner spaces stay."""
     if "{" not in text:
         return clean(text, keep=True)
-    compiled = _compiled_text(text, place)
-    _sandbox().meter.reset()
-    made = RenderContext.quick(compiled, {**GLOBALS, **context})
-    try:
-        return clean(_sandbox().concat(compiled.root_render_func(made)), keep=True)
-    except FAILURES as error:
-        raise explain(error, compiled.source, context) from None
+    return clean("".join(run(_compiled_text(text, place), {**GLOBALS, **context})), keep=True)
 
 
 @lru_cache(maxsize=256)
@@ -77,23 +70,9 @@ def _compiled_text(text: str, place: Place | None) -> Compiled:
         problems.append(source.problem("template-feature", "a text like this one cannot include other files", line))
     if problems or unit.tree is None:
         raise InputError(problems)
-    return _compiled(unit.tree, source)
+    return compiled(_sandbox(), unit.tree, source)
 
 
 def _source(text: str, place: Place | None) -> SourceFile:
     path = place.path if place else "<expression>"
     return SourceFile(path, path, text, text, place=place)
-
-
-def _compiled(tree: Any, source: SourceFile) -> Compiled:
-    ensure_sound()
-    tree.set_environment(_sandbox())
-    prepare(tree)
-    try:
-        compiled = _sandbox().compiled(tree, source.path)
-    except TemplateSyntaxError as error:
-        raise InputError(source.problem("template-syntax", str(error.message), error.lineno)) from None
-    except (SyntaxError, RecursionError, MemoryError) as error:
-        raise InputError(source.problem("template-limit", f"nested too deep: {error}", 1)) from None
-    compiled.source = source
-    return compiled

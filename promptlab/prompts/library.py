@@ -7,15 +7,15 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import TemplateSyntaxError, nodes
+from jinja2 import nodes
 
 from promptlab.errors import InputError, Problem, Problems
 from promptlab.git import Repository
 from promptlab.model import Place, Source
 from promptlab.prompts import frontmatter
 from promptlab.prompts.parsing import Closure, Reference, Unit, parse_unit
-from promptlab.prompts.rendering import run
-from promptlab.prompts.sandbox.compiler import NODES_A_STEP, Compiled, Sandbox, ensure_sound, prepare, weigh
+from promptlab.prompts.rendering import compiled, run
+from promptlab.prompts.sandbox.compiler import NODES_A_STEP, Compiled, Sandbox, ensure_sound, weigh
 from promptlab.prompts.sandbox.guard import GLOBALS
 from promptlab.prompts.sandbox.limits import (
     MAX_EXPLAINED,
@@ -172,12 +172,12 @@ class Library:
     def _made(
         self, tree: Tree, unit: Unit, name: str | None, ref: str | None, version: Callable[[], Version | None]
     ) -> Template:
-        ensure_sound()
+        ensure_sound()  # a template of plain places is not compiled; it is refused all the same where nothing is sound
         closure = close(tree, unit, name)
         closure.problems.raise_errors()
 
         @cache
-        def compiled() -> Compiled:
+        def main() -> Compiled:
             return tree.compile(unit) if name is None else tree.compiled_unit(unit)
 
         faults = Problems()
@@ -186,12 +186,12 @@ class Library:
                 if each is not unit:
                     tree.compiled_by_name(each.source.path)
                 elif places(each.tree) is None:  # else there is nothing that only the compiler could refuse
-                    compiled()
+                    main()
             except InputError as error:
                 for problem in error.problems:
                     faults.add(problem)
         faults.raise_errors()
-        return Template(tree, closure, compiled, ref, version)
+        return Template(tree, closure, main, ref, version)
 
 
 def _nowhere(code: str, message: str, place: Place | None) -> InputError:
@@ -275,20 +275,12 @@ class Tree:
         return self.made[unit.source.path]
 
     def compile(self, unit: Unit) -> Compiled:
-        """Compile a parsed file; InputError where only the compiler finds what is wrong."""
+        """Compile a parsed file."""
         assert unit.tree is not None
         weight = weigh(unit.tree.body)
         stateless = self.is_stateless(unit)
-        prepare(unit.tree)
-        try:
-            made = self.sandbox.compiled(unit.tree, unit.source.path)
-        except TemplateSyntaxError as error:
-            message = (error.message or "this is not Jinja").rstrip(".")
-            raise InputError(unit.source.problem("template-syntax", message, error.lineno)) from None
-        except (SyntaxError, RecursionError, MemoryError, ValueError) as error:
-            message = f"tags nested too deep or too many of them: {error}"
-            raise InputError(unit.source.problem("template-limit", message, 1)) from None
-        made.source, made.weight, made.stateless = unit.source, weight, stateless
+        made = compiled(self.sandbox, unit.tree, unit.source)
+        made.weight, made.stateless = weight, stateless
         return made
 
     def traced(self, main: SourceFile, variables: dict[str, Any]) -> list[Segment]:

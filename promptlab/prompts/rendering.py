@@ -1,4 +1,4 @@
-"""A compiled template at work: its text, or an InputError with the line where it failed."""
+"""A template compiled, and at work: its text, or an InputError with the line where it failed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from jinja2.exceptions import SecurityError, TemplateError, TemplateNotFound, UndefinedError
+from jinja2 import nodes
+from jinja2.exceptions import SecurityError, TemplateError, TemplateNotFound, TemplateSyntaxError, UndefinedError
 
 from promptlab.errors import InputError
-from promptlab.prompts.sandbox.compiler import Compiled
+from promptlab.prompts.sandbox.compiler import Compiled, Sandbox, ensure_sound, prepare
 from promptlab.prompts.sandbox.guard import GLOBALS, RenderContext
 from promptlab.prompts.sandbox.limits import MAX_TEXT, LimitReached
 from promptlab.prompts.sandbox.values import hint
@@ -20,6 +21,23 @@ FAILURES = (
     *(TemplateError, LimitReached, TypeError, ValueError, ArithmeticError, LookupError, AttributeError),
     *(NameError, RuntimeError, MemoryError, AssertionError),
 )
+
+
+def compiled(sandbox: Sandbox, tree: nodes.Template, source: SourceFile) -> Compiled:
+    """Compile a parsed file; InputError where only the compiler finds what is wrong."""
+    ensure_sound()
+    tree.set_environment(sandbox)
+    prepare(tree)
+    try:
+        made = sandbox.compiled(tree, source.path)
+    except TemplateSyntaxError as error:
+        message = (error.message or "this is not Jinja").rstrip(".")
+        raise InputError(source.problem("template-syntax", message, error.lineno)) from None
+    except (SyntaxError, RecursionError, MemoryError, ValueError) as error:
+        message = f"tags nested too deep or too many of them: {error}"
+        raise InputError(source.problem("template-limit", message, 1)) from None
+    made.source = source
+    return made
 
 
 def run(compiled: Compiled, variables: dict[str, Any]) -> list[str]:

@@ -97,16 +97,19 @@ class Template:
     # --- git ------------------------------------------------------------------------------------------------------
 
     @cached_property
+    def _state(self) -> tuple[str | None, bool | None]:
+        version = self._version()
+        return (None, None) if version is None else version.state([unit.source for unit in self._closure.units])
+
+    @property
     def commit(self) -> str | None:
         """The commit this text is of (for the working copy, what is checked out); None outside git."""
-        version = self._version()
-        return None if version is None else version.commit()
+        return self._state[0]
 
-    @cached_property
+    @property
     def dirty(self) -> bool | None:
         """True when a file differs from that commit, None outside git."""
-        version = self._version()
-        return None if version is None else version.dirty([unit.source for unit in self._closure.units])
+        return self._state[1]
 
     @property
     def trouble(self) -> str | None:
@@ -449,8 +452,9 @@ def clean(text: str, *, keep: bool = False) -> str:
     `keep` is the front matter's `whitespace: keep`: spaces, tabs and line breaks stay (each break as `\\n`), less the
     white space at both ends. Cleaning twice changes nothing.
     """
-    if not text.isascii() or not text.isprintable():
-        text = unicodedata.normalize("NFC", re.sub(_REMOVED, "", text))
+    if text.isascii() and text.isprintable():  # as most are: what is white there is a space, and breaks are none
+        return text.strip() if keep or "  " not in text else " ".join(text.split())
+    text = unicodedata.normalize("NFC", re.sub(_REMOVED, "", text))
     if keep:
         text = re.sub(_BREAKS, "\n", text)
     if text.isascii() or not any(space in text for space in _NO_BREAK):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from promptlab.errors import GitError, InputError
-from promptlab.git import Entry, Repository, is_among
+from promptlab.git import Entry, Repository, is_among, root_of
 from promptlab.prompts.sandbox.limits import MAX_FILE
 from promptlab.prompts.template_files import SourceFile
 
@@ -173,13 +173,9 @@ class AtRevision(NamedTuple):
     id: str
     trouble: str | None = None
 
-    def commit(self) -> str:
-        """That commit."""
-        return self.id
-
-    def dirty(self, sources: Sequence[SourceFile]) -> bool:
-        """Never: the text came from the commit."""
-        return False
+    def state(self, sources: Sequence[SourceFile]) -> tuple[str | None, bool | None]:
+        """That commit, and never dirty: the text came from it."""
+        return self.id, False
 
 
 class Working:
@@ -195,24 +191,23 @@ class Working:
         self._repositories: dict[Path, Repository | None] = {}
         self._looks: dict[tuple[Path, str], set[str]] = {}
 
+    def state(self, sources: Sequence[SourceFile]) -> tuple[str | None, bool | None]:
+        """The commit that is checked out, and whether a file, or one that a link leads to, is not as it has it.
+
+        Both are asked in one question: the first look at a folder also says the commit.
+        """
+        try:
+            dirty = any(self._changed(path) for source in sources for path in self._paths(source))
+        except GitError as error:
+            self.trouble, dirty = str(error), None
+        commit = self._commit
+        return commit, None if commit is None else dirty
+
     @cached_property
-    def _head(self) -> str | None:
+    def _commit(self) -> str | None:
+        """Where no look said it."""
         try:
             return self.repository.commit()
-        except GitError as error:
-            self.trouble = str(error)
-            return None
-
-    def commit(self) -> str | None:
-        """The commit that is checked out."""
-        return self._head
-
-    def dirty(self, sources: Sequence[SourceFile]) -> bool | None:
-        """Whether a file, or one that a link leads to, is not as its repository has it; None where git cannot say."""
-        if self.commit() is None:
-            return None
-        try:
-            return any(self._changed(path) for source in sources for path in self._paths(source))
         except GitError as error:
             self.trouble = str(error)
             return None
@@ -235,18 +230,19 @@ class Working:
         if repository is None:
             return True
         root = repository.root.resolve()
-        name, folder = path.relative_to(root).as_posix(), path.parent
-        if path.is_relative_to(self.folder.resolve()) and self.folder.resolve().is_relative_to(root):
-            folder = self.folder.resolve()
-        inside = folder.relative_to(root).as_posix()
+        name, folder = path.relative_to(root).as_posix(), self.folder.resolve()
+        among_templates = path.is_relative_to(folder) and folder.is_relative_to(root)
+        inside = folder.relative_to(root).as_posix() if among_templates else name
         key = (root, inside)
         if key not in self._looks:
-            self._looks[key] = repository.changes(inside)
+            commit, self._looks[key] = repository.since_head(inside)
+            if repository is self.repository:
+                self._commit = commit
         return is_among(name, self._looks[key])
 
     def _repository_of(self, folder: Path) -> Repository | None:
         """The repository that a folder is in: mostly this one, but links and submodules lead to others."""
-        root = next((each for each in (folder, *folder.parents) if (each / ".git").exists()), None)
+        root = root_of(folder)
         if root == self.repository.root.resolve():
             return self.repository
         if root is None:
@@ -256,5 +252,5 @@ class Working:
         return self._repositories[root]
 
 
-#: What is known about a version: `commit()` and `dirty(sources)`; git is only asked when it is wanted.
+#: What is known about a version: `state(sources)`, its commit and whether it is dirty.
 Version = AtRevision | Working

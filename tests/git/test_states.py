@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from promptlab.git import Repository, checked_out
+from promptlab.model import Source
 from promptlab.prompts import Library
 
 
@@ -236,3 +237,28 @@ def test_a_partial_clone_loads_nothing(work: Any, tmp_path: Path) -> None:
     assert (library.get("hero.j2").commit, library.get("hero.j2").dirty) == (second, False)
     with pytest.raises(Exception, match="partial clone"):
         library.get("hero.j2@HEAD~1")
+
+
+def test_outside_git_no_process_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no folder on the way up has a .git, git is not asked whether there is a repository."""
+    monkeypatch.setattr("promptlab.git.repository.call", None)
+    assert not any((above / ".git").exists() for above in tmp_path.parents)
+    assert Repository.find(tmp_path / "templates") is None
+    assert Repository.refusal(tmp_path) is None
+    assert checked_out(tmp_path, [tmp_path / "x.yaml"]).trouble is None
+
+
+def test_a_library_asks_git_when_something_needs_the_answer(work: Any) -> None:
+    """Loading and rendering an inline prompt finds no repository; its commit does, once."""
+    commit = work.commit("one", templates__hero="a")
+    found = []
+
+    def find() -> Repository | None:
+        found.append(1)
+        return Repository.find(work.root)
+
+    template = Library(work.root / "templates", repository=find).inline(Source("prompt", "a {{ x }}"), "prompt")
+    assert template.render({"x": "cup"}) == "a cup"
+    assert found == []
+    assert template.commit == commit
+    assert found == [1]

@@ -136,3 +136,9 @@ def test_together_the_pieces_stay_within_the_steps() -> None:
     """Filters that each take few enough steps are refused where the prompt takes too many."""
     text = "{{ a | length }} " + "{{ a | sort | length }} {{ a | unique | length }}" * 4
     same(template(text), {}, {"a": [[str(n) for n in range(9_000)], ["1"]]})
+
+
+def test_names_in_another_unicode_form_are_bound_as_well() -> None:
+    """A name that is read in its NFKC form finds the table of either form."""
+    for name in ("ﬁt", "fit"):
+        same(template("a {{ ﬁt }} coat, {{ fit }}"), {}, {name: ["loose", " slim"]})

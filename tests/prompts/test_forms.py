@@ -94,3 +94,12 @@ def test_long_white_space_is_cleaned_in_one_pass() -> None:
     assert clean("a" + " " * 100_000 + "\u00a0b" + " " * 100_000 + "c", keep=False) == "a \u00a0b c"
     assert len(clean("a" + " " * 100_000 + "\u00a0b" + " " * 100_000 + "c", keep=True)) == 200_004
     assert time.process_time() - began < 1
+
+
+def test_front_matter_that_is_probably_not_meant_is_said(studio: Any) -> None:
+    """The warnings of an experiment's YAML are those of a template's: a text cut by a comment, typographic quotes."""
+    template = studio.template(t="---\ndescription: red #b\nnegative_prompt: “blurry”\n---\na")
+    assert codes(template) == [
+        ("cut-by-comment", "warning", "templates/t.j2:2:18"),
+        ("smart-quotes", "warning", "templates/t.j2:3:18"),
+    ]

@@ -101,27 +101,16 @@ def as_text(value: object) -> str:
         return str(value)
     if isinstance(value, Undefined):
         return str(value)  # raises, except for `{{ 'x' if y }}`, whose missing else is empty
-    raise TemplateRuntimeError(f"{_named(value)} cannot be written into a prompt{_remedy(value)}")
+    what, remedy = next((said for kinds, *said in _NO_TEXT if isinstance(value, kinds)), ("a value of this kind", ""))
+    raise TemplateRuntimeError(f"{what} cannot be written into a prompt{remedy}")
 
 
-def _named(value: object) -> str:
-    if isinstance(value, (list, tuple)):
-        return "a list"
-    if isinstance(value, dict):
-        return "a map"
-    if value is None:
-        return "none"
-    return "a macro" if isinstance(value, Macro) else "a value of this kind"
-
-
-def _remedy(value: object) -> str:
-    if isinstance(value, (list, tuple)):
-        return "; write `| join(', ')` after it"
-    if isinstance(value, dict):
-        return "; name one of its fields, or write `| tojson` after it"
-    if value is None:
-        return "; write `| default('...', true)` after it"
-    return "; call it with ()" if isinstance(value, Macro) else ""
+_NO_TEXT: tuple[tuple[Any, str, str], ...] = (
+    ((list, tuple), "a list", "; write `| join(', ')` after it"),
+    (dict, "a map", "; name one of its fields, or write `| tojson` after it"),
+    (type(None), "none", "; write `| default('...', true)` after it"),
+    (Macro, "a macro", "; call it with ()"),
+)
 
 
 # --- how large it may be ------------------------------------------------------------------------------------------
