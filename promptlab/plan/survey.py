@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from promptlab.errors import InputError, Problem, Problems
-from promptlab.model import Axis, Design, Place, Request, Value
+from promptlab.model import Axis, Design, Place, Value
 
 from .checks import Report, said
 from .designs import ENUMERABLE
@@ -24,7 +24,7 @@ from .product import Cell, Space, groups
 from .stream import Picture, Rendered, Stream
 
 if TYPE_CHECKING:
-    from promptlab.providers import Capabilities, Price
+    from promptlab.providers import Price
 
 __all__ = ["Duplicate", "PriceLine", "Seen", "Survey", "Surveyor"]
 
@@ -135,19 +135,10 @@ class _Saying:
 class Surveyor:
     """Makes one pass."""
 
-    def __init__(
-        self,
-        stream: Stream,
-        provider: str,
-        capabilities: Capabilities,
-        price: Callable[[Request], Price],
-        report: Report,
-        expected: int,
-    ) -> None:
+    def __init__(self, stream: Stream, report: Report, expected: int) -> None:
         """`expected` is how many requests there will be, so that room for their hashes is made at once."""
         self._stream = stream
-        self._provider = provider
-        self._price = price
+        self._target = stream.target
         self._report = report
         self._seen = Seen(expected)
         namer, shaper = stream.parts.namer, stream.parts.shaper
@@ -160,8 +151,11 @@ class Surveyor:
         self._models: Counter[str] = Counter()
         self._repeated: dict[bytes, int] = {}  # the first repeated hashes, and the place of their second variant
         self._pairs = PairWatch(stream.parts.space, report.experiment.design)
-        self._calls = SameCalls(stream.parts.space, provider, report, expected) if shaper.may_drop else None
+        self._calls = (
+            SameCalls(stream.parts.space, stream.target.provider, report, expected) if shaper.may_drop else None
+        )
         self._variants = self._requests = self._images = self._longest = 0
+        capabilities = stream.target.capabilities
         self._most = capabilities.max_prompt
         # A negative prompt that is appended makes the prompt longer; how much, each shape says.
         self._room = 2000 if capabilities.negative_prompt == "appended" else 0
@@ -222,7 +216,7 @@ class Surveyor:
         shape = rendered[2]
         total = self._sums.get(shape.price_key)
         if total is None:
-            total = self._sums[shape.price_key] = _Sum(self._price(self._stream.first_request(rendered)))
+            total = self._sums[shape.price_key] = _Sum(self._target.price(self._stream.first_request(rendered)))
         self._models[shape.model] += 1
         self._overrides.update(shape.overrides)
         namer = self._stream.parts.namer
@@ -238,7 +232,7 @@ class Surveyor:
         added = len(f" Avoid: {shape.negative_prompt}.") if self._room and shape.negative_prompt else 0
         most = self._most or 0
         if len(prompt) + added > most:
-            message = f"the prompt has {len(prompt) + added:,} characters; {self._provider} takes {most:,}"
+            message = f"the prompt has {len(prompt) + added:,} characters; {self._target.provider} takes {most:,}"
             self._say("prompt-too-long", f"{message} (in {self._named(cell)})", self._stream.prompt_place(cell))
 
     def _see_terms(self, prompt: str, shape: Shape, cell: Cell) -> None:
