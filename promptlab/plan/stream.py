@@ -541,10 +541,8 @@ class Stream:
             return value.place
         if source is not None and source.kind == "prompt":
             return source.place
-        return Place(self._recipe(cell).template.path, 1, 1)
-
-    def _recipe(self, cell: Cell) -> Recipe:
-        return self.parts.recipes[0 if self._template_at is None else cell[self._template_at].index]
+        recipe = self.parts.recipes[0 if self._template_at is None else cell[self._template_at].index]
+        return Place(recipe.template.path, 1, 1)
 
     def _naming(self, error: InputError, cell: Cell) -> InputError:
         """The error with the variant it happened to; a missing file is the same fault for every variant."""
