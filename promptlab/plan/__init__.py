@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from .codes import CODES
 from .explain import Explanation, Reason
-from .identity import derive_seeds, payload, request_hash, variant_id
+from .identity import derive_seeds, variant_id
 from .images import Chain, ChainImage
-from .plan import Plan, Step, Target, make_plan
-from .stream import Count
+from .plan import Plan, Step, make_plan
+from .stream import Count, Target
 from .survey import Duplicate, PriceLine, Survey
 
 __all__ = [
@@ -25,7 +25,5 @@ __all__ = [
     "Target",
     "derive_seeds",
     "make_plan",
-    "payload",
-    "request_hash",
     "variant_id",
 ]

@@ -166,12 +166,8 @@ def resolved(report: Report, space: Space, where: Where) -> tuple[Matcher, ...]:
     """`--where` as plain matchers of this plan's axes; what is not there is reported."""
     if not where:
         return ()
-    values = {
-        axis.name: {value.id: value.fields or value.text for value in axis.values}
-        for axis in (space.axes[at] for at in space.shown)
-    }
     try:
-        return resolve(where, values)
+        return resolve(where, space.values())
     except InputError as error:
         loaded(report, error, None)
         return ()

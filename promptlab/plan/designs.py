@@ -323,22 +323,25 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many cells, and the sum of their weights; upper bounds where `exact` is False."""
+    """How many cells, and the sum of their weights; upper bounds where `exact` is False.
+
+    Of a design around a baseline, `near` are those among them with exactly one difference from it.
+    """
 
     cells: int
     weight: int
-    exact: bool
+    near: int = 0
+    near_weight: int = 0
+    exact: bool = True
 
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One group: cells (and weight) with no difference from the baseline, and with exactly one."""
-
-    same: int
-    near: int
-    same_weight: int
-    near_weight: int
-    exact: bool
+    def times(self, other: Tally) -> Tally:
+        """The tally of two independent groups: one difference in all means one in either and none in the other."""
+        same, same_weight = self.cells - self.near, self.weight - self.near_weight
+        near = same * other.near + self.near * (other.cells - other.near)
+        near_weight = same_weight * other.near_weight + self.near_weight * (other.weight - other.near_weight)
+        cells = same * (other.cells - other.near) + near
+        weight = same_weight * (other.weight - other.near_weight) + near_weight
+        return Tally(cells, weight, near, near_weight, self.exact and other.exact)
 
 
 def tally(
@@ -357,7 +360,7 @@ def tally(
     skip = merged(skip, {axis.name: len(axis.values) for axis in axes})
     singles = [{name: ids} for matcher in keep for name, ids in matcher.items()]
     weighed: frozenset[str] = frozenset(weigh.kinds) if weigh else frozenset()
-    total = _Part(1, 0, 1, 0, True)
+    total = Tally(1, 1)
     weight_found = False
     for group in groups(axes, [*(m.keys() for m in skip), weighed]):
         names = {axis.name for axis in group}
@@ -370,23 +373,10 @@ def tally(
             None if baseline is None else {axis: value for axis, value in baseline.items() if axis in names},
             counts_weight,
         )
-        total = _multiply(total, part)
-    unknown = any(name not in {axis.name for axis in axes} for single in singles for name in single)
-    factor = 0 if unknown else 1 if weight_found or weigh is None else weigh.of({})
-    return Tally(
-        (total.same + total.near) * (not unknown), (total.same_weight + total.near_weight) * factor, total.exact
-    )
-
-
-def _multiply(a: _Part, b: _Part) -> _Part:
-    """Two independent groups: one difference in all means one in either and none in the other."""
-    return _Part(
-        a.same * b.same,
-        a.same * b.near + a.near * b.same,
-        a.same_weight * b.same_weight,
-        a.same_weight * b.near_weight + a.near_weight * b.same_weight,
-        a.exact and b.exact,
-    )
+        total = total.times(part)
+    if any(name not in {axis.name for axis in axes} for single in singles for name in single):
+        return Tally(0, 0)
+    return total if weight_found or weigh is None else replace(total, weight=total.weight * weigh.of({}))
 
 
 def _count_group(
@@ -395,14 +385,14 @@ def _count_group(
     keep: Sequence[Matcher],
     baseline: Mapping[str, str] | None,
     weigh: Weight | None,
-) -> _Part:
+) -> Tally:
     if len(axes) == 1 and not skip and not keep and weigh is None:
         return _count_axis(axes[0], baseline)
     kinds = _Kinds.of(axes, [*skip, *keep], baseline, weigh)
     space = Space(kinds.axes, [kinds.reduced(matcher) for matcher in skip])
     if upper_bound(kinds.axes, baseline) > ENUMERABLE:
         bound = upper_bound(axes, baseline)
-        return _Part(bound, 0, bound * (1 if weigh is None else weigh.most), 0, False)
+        return Tally(bound, bound * (1 if weigh is None else weigh.most), exact=False)
     kept = [space.test(kinds.reduced(matcher)) for matcher in keep]
     cells = [0, 0]
     weights = [0, 0]
@@ -413,7 +403,7 @@ def _count_group(
             times = math.prod([count[choice.index] for count, choice in zip(counts, cell, strict=True)])
             cells[distance] += times
             weights[distance] += times * (1 if weigh is None else weigh.of(space.axes_of(cell)))
-    return _Part(cells[0], cells[1], weights[0], weights[1], True)
+    return Tally(sum(cells), sum(weights), cells[1], weights[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -466,12 +456,12 @@ def _told_apart(accepted: Iterable[frozenset[str]]) -> dict[str, tuple[int, ...]
     return {id_: tuple(numbers) for id_, numbers in found.items()}
 
 
-def _count_axis(axis: Axis, baseline: Mapping[str, str] | None) -> _Part:
+def _count_axis(axis: Axis, baseline: Mapping[str, str] | None) -> Tally:
     size = len(axis.values)
     if baseline is None or axis.name not in baseline:
-        return _Part(size, 0, size, 0, True)
+        return Tally(size, size)
     same = sum(value.id == baseline[axis.name] for value in axis.values)
-    return _Part(same, size - same, same, size - same, True)
+    return Tally(size, size, size - same, size - same)
 
 
 def upper_bound(axes: Sequence[Axis], baseline: Mapping[str, str] | None = None) -> int:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from promptlab.errors import InputError
-from promptlab.model import Axis, Experiment, Matcher, Place
+from promptlab.model import Experiment, Matcher, Place
 from promptlab.spec.matcher import Where, resolve
 
 from .checks import Report, said
@@ -51,9 +50,8 @@ def find_cell(space: Space, selector: str | Mapping[str, str]) -> Cell:
                 return space.find(unskipped.axes_of(cell))
         raise InputError(f"no variant's id begins with '{selector}'; name it: axis=id,axis=id", code="unknown-variant")
     where: Where = selector if isinstance(selector, str) else {name: frozenset((i,)) for name, i in selector.items()}
-    values = {space.axes[at].name: _values(space.axes[at]) for at in space.shown}
     picked: dict[str, frozenset[str]] = {}
-    for matcher in resolve(where, values, "--variant"):
+    for matcher in resolve(where, space.values(), "--variant"):
         for name, ids in matcher.items():
             picked[name] = ids & picked.get(name, ids)
     for name, ids in picked.items():
@@ -61,10 +59,6 @@ def find_cell(space: Space, selector: str | Mapping[str, str]) -> Cell:
             message = f"a variant has one value on every axis, and this picks {len(ids)} of '{name}'"
             raise InputError(message, code="unknown-variant")
     return _cell_of(space, {name: next(iter(ids)) for name, ids in picked.items()})
-
-
-def _values(axis: Axis) -> Mapping[str, Any]:
-    return {value.id: value.fields or value.text for value in axis.values}
 
 
 def _cell_of(space: Space, axes: Mapping[str, str]) -> Cell:

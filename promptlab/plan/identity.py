@@ -1,8 +1,8 @@
 """What variants, requests, seeds and files are called: hashes and names that no edit moves without need.
 
-The two hashes of a plan say which variant a cell is and which call a request is (docs/architecture.md, identity). Both
-are sha256 over canonical JSON: keys sorted, no spaces, ASCII, whole floats as integers. Indices, file names, prices and
-the order of axes stay outside, so that editing an experiment moves no hash that it need not move.
+The two hashes of a plan say which variant a cell is (`variant_id`) and which call a request is (`Stream.prefix`, from
+prepared parts). Both are sha256 over canonical JSON: keys sorted, no spaces, ASCII, whole floats as integers. Indices,
+file names, prices and the order of axes stay outside, so that editing an experiment moves no hash that it need not.
 
 Names under results/ are slugs of the value ids, so that people find an image without the database. The default name is
 `<value>_<value>_s<seed>_d<draw>_<position>.<ext>` with unset parts left out; `files` is a pattern of your own.
@@ -21,7 +21,7 @@ from itertools import count, pairwise
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
-from promptlab.model import Experiment, Request
+from promptlab.model import Experiment
 from promptlab.spec.names import all_differ
 
 __all__ = [
@@ -32,8 +32,6 @@ __all__ = [
     "fitted",
     "fragment",
     "normal",
-    "payload",
-    "request_hash",
     "seeds_of",
     "slug",
     "variant_id",
@@ -66,58 +64,6 @@ def fragment(axis: str, value_id: str) -> str:
 def variant_id(axes: Mapping[str, str]) -> str:
     """16 hex digits from the sorted {axis: value id}; the order of `axes` does not matter."""
     return hashlib.sha256(canonical(dict(axes)).encode()).hexdigest()[:ID_LENGTH]
-
-
-def payload(
-    *,
-    provider: str,
-    base_url: str,
-    operation: str,
-    model: str,
-    prompt: str,
-    negative_prompt: str | None,
-    params: Mapping[str, Any],
-    seed: int | None,
-    draw: int = 0,
-    image: str | None = None,
-) -> dict[str, Any]:
-    """What a request hash is taken over, field by field (`why` compares two of them).
-
-    `params` has the documented defaults filled in; `image` is the source's sha256, or its URL. `draw` and `image` are
-    only there when they say something, so that asking once hashes like never having heard of draws.
-    """
-    fields: dict[str, Any] = {
-        "base_url": base_url,
-        "model": model,
-        "negative_prompt": negative_prompt,
-        "operation": operation,
-        "params": dict(params),
-        "prompt": prompt,
-        "provider": provider,
-        "seed": seed,
-    }
-    if draw > 0:
-        fields["draw"] = draw
-    if image is not None:
-        fields["image"] = image
-    return fields
-
-
-def request_hash(request: Request, base_url: str) -> str:
-    """The 64 hex digits of a request sent to `base_url`; what `Plan` computes faster, from prepared parts."""
-    fields = payload(
-        provider=request.provider,
-        base_url=base_url,
-        operation=request.operation,
-        model=request.model,
-        prompt=request.prompt,
-        negative_prompt=request.negative_prompt,
-        params={**request.defaults, **request.params},
-        seed=request.seed,
-        draw=request.draw,
-        image=request.image_sha256 or request.image,
-    )
-    return hashlib.sha256(canonical(fields).encode()).hexdigest()
 
 
 # --- seeds --------------------------------------------------------------------------------------------------------

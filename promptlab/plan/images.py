@@ -8,11 +8,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from promptlab.errors import InputError, Problem
+from promptlab.errors import InputError
 from promptlab.model import Axis, Experiment, ImageSource, Place, Value
 from promptlab.prompts import Template, render_text
 from promptlab.spec.names import CHAIN_AXIS
@@ -73,7 +73,8 @@ def rendered(experiment: Experiment, space: Space, template: Template, report: R
     text = source.text or ""
     place = source.place or Place(str(experiment.path), 1, 1)
     recipe = Recipe(template, space, report)
-    pictures = Pictures((experiment.studio / place.path).parent)  # a path belongs to the file in which it is written
+    # A path belongs to the file in which it is written.
+    pictures = Pictures((experiment.studio / place.path).parent, place)
     memo: dict[Any, Picture] = {}
 
     def image_of(cell: Cell) -> Picture:
@@ -82,45 +83,33 @@ def rendered(experiment: Experiment, space: Space, template: Template, report: R
         if found is None:
             if len(memo) >= MEMO:
                 memo.clear()
-            found = memo[key] = _get(pictures, render_text(text, recipe.context(cell), place), place)
+            found = memo[key] = pictures.get(render_text(text, recipe.context(cell), place))
         return found
 
     return image_of
 
 
-def _get(pictures: Pictures, text: str, place: Place) -> Picture:
-    try:
-        return pictures.get(text)
-    except BadSource as error:
-        raise InputError(Problem(error.code, str(error), place.path, place.line, place.column)) from error
-
-
-class BadSource(Exception):
-    """A source image that can't be used; `code` is the problem's, the text a sentence."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 class Pictures:
-    """Reads source images, each once. Paths are relative to the experiment's folder."""
+    """Reads source images, each once. Paths are relative to the experiment's folder, problems are at `place`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, place: Place) -> None:
         self._folder = folder.resolve()
-        self._known: dict[str, Picture | BadSource] = {}
+        self._place = place
+        self._known: dict[str, Picture | InputError] = {}
 
     def get(self, text: str) -> Picture:
-        """The picture a rendered text names; BadSource (the same one each time) where there is none."""
+        """The picture a rendered text names; InputError (the same one each time) where there is none."""
         found = self._known.get(text)
         if found is None:
             try:
                 found = self._look(text.strip())
-            except BadSource as error:
-                found = error
+            except InputError as error:
+                place = self._place
+                placed = [replace(p, path=place.path, line=place.line, column=place.column) for p in error.problems]
+                found = InputError(placed)
             if not text.startswith("data:"):
                 self._known[text] = found
-        if isinstance(found, BadSource):
+        if isinstance(found, InputError):
             raise found
         return found
 
@@ -130,7 +119,8 @@ class Pictures:
         if text[:5].lower() == "data:":
             return Picture(text, _checked(_decoded(text), "the data: URI"))
         if re.match(r"(?i)[a-z][a-z0-9+.-]+://", text) or not text or "\0" in text:
-            raise BadSource("bad-image", f"{text[:80]!r} is not an image; write a path, an http(s) URL or a data: URI")
+            message = f"{text[:80]!r} is not an image; write a path, an http(s) URL or a data: URI"
+            raise InputError(message, code="bad-image")
         path = self._folder / text
         return Picture(str(path.resolve()), _checked(_read(path, text), f"'{text}'"))
 
@@ -139,17 +129,17 @@ def _read(path: Path, shown: str) -> bytes:
     try:
         if not path.is_file():
             kind = "a folder" if path.is_dir() else "missing"
-            raise BadSource(
-                "missing-image", f"the image '{shown}' is {kind}; paths are relative to the experiment's file"
-            )
+            message = f"the image '{shown}' is {kind}; paths are relative to the experiment's file"
+            raise InputError(message, code="missing-image")
         size = path.stat().st_size
         if size > LARGEST:
-            raise BadSource("bad-image", f"the image '{shown}' has {size:,} bytes; at most {LARGEST:,} are sent")
+            message = f"the image '{shown}' has {size:,} bytes; at most {LARGEST:,} are sent"
+            raise InputError(message, code="bad-image")
         data = path.read_bytes()
     except OSError as error:
-        raise BadSource("missing-image", f"the image '{shown}' can't be read: {error.strerror}") from error
+        raise InputError(f"the image '{shown}' can't be read: {error.strerror}", code="missing-image") from error
     if not data:
-        raise BadSource("bad-image", f"the image '{shown}' is empty")
+        raise InputError(f"the image '{shown}' is empty", code="bad-image")
     return data
 
 
@@ -160,15 +150,16 @@ def _decoded(uri: str) -> bytes:
     try:
         return decode_data_url(uri, LARGEST)
     except DownloadError as error:
-        raise BadSource("bad-image", f"the data: URI can't be used: {error}; write data:image/png;base64,…") from error
+        message = f"the data: URI can't be used: {error}; write data:image/png;base64,…"
+        raise InputError(message, code="bad-image") from error
 
 
 def _checked(data: bytes, shown: str) -> str:
-    """The sha256 of an image that a run would take; BadSource for anything else."""
+    """The sha256 of an image that a run would take; InputError for anything else."""
     from promptlab.store import BadImage, inspect
 
     try:
         inspect(data)
     except BadImage as bad:
-        raise BadSource("bad-image", f"{shown} is not an image that can be edited: {bad.message}") from bad
+        raise InputError(f"{shown} is not an image that can be edited: {bad.message}", code="bad-image") from bad
     return hashlib.sha256(data).hexdigest()

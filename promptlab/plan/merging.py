@@ -6,6 +6,7 @@ so each combination of those is merged once (a `Shape`) and shared by all reques
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -86,6 +87,7 @@ class Reader:
         self._known = known
         self._provider = provider
         self._dropped: set[str] = set()
+        self._shared: dict[str, Layer] = {}
 
     def layers(self, space: Space, templates: list[Template]) -> Layers:
         """Every source of parameters and negatives of the experiment, typed."""
@@ -115,12 +117,20 @@ class Reader:
                 self._report.add("same-call", message, axis.place or self._report.place("axes", axis.name))
             read = [(self.read(name, value.text, value.place or axis.place)) for value in axis.values]
             return [Layer({} if typed is None else {name: typed}) for typed in read]
-        return [
-            Layer(self._map(value.params, self._path(axis, value), value.place), value.negative_prompt)
-            if value.params or value.negative_prompt
-            else _NOTHING
-            for value in axis.values
-        ]
+        return [self._of_value(axis, value) for value in axis.values]
+
+    def _of_value(self, axis: Axis, value: Value) -> Layer:
+        """The layer of one value; values that say the same share one, unless there is something to report of each."""
+        if not value.params and not value.negative_prompt:
+            return _NOTHING
+        key = repr((value.params, value.negative_prompt))
+        layer = self._shared.get(key)
+        if layer is None:
+            known = len(self._report.found.found)
+            layer = Layer(self._map(value.params, self._path(axis, value), value.place), value.negative_prompt)
+            if len(self._report.found.found) == known:
+                self._shared[key] = layer
+        return layer
 
     def _path(self, axis: Axis, value: Value) -> tuple[str | int, ...]:
         """Where the parameters of a value would stand in the experiment: in an axis' short form, or its long one."""
@@ -210,14 +220,9 @@ class Shaper:
     of kinds is merged once: a file of rows with their own `n` has as many shapes as there are different `n`.
     """
 
-    def __init__(
-        self,
-        experiment: Experiment,
-        space: Space,
-        capabilities: Capabilities,
-        layers: Layers,
-    ) -> None:
-        self._operation: Operation = "generate" if experiment.image is None else "edit"
+    def __init__(self, experiment: Experiment, space: Space, capabilities: Capabilities, layers: Layers) -> None:
+        edit = experiment.image is not None
+        self._operation: Operation = "edit" if edit else "generate"
         self._base = layers.base
         self._templates = layers.templates
         self._template_at = next((at for at, a in enumerate(space.axes) if a.kind in ("prompt", "template")), None)
@@ -236,9 +241,8 @@ class Shaper:
             for parameter in parameters
             if parameter.default is not None
             and parameter.name not in FIELDS
-            and (self._operation == "edit" or parameter.name not in EDIT_ONLY)
+            and (edit or parameter.name not in EDIT_ONLY)
         }
-        edit = self._operation == "edit"
         self._sent = {p.name for p in parameters if edit or p.name not in EDIT_ONLY}
         self._negative_sent = capabilities.negative_prompt != "none"
         self._seed_sent = capabilities.seed != "none"
@@ -255,55 +259,43 @@ class Shaper:
             return lambda _: None
         if math.prod(len(space.choices[at]) for at in positions) <= MEMO:
             return itemgetter(*positions)
-        kinds = [(at, self._kinds(space, at)) for at in positions]
+        kinds = [(at, _numbered(self._kinds(space, at, _everything, lambda number: number))) for at in positions]
         if len(kinds) == 1:
             ((only, table),) = kinds
             return lambda cell: table[cell[only].index]
         return lambda cell: tuple([table[cell[at].index] for at, table in kinds])
 
-    def _kinds(self, space: Space, at: int) -> list[int]:
-        """Value index → a number for its kind; the last is that of an absent axis."""
-        named: dict[int, list[int]] = {}
+    def _kinds(
+        self, space: Space, at: int, brought: Callable[[Layer], Hashable], told: Callable[[int], Hashable]
+    ) -> list[Hashable]:
+        """Value index → what tells it from others: what it brings along, and (`told`) the overrides that name it."""
+        named: dict[int, list[Hashable]] = {}
         for number, test in enumerate(self._tests):
-            for place, accepted in test:
-                if place == at:
-                    for index in accepted:
-                        named.setdefault(index, []).append(number)
+            if (mark := told(number)) is not None:
+                for index in itertools.chain.from_iterable(accepted for place, accepted in test if place == at):
+                    named.setdefault(index, []).append(mark)
         layers = self._templates if at == self._template_at else dict(self._values).get(at)
-        numbers: dict[Hashable, int] = {}
-        known: dict[int, Hashable] = {}  # most values share one empty layer
-        kinds = []
-        for index in range(len(space.choices[at])):
-            layer = None if layers is None else layers[index]
-            said = known.get(id(layer))
-            if said is None:
-                said = known[id(layer)] = None if layer is None else (canonical(layer.params), layer.negative_prompt)
-            kind = (said, tuple(named.get(index, ())))
-            kinds.append(numbers.setdefault(kind, len(numbers)))
-        return [*kinds, len(numbers)]
+        size = len(space.choices[at])
+        shared = {id(layer): layer for layer in layers or ()}  # most values share one layer
+        said = {key: brought(layer) for key, layer in shared.items()}
+        return [(said[id(layers[index])] if layers else None, tuple(named.get(index, ()))) for index in range(size)]
 
     def weight(self, space: Space) -> Weight:
         """How many images a call of each cell makes, and what decides that."""
-        kinds: dict[str, Sequence[Hashable]] = {}
-        for at, values in self._values:
-            if any("n" in layer.params for layer in values):
-                kinds[space.axes[at].name] = [layer.params.get("n") for layer in values]
-        if self._template_at is not None and any("n" in layer.params for layer in self._templates):
-            kinds[space.axes[self._template_at].name] = [layer.params.get("n") for layer in self._templates]
-        told: dict[int, dict[int, list[Hashable]]] = {}
-        for number, (test, layer) in enumerate(zip(self._tests, self._overrides, strict=True)):
-            for at, accepted in test if "n" in layer.params else ():
-                said = (layer.params["n"],) if len(test) == 1 else number
-                table = told.setdefault(at, {})
-                for index in accepted:
-                    table.setdefault(index, []).append(said)
-        for at, table in told.items():
-            name = space.axes[at].name
-            own = kinds.get(name) or [None] * len(space.axes[at].values)
-            kinds[name] = [(n, tuple(table.get(index, ()))) for index, n in enumerate(own)]
-        layers = [self._base, *self._templates, *self._overrides]
-        layers += [layer for _, values in self._values for layer in values]
-        most = max([int(self._defaults.get("n") or 1), *(int(la.params.get("n") or 1) for la in layers)])
+
+        def told(number: int) -> Hashable:
+            """An override is known by its `n` where it names one axis alone: a thousand of them are one kind then."""
+            n = self._overrides[number].params.get("n")
+            return None if n is None else (n,) if len(self._tests[number]) == 1 else number
+
+        layered = [*self._values, *([] if self._template_at is None else [(self._template_at, self._templates)])]
+        places = {at for at, values in layered if any("n" in layer.params for layer in values)}
+        places |= {at for number, test in enumerate(self._tests) if told(number) is not None for at, _ in test}
+        kinds = {space.axes[at].name: self._kinds(space, at, lambda la: la.params.get("n"), told) for at in places}
+        layers = itertools.chain(
+            [self._base], self._templates, self._overrides, *(values for _, values in self._values)
+        )
+        most = max(int(layer.params.get("n") or self._defaults.get("n") or 1) for layer in layers)
         return Weight(kinds, lambda named: self.images(space.find(named)), most)
 
     def shape(self, cell: Cell) -> Shape:
@@ -403,3 +395,13 @@ class Shaper:
         return any(
             not names.issuperset(layer.params) or (layer.negative_prompt and not self._negative_sent) for layer in every
         )
+
+
+def _everything(layer: Layer) -> Hashable:
+    return canonical(layer.params), layer.negative_prompt
+
+
+def _numbered(kinds: Sequence[Hashable]) -> list[int]:
+    """Equal kinds as equal numbers; one more at the end, for an absent axis."""
+    numbers: dict[Hashable, int] = {}
+    return [*(numbers.setdefault(kind, len(numbers)) for kind in kinds), len(numbers)]

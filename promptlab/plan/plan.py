@@ -7,9 +7,9 @@ steps is SPEC.md's, always the same: axes → when → skip → design → overr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from promptlab.errors import InputError, Problem
 from promptlab.model import Experiment, Matcher, Parameter, Request, RunTemplate, Source, Variant
@@ -23,26 +23,13 @@ from .explain import Explanation, Reason, explain, find_cell
 from .identity import Pattern, seeds_of
 from .merging import Layers, Reader, Shaper
 from .product import Space
-from .stream import KEPT, KEPT_EACH, Count, ImageOf, Namer, Parts, Recipe, Stream
+from .stream import KEPT, KEPT_EACH, Count, ImageOf, Namer, Parts, Recipe, Stream, Target
 from .survey import Survey, Surveyor
 
-if TYPE_CHECKING:
-    from promptlab.providers import Capabilities, Price
-
-__all__ = ["AT_MOST", "Plan", "Step", "Target", "make_plan"]
+__all__ = ["AT_MOST", "Plan", "Step", "make_plan"]
 
 #: A survey stops here unless told otherwise: half a minute, and 16 MB of hashes.
 AT_MOST = 1_500_000
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Who will get the requests. `base_url` is normalised (`simulator:` in-process); `price` is one request's."""
-
-    provider: str
-    base_url: str
-    capabilities: Capabilities
-    price: Callable[[Request], Price]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +124,7 @@ class Plan:
         return self._surveyed
 
     def _survey(self, stream: Stream, at_most: int, count: Count) -> Survey:
-        to, expected = self.target, min(at_most, count.requests)
-        surveyor = Surveyor(stream, to.provider, to.capabilities, to.price, self._report, expected)
+        surveyor = Surveyor(stream, self._report, min(at_most, count.requests))
         return surveyor.run(at_most, keep=count.variants * KEPT_EACH <= KEPT)
 
     def steps(self, at_most: int = AT_MOST) -> list[Step]:
@@ -245,14 +231,14 @@ def make_plan(
         image_of = images.rendered(experiment, space, image_template, report)
     whole = _parts(experiment, space, target, recipes, layers, image_of)
     part = replace(whole, where=tuple(space.test(matcher) for matcher in matchers), limit=limit)
-    stream = Stream(experiment, target.provider, target.base_url, part)
+    stream = Stream(experiment, target, part)
     narrowed = bool(matchers) or limit is not None
     return Plan(
         experiment,
         target,
         report=report,
         stream=stream,
-        whole=Stream(experiment, target.provider, target.base_url, whole) if narrowed else stream,
+        whole=Stream(experiment, target, whole) if narrowed else stream,
         templates=templates,
         where=where,
         matchers=matchers,

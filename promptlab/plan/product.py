@@ -188,6 +188,13 @@ class Space:
         """axis → the value used (its text, or its fields), in the experiment's order."""
         return {self._names[at]: cell[at].used for at in self.shown if cell[at].index >= 0}
 
+    def values(self) -> dict[str, dict[str, Any]]:
+        """axis → value id → its fields, or its text: what `--where` and `--variant` are resolved against."""
+        return {
+            self._names[at]: {value.id: value.fields or value.text for value in self.axes[at].values}
+            for at in self.shown
+        }
+
     def find(self, axes: Mapping[str, str]) -> Cell:
         """The cell of these value ids (absent where not named), whether or not `when` and `skip` allow it."""
         cell = []

@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields, make_dataclass, replace
 from hashlib import sha256
 from itertools import islice
 from json.encoder import encode_basestring_ascii
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from promptlab.errors import InputError, Problem
 from promptlab.model import Axis, Experiment, Matcher, Place, Request, Value, Variant
@@ -29,7 +29,10 @@ from .identity import ID_LENGTH, LONGEST_NAME, OPEN, UNSET, Pattern, Slugs, fitt
 from .merging import Shape, Shaper
 from .product import LARGE, Cell, Choice, Space, Test, matches
 
-__all__ = ["Count", "ImageOf", "Namer", "Parts", "Picture", "Recipe", "Rendered", "Stream"]
+if TYPE_CHECKING:
+    from promptlab.providers import Capabilities, Price
+
+__all__ = ["Count", "ImageOf", "Namer", "Parts", "Picture", "Recipe", "Rendered", "Stream", "Target"]
 
 STARTS = 8  # draws whose hash up to the seed is kept for a variant
 BLOCK = 1000  # variants that take turns in the sending order
@@ -43,6 +46,16 @@ KEPT_EACH = 400  # bytes of a rendered variant beside its prompt
 #: are filled in as drafts, of classes with the same slots that are not frozen, and then become what they are.
 _DraftRequest: Any = make_dataclass("_DraftRequest", [field.name for field in fields(Request)], slots=True, eq=False)
 _DraftVariant: Any = make_dataclass("_DraftVariant", [field.name for field in fields(Variant)], slots=True, eq=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Who will get the requests. `base_url` is normalised (`simulator:` in-process); `price` is one request's."""
+
+    provider: str
+    base_url: str
+    capabilities: Capabilities
+    price: Callable[[Request], Price]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,16 +176,21 @@ def _context_value(value: Value) -> str:
 
 
 class _Contexts(Sequence[object]):
-    """What `{{ axis }}` is for each value of a large axis, made when it is asked for."""
+    """What `{{ axis }}` is for each value of a large axis, made when it is asked for; the last one is held."""
 
     def __init__(self, values: Sequence[Value]) -> None:
         self._values = values
+        self._last: tuple[int, object] = (-1, None)  # a template reads a row's fields one by one
 
     def __len__(self) -> int:
         return len(self._values)
 
     def __getitem__(self, index: Any) -> Any:
-        return _context_value(self._values[index])
+        at, value = self._last
+        if at != index:
+            value = _context_value(self._values[index])
+            self._last = (index, value)
+        return value
 
 
 #: axis → what its values are for a template that declares no type for it; all templates share them.
@@ -348,14 +366,14 @@ class Namer:
 class Stream:
     """Variants and requests of an experiment, in the plan's order, as often as asked."""
 
-    def __init__(self, experiment: Experiment, provider: str, base_url: str, parts: Parts) -> None:
+    def __init__(self, experiment: Experiment, target: Target, parts: Parts) -> None:
         self._experiment = experiment
-        self._provider = provider
+        self.target = target
         self.parts = parts
         kinds = [axis.kind for axis in parts.space.axes]
         self._template_at = next((at for at, kind in enumerate(kinds) if kind in ("prompt", "template")), None)
-        self._head = f'{{"base_url":{encode_basestring_ascii(base_url)},'
-        self._middle = f',"provider":{encode_basestring_ascii(provider)},"seed":'
+        self._head = f'{{"base_url":{encode_basestring_ascii(target.base_url)},'
+        self._middle = f',"provider":{encode_basestring_ascii(target.provider)},"seed":'
         self._seeds = [
             (None if seed is None else index, seed, _seed_text(seed)) for index, seed in enumerate(parts.seeds)
         ]
@@ -416,7 +434,12 @@ class Stream:
             yield list(group)
 
     def prefix(self, prompt: str, shape: Shape, picture: Picture | None, draw: int = 0) -> str:
-        """The canonical JSON of a request up to its seed (see `identity.payload`)."""
+        """The canonical JSON of a request up to its seed, the last of its fields by name.
+
+        In `shape.head` are model, negative prompt, operation and parameters, documented defaults filled in. Draw and
+        image (its sha256, or its URL) are only there when they say something: asking once hashes like never having
+        heard of draws.
+        """
         drawn = f'"draw":{draw},' if draw else ""
         source = "" if picture is None else f'"image":{encode_basestring_ascii(picture.identity)},'
         return f"{self._head}{drawn}{source}{shape.head}{encode_basestring_ascii(prompt)}{self._middle}"
@@ -478,7 +501,7 @@ class Stream:
                 variant,
                 template.id,
                 template.path,
-                self._provider,
+                self.target.provider,
                 shape.operation,
                 shape.model,
                 prompt,
@@ -518,10 +541,8 @@ class Stream:
             return value.place
         if source is not None and source.kind == "prompt":
             return source.place
-        return Place(self._recipe(cell).template.path, 1, 1)
-
-    def _recipe(self, cell: Cell) -> Recipe:
-        return self.parts.recipes[0 if self._template_at is None else cell[self._template_at].index]
+        recipe = self.parts.recipes[0 if self._template_at is None else cell[self._template_at].index]
+        return Place(recipe.template.path, 1, 1)
 
     def _naming(self, error: InputError, cell: Cell) -> InputError:
         """The error with the variant it happened to; a missing file is the same fault for every variant."""

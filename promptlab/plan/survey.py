@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from promptlab.errors import InputError, Problem, Problems
-from promptlab.model import Axis, Design, Place, Request, Value
+from promptlab.model import Axis, Design, Place, Value
 
 from .checks import Report, said
 from .designs import ENUMERABLE
@@ -24,7 +24,7 @@ from .product import Cell, Space, groups
 from .stream import Picture, Rendered, Stream
 
 if TYPE_CHECKING:
-    from promptlab.providers import Capabilities, Price
+    from promptlab.providers import Price
 
 __all__ = ["Duplicate", "PriceLine", "Seen", "Survey", "Surveyor"]
 
@@ -97,15 +97,6 @@ class Survey:
 
 
 @dataclass(slots=True)
-class _Sum:
-    """Different requests of one shape's price."""
-
-    price: Price
-    requests: int = 0
-    images: int = 0
-
-
-@dataclass(slots=True)
 class _Saying:
     """Problems of one kind: the first few spelled out, the rest counted."""
 
@@ -135,33 +126,28 @@ class _Saying:
 class Surveyor:
     """Makes one pass."""
 
-    def __init__(
-        self,
-        stream: Stream,
-        provider: str,
-        capabilities: Capabilities,
-        price: Callable[[Request], Price],
-        report: Report,
-        expected: int,
-    ) -> None:
+    def __init__(self, stream: Stream, report: Report, expected: int) -> None:
         """`expected` is how many requests there will be, so that room for their hashes is made at once."""
         self._stream = stream
-        self._provider = provider
-        self._price = price
+        self._target = stream.target
         self._report = report
         self._seen = Seen(expected)
         namer, shaper = stream.parts.namer, stream.parts.shaper
         self._names: Seen | None = None if namer.certain else Seen(expected)
         self._sayings: dict[str, _Saying] = {}
-        self._sums: dict[str, _Sum] = {}
-        self._shapes: dict[Shape, _Sum] = {}
+        self._prices: dict[str, Price] = {}  # by the part of a shape that decides it
+        self._sums: dict[Price, list[int]] = {}  # different requests, and their images
+        self._shapes: dict[Shape, list[int]] = {}  # the sum that a shape's requests belong to
         self._overrides: set[int] = set()
         self._terms: set[str] = set()
         self._models: Counter[str] = Counter()
         self._repeated: dict[bytes, int] = {}  # the first repeated hashes, and the place of their second variant
         self._pairs = PairWatch(stream.parts.space, report.experiment.design)
-        self._calls = SameCalls(stream.parts.space, provider, report, expected) if shaper.may_drop else None
+        self._calls = (
+            SameCalls(stream.parts.space, stream.target.provider, report, expected) if shaper.may_drop else None
+        )
         self._variants = self._requests = self._images = self._longest = 0
+        capabilities = stream.target.capabilities
         self._most = capabilities.max_prompt
         # A negative prompt that is appended makes the prompt longer; how much, each shape says.
         self._room = 2000 if capabilities.negative_prompt == "appended" else 0
@@ -209,8 +195,8 @@ class Surveyor:
                 self._repeated.setdefault(digest, place)
         self._requests += turns
         self._images += turns * shape.n
-        total.requests += fresh
-        total.images += fresh * shape.n
+        total[0] += fresh
+        total[1] += fresh * shape.n
         if self._calls is not None:
             self._calls.see(cell, shape, prompt, picture, fresh)
         if self._names is not None:
@@ -218,11 +204,12 @@ class Surveyor:
 
     # --- what one variant tells ---------------------------------------------------------------------------------
 
-    def _see_shape(self, rendered: Rendered) -> _Sum:
+    def _see_shape(self, rendered: Rendered) -> list[int]:
         shape = rendered[2]
-        total = self._sums.get(shape.price_key)
-        if total is None:
-            total = self._sums[shape.price_key] = _Sum(self._price(self._stream.first_request(rendered)))
+        price = self._prices.get(shape.price_key)
+        if price is None:
+            price = self._prices[shape.price_key] = self._target.price(self._stream.first_request(rendered))
+        total = self._sums.setdefault(price, [0, 0])
         self._models[shape.model] += 1
         self._overrides.update(shape.overrides)
         namer = self._stream.parts.namer
@@ -238,7 +225,7 @@ class Surveyor:
         added = len(f" Avoid: {shape.negative_prompt}.") if self._room and shape.negative_prompt else 0
         most = self._most or 0
         if len(prompt) + added > most:
-            message = f"the prompt has {len(prompt) + added:,} characters; {self._provider} takes {most:,}"
+            message = f"the prompt has {len(prompt) + added:,} characters; {self._target.provider} takes {most:,}"
             self._say("prompt-too-long", f"{message} (in {self._named(cell)})", self._stream.prompt_place(cell))
 
     def _see_terms(self, prompt: str, shape: Shape, cell: Cell) -> None:
@@ -308,7 +295,7 @@ class Surveyor:
         return found
 
     def _survey(self, duplicates: tuple[Duplicate, ...], complete: bool) -> Survey:
-        lines = _lines(self._sums.values())
+        lines = tuple(PriceLine(price, *counts) for price, counts in self._sums.items() if counts[0])
         known = Problems()
         for saying in self._sayings.values():
             for problem in saying.all():
@@ -346,16 +333,6 @@ def _is_word(term: str, text: str) -> bool:
 
 def _short_hash(text: str) -> int:
     return int.from_bytes(blake2b(text.casefold().encode("utf-8", "replace"), digest_size=8).digest(), "big")
-
-
-def _lines(sums: Iterable[_Sum]) -> tuple[PriceLine, ...]:
-    """The sums of equal prices added up."""
-    found: dict[Price, list[int]] = {}
-    for total in sums:
-        counts = found.setdefault(total.price, [0, 0])
-        counts[0] += total.requests
-        counts[1] += total.images
-    return tuple(PriceLine(price, *counts) for price, counts in found.items() if counts[0])
 
 
 def _total(lines: Iterable[PriceLine], unit: Literal["credits", "usd"]) -> float | None:
