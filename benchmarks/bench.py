@@ -1,7 +1,8 @@
-"""All of promptlab's figures on this machine: `python benchmarks/bench.py [plan] [run] [wall] [pro] [pacing] [log]`.
+"""All of promptlab's figures on this machine: `python benchmarks/bench.py [NAME ...]`, a NAME being that of a function.
 
-Without names everything but `pro` (a minute of waiting for a rate limit). Ratios are taken in one run, each side
-measured several times in turn and the medians compared, since machines are noisy. Nothing here is a test.
+They are start, plan, run, cached, wall, pro and pacing; without names everything but `pro`, which waits a minute for a
+rate limit. Ratios are taken in one run, each side measured several times in turn and the medians compared, since
+machines are noisy. Nothing here is a test.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ CONCURRENCY = 20
 
 def main(names: list[str]) -> None:
     """Run the chosen benchmarks in a folder that goes away."""
-    chosen = names or ["plan", "run", "cached", "wall", "pacing"]
+    chosen = names or ["start", "plan", "run", "cached", "wall", "pacing"]
     with tempfile.TemporaryDirectory() as folder:
         for name in chosen:
             print(f"\n{name}")
@@ -83,6 +84,37 @@ def bench_plan(folder: Path) -> None:
         ids, survey = (statistics.median(float(cost.output.split()[at]) for cost in costs) for at in (0, 1))
         say(f"{count:,} variants a second: with ids / surveyed; aim 50,000", f"{ids:,.0f} / {survey:,.0f}")
         say(f"{count:,} variants: peak memory of the process; aim 80 MB", f"{max(c.peak_mb for c in costs):.0f} MB")
+
+
+def bench_start(folder: Path) -> None:
+    """What a short command costs: CPU of the whole process, its start and end included, beside an empty Python."""
+    place, program = folder / "start", str(Path(sys.executable).with_name("promptlab"))  # as pip installs it
+    subprocess.run([sys.executable, "-m", "promptlab", "init", str(place)], check=True, capture_output=True)
+    commands = {
+        "an empty Python": ["-c", ""],
+        "--version": [program, "--version"],
+        "--help; aim 4 times": [program, "--help"],
+        "plan, a small experiment; aim 17 times (0.35 s for 0.02 s)": [program, "plan", "product_hero"],
+        "plan, the example of 40 rows": [program, "plan", "shelf_photos"],
+    }
+    say("CPU of the whole process / times an empty Python", "least of 9 rounds")
+    least = dict.fromkeys(commands, float("inf"))
+    for _ in range(9):  # in turn, and the least of each: what else runs on the machine only ever adds
+        for name, words in commands.items():
+            least[name] = min(least[name], cpu_of([sys.executable, *words], place))
+    for name, cpu in least.items():
+        say(name, f"{cpu:.3f} s / {cpu / least['an empty Python']:.1f}")
+
+
+def cpu_of(command: list[str], folder: Path) -> float:
+    """CPU seconds of a command that has to succeed, as the system counts them when it has ended."""
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    process = subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} failed ({process.returncode})")
+    return usage.ru_utime + usage.ru_stime
 
 
 def bench_run(folder: Path) -> None:
