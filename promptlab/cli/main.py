@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
@@ -12,10 +11,9 @@ import click
 
 from promptlab._version import __version__
 from promptlab.cli import format as formats
-from promptlab.cli import options
 from promptlab.cli.failing import failed
 
-__all__ = ["COMMANDS", "cli", "main"]
+__all__ = ["COMMANDS", "Commands", "cli", "main", "no_command"]
 
 #: Section → command → its one line. Kept here so that `promptlab --help` imports no command; a test compares them.
 COMMANDS: dict[str, dict[str, str]] = {
@@ -45,7 +43,33 @@ COMMANDS: dict[str, dict[str, str]] = {
 }
 
 
-class _Commands(options.Commands):
+def no_command(name: str, known: Sequence[str], ctx: click.Context) -> click.UsageError:
+    """The error for a command that is not there, with the nearest one."""
+    from promptlab.spec.names import nearest
+
+    near = next((each for each in known if each.startswith(name)), None) or nearest(name, known)
+    hint = f"; did you mean '{near}'?" if near else f"; there are {', '.join(known)}"
+    return click.UsageError(f"no command '{name}'{hint}", ctx)
+
+
+class Commands(click.Group):
+    """A group that prints its help when it is called alone, and names the nearest command for one it does not have."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), color=ctx.color)
+            ctx.exit()
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
+            raise no_command(args[0], self.list_commands(ctx), ctx)
+        return super().resolve_command(ctx, args)
+
+
+class _Commands(Commands):
     """A group that imports a command only when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -87,10 +111,6 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line and exit. Every error is a sentence; a traceback only comes with PROMPTLAB_DEBUG=1."""
-    # Nearly everything that a short command makes, its modules above all, lives until it ends. Looking for garbage in
-    # that as it grows, and once more at the end, took a fifth of the time of `promptlab plan`.
-    gc.set_threshold(100_000)
-    atexit.register(gc.freeze)
     words = sys.argv[1:] if args is None else args
     for stream in (sys.stdout, sys.stderr):
         formats.prepare(stream, exact="--json" in words)

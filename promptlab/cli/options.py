@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,7 +20,6 @@ __all__ = [
     "EXPERIMENT",
     "PROVIDER",
     "RUN",
-    "Commands",
     "Here",
     "amount",
     "can_ask",
@@ -28,7 +27,6 @@ __all__ = [
     "experiment_file",
     "json_flag",
     "limit",
-    "no_command",
     "provider",
     "shown",
     "studio_log",
@@ -168,32 +166,6 @@ class Here:
     def log(self, *, readonly: bool = True) -> Log:
         """The log; LogError with advice where there is none."""
         return self.studio.log(create=False, readonly=readonly)
-
-
-def no_command(name: str, known: Sequence[str], ctx: click.Context) -> click.UsageError:
-    """The error for a command that is not there, with the nearest one."""
-    from difflib import get_close_matches
-
-    near = [each for each in known if each.startswith(name)] or get_close_matches(name, known, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else f"; there are {', '.join(known)}"
-    return click.UsageError(f"no command '{name}'{hint}", ctx)
-
-
-class Commands(click.Group):
-    """A group that prints its help when it is called alone, and names the nearest command for one it does not have."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args and not ctx.resilient_parsing:
-            click.echo(ctx.get_help(), color=ctx.color)
-            ctx.exit()
-        return super().parse_args(ctx, args)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
-            raise no_command(args[0], self.list_commands(ctx), ctx)
-        return super().resolve_command(ctx, args)
 
 
 def studio_log(db: Path | None) -> tuple[Studio, Log]:

@@ -11,6 +11,7 @@ import click
 
 from promptlab.cli import format as formats
 from promptlab.cli import options
+from promptlab.cli.main import Commands
 from promptlab.errors import InputError, PromptlabError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.group("templates", cls=options.Commands, short_help="List, render and check templates; their history in git.")
+@click.group("templates", cls=Commands, short_help="List, render and check templates; their history in git.")
 def command() -> None:
     """Templates: what there is, what one renders to, and which version made which image."""
 

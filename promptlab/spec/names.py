@@ -35,12 +35,14 @@ _ADDRESSES = frozenset(
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The known name closest to `name`, or None where none is close: what "did you mean" says."""
-    from difflib import get_close_matches
-
     known = list(islice((other for other in names if abs(len(other) - len(name)) <= 3 + len(name) // 3), 300))
     folded = {_fold(other): other for other in reversed(known)}
     if (same := folded.get(_fold(name))) is not None:
         return same
+    if not folded:
+        return None
+    from difflib import get_close_matches  # only a message needs it
+
     close = get_close_matches(_fold(name[:200]), folded, n=1, cutoff=0.6)
     return folded[close[0]] if close else None
 

@@ -16,6 +16,8 @@ _WORD = re.compile(r"\d+\.\d+|[^\W_]+(?:['’][^\W_]+)?")
 
 def normal(text: str) -> str:
     """A phrase as it is looked up: lower case, hyphens and slashes as spaces."""
+    if text.isascii() and text.replace(" ", "").isalnum():  # nearly all of vocabulary.txt, which every plan reads
+        return " ".join(text.lower().split())
     return " ".join(_WORD.findall(unicodedata.normalize("NFC", text).lower().replace("’", "'")))
 
 
