@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pytest
 from PIL import Image as Picture
@@ -59,7 +59,7 @@ def draw(style: str, look: str, seed: int, size: tuple[int, int] = (480, 480)) -
     pen.rectangle((0, table, width, height), fill=tuple(max(0, c - 40) for c in light))
     x, y, r = width * (0.42 + chance.random() * 0.16), table - height * 0.13, width * (0.16 + chance.random() * 0.05)
     fill = light if style == "ink" else dark
-    line = {"outline": dark, "width": 5 if style == "ink" else 1}
+    line: dict[str, Any] = {"outline": dark, "width": 5 if style == "ink" else 1}
     pen.ellipse((x + r * 0.7, y - r * 0.6, x + r * 1.6, y + r * 0.5), outline=dark, width=14)
     pen.polygon(
         (x - r * 0.8, y + r * 0.3, x - r * 1.8, y - r * 0.5, x - r * 1.6, y - r * 0.6, x - r * 0.6, y - r * 0.2),
@@ -72,7 +72,12 @@ def draw(style: str, look: str, seed: int, size: tuple[int, int] = (480, 480)) -
     if style == "film":
         for _ in range(2500):
             at = (chance.randrange(width), chance.randrange(height))
-            pen.point(at, fill=tuple(min(255, max(0, c + chance.randint(-45, 45))) for c in picture.getpixel(at)))
+            pen.point(
+                at,
+                fill=tuple(
+                    min(255, max(0, c + chance.randint(-45, 45))) for c in cast("tuple[int, ...]", picture.getpixel(at))
+                ),
+            )
     out = io.BytesIO()
     picture.save(out, "PNG")
     return out.getvalue()
@@ -215,7 +220,7 @@ def make_demo(folder: Path) -> Demo:
         shelf, generations, pictures = make_shelf(writer)
         log.set_marks([pictures[0].id], "keep", by="ana", tags=["cover"], note="the one")
         log.set_marks([pictures[3].id], "reject", by="ana")
-        at = {"started_at": "2026-11-21T09:00:00.000Z", "ended_at": "2026-11-21T09:00:01.200Z"}
+        at: dict[str, Any] = {"started_at": "2026-11-21T09:00:00.000Z", "ended_at": "2026-11-21T09:00:01.200Z"}
         cached = writer.run(id_of("cached"), "shelf_photos", planned=3, completed=3, cached=3, cost_usd=0.0, **at)
         for sequence, paid in enumerate(generations[:3]):
             copy = writer.generation(

@@ -33,7 +33,7 @@ def named_in_code() -> set[str]:
                 given = [keyword.value for keyword in node.keywords if keyword.arg == "code"]
             else:
                 given = node.args[:1] if name == "Problem" else []
-            found |= {value.value for value in given if isinstance(value, ast.Constant)}
+            found |= {str(value.value) for value in given if isinstance(value, ast.Constant)}
     return found
 
 

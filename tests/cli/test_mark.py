@@ -127,12 +127,13 @@ def test_what_changed_is_said_and_taken_back(ran: Path, cli: CLI) -> None:
 def test_python_takes_the_same_texts(studio: Path) -> None:
     """`prepare(where=…)`: a text, several texts, a matcher, or a mixture, all of which must match."""
     path = studio / "experiments" / "shelf_photos.yaml"
-    for where in (
+    texts: tuple[Any, ...] = (
         "look=neon,item=S-*",
         ["look=neon", "item.surface=a concrete floor"],
         {"look": frozenset(["neon"]), "item": frozenset(["S-204"])},
         [promptlab.parse_matcher("look=neon"), "item=S-204"],
         promptlab.parse_matcher("look=neon,item=S-204"),
-    ):
+    )
+    for where in texts:
         variants = list(promptlab.prepare(path, where=where).plan.variants())
         assert [variant.name for variant in variants] == ["item=S-204,look=neon"], where

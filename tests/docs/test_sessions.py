@@ -140,6 +140,7 @@ def test_what_serves_serves(block: Block, made: Path, environ: dict[str, str]) -
         if process.poll() is None:
             process.kill()
             process.wait()
+        assert process.stdout is not None
         process.stdout.close()
 
 

@@ -262,7 +262,7 @@ def test_ten_thousand_objects_are_one_process(work: Any, monkeypatch: pytest.Mon
     monkeypatch.setattr(module, "start", lambda *given: started.append(given) or real(*given))
     with found(work.root).objects() as objects:
         for _ in range(200):
-            assert objects.read(commit)[0] == "commit"
+            assert (objects.read(commit) or ("nothing",))[0] == "commit"
         assert objects.read("0" * 40) is None
         assert objects.trouble is None
     assert len(started) == 1

@@ -185,7 +185,7 @@ def test_a_proxy_that_refuses_has_sent_nothing(kit: Any, refuse: bytes) -> None:
 
     async def run() -> None:
         async with kit.raw(Proxy(9, refuse)) as url:
-            options = {"proxies": named(url, "me:hunter2@"), "network": Known()}
+            options: dict[str, Any] = {"proxies": named(url, "me:hunter2@"), "network": Known()}
             async with Client("https://api.example", authorization=KEY, **options) as client:
                 with pytest.raises(SendError, match="proxy") as caught:
                     await client.send(POST)

@@ -74,22 +74,21 @@ class Rows:
 
     def image(self, generation: Generation, **changes: Any) -> Image:
         id = self.id("I")
-        row = Image(**{"id": id, "generation_id": generation.id, "position": 0, "sha256": f"sha-{id}"} | changes)
+        usual: dict[str, Any] = {"id": id, "generation_id": generation.id, "position": 0, "sha256": f"sha-{id}"}
+        row = Image(**usual | changes)
         self.log.insert(row)
         return row
 
     def attempt(self, generation: Generation, **changes: Any) -> Attempt:
         number = next(self.numbers)
-        row = Attempt(
-            **{
-                "id": self.id("A"),
-                "generation_id": generation.id,
-                "number": number,
-                "idempotency_key": "k",
-                "started_at": generation.started_at or generation.created_at,
-            }
-            | changes
-        )
+        usual: dict[str, Any] = {
+            "id": self.id("A"),
+            "generation_id": generation.id,
+            "number": number,
+            "idempotency_key": "k",
+            "started_at": generation.started_at or generation.created_at,
+        }
+        row = Attempt(**usual | changes)
         self.log.insert(row)
         return row
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -105,7 +106,7 @@ def test_made_by_two_at_once() -> None:
     class Refusing(sqlite3.Connection):
         refusals = 3
 
-        def execute(self, sql: str, *values: object) -> sqlite3.Cursor:
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
             if "journal_mode" in sql and self.refusals:
                 self.refusals -= 1
                 raise sqlite3.OperationalError("database is locked")

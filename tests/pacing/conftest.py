@@ -8,6 +8,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,7 @@ class Outcome:
 
     def used(self, limits: KeyLimits) -> float:
         """The sustained rate, first window's mean send to the last's, as a part of what the limits allow."""
+        assert limits.requests is not None
         size, sends = limits.requests, [moment - START for moment in self.sends]
         windows = len(sends) // size - 1
         first, last = sends[:size], sends[windows * size :][:size]
@@ -111,7 +113,7 @@ class Simulation:
     def run(self, service: tuple[float, float], jitter: float) -> Outcome:
         self.service, self.jitter = service, jitter
         for process in range(len(self.pacers)):
-            self.at(START, lambda now, process=process: self.poll(process, now))
+            self.at(START, partial(self.poll, process))
         while self.events:
             now, _, then = heapq.heappop(self.events)
             then(now)
@@ -131,13 +133,15 @@ class Simulation:
             if isinstance(answer, Delay):
                 ticket = self.polls[process]
                 nap = min(max(answer.seconds, 0.0005), 1.0)
-                self.at(
-                    now + nap, lambda then, ticket=ticket: self.polls[process] == ticket and self.poll(process, then)
-                )
+                self.at(now + nap, partial(self.poll_again, process, ticket))
                 return
             self.waiting[process] -= 1
             self.outcome.sends.append(now)
-            self.at(now + self.random.uniform(0, self.jitter), lambda t, lease=answer: self.arrive(process, lease, t))
+            self.at(now + self.random.uniform(0, self.jitter), partial(self.arrive, process, answer))
+
+    def poll_again(self, process: int, ticket: int, now: float) -> None:
+        if self.polls[process] == ticket:
+            self.poll(process, now)
 
     def arrive(self, process: int, lease: Lease, now: float) -> None:
         wait = self.server.arrive(now)
@@ -162,6 +166,7 @@ def simulate(tmp_path):
     def run(kind, limits, *, total, processes=1, service, jitter, seed=0, allowed: KeyLimits | None = None):
         truth = allowed or limits
         phase = random.Random(seed).uniform(0, truth.window_s)
+        assert truth.requests is not None
         server = Server(kind, truth.requests, truth.window_s, truth.concurrent or 10**6, phase)
         simulation = Simulation(tmp_path, server, limits, processes=processes, total=total, seed=seed)
         return simulation.run(service, jitter)

@@ -22,6 +22,7 @@ CASES = {
 def test_matrix(case, kind, processes, simulate):
     """No 429, and at least 97 % of what the limits allow, with arrivals late by up to most of the guard."""
     limits, service = CASES[case]
+    assert limits.requests is not None
     jitter = limits.window_s / 60 * 0.9
     total = limits.requests * 10
     for seed in range(2 if limits.requests < 20 else 1):

@@ -107,7 +107,8 @@ def test_a_renewal_that_the_disk_refuses_is_tried_again(pacer):
 
 def test_those_who_wait_together_share_a_transaction(pacer):
     """Twenty workers take a few transactions, not one each; what they give back is written along."""
-    one, seen = pacer(KeyLimits(concurrent=20), clock=time.time), []
+    one = pacer(KeyLimits(concurrent=20), clock=time.time)
+    seen: list[str] = []
 
     async def worker():
         for _ in range(5):
@@ -216,6 +217,7 @@ def test_killed_process_frees_its_slot(pacer, tmp_path):
     """The slot of a process killed with -9 is free at once, even before its parent has collected it."""
     one = pacer(KeyLimits(concurrent=1), clock=time.time)
     with subprocess.Popen([sys.executable, "-c", HOLDER, tmp_path], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
         assert "Lease" in holder.stdout.readline()
         assert one.try_acquire().reason == "concurrency"
         holder.send_signal(signal.SIGKILL)

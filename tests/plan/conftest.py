@@ -134,7 +134,7 @@ def plan(templates: Path, target: Callable[..., Target]) -> Callable[..., Plan]:
     """The plan of an experiment, or of what `make_experiment` makes of the arguments."""
     templates.mkdir(exist_ok=True)
 
-    def make(what: Experiment | str | None = None, *axes: Axis, **more: Any) -> Plan:
+    def make(what: Any = None, *axes: Axis, **more: Any) -> Plan:
         options = {name: more.pop(name) for name in ("where", "limit", "chain") if name in more}
         to = more.pop("to", None) or target()
         if not isinstance(what, Experiment):

@@ -45,7 +45,7 @@ CASES = {
 def test_a_wrong_experiment_is_refused_with_code_and_advice(plan, name):
     """Each fault has its code and says what to do."""
     more, prompt, code, words = CASES[name]
-    more = dict(more)
+    more = dict(more)  # type: ignore[call-overload]
     for key in ("skip", "where"):
         if key in more:
             more[key] = [{axis: frozenset(ids) for axis, ids in matcher.items()} for matcher in more[key]]

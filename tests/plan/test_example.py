@@ -45,7 +45,7 @@ def plan_text(tmp_path):
         path = Path(tmp_path / "shelf.yaml")
         path.write_text(text)
         experiment = load_experiment(path, parameters=parameters(), row_filter=expression)
-        endpoint = connect("simulator", NoSettings, {}, key_needed=False)
+        endpoint = connect("simulator", NoSettings(), {}, key_needed=False)
         provider = endpoint.provider
         target = Target(provider.name, endpoint.base_url, provider.capabilities, endpoint.price)
         return make_plan(experiment, Library(tmp_path / "templates", shown=tmp_path), target, **options)

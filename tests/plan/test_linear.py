@@ -58,7 +58,7 @@ def test_skips_of_one_row_each_are_one_skip(match):
 def test_counting_walks_kinds_of_values_and_not_values(plan, match, monkeypatch):
     """20,000 rows and 1,000 skips, 60 skips of three axes: cells looked at are few, the count is exact."""
     looked: list[int] = []
-    plain = designs.matches
+    plain = designs.matches  # type: ignore[attr-defined]
     monkeypatch.setattr(designs, "matches", lambda *args: looked.append(1) or plain(*args))
     skips = tuple(match(item=f"S{i}", look="warm") for i in range(1000))
     look = Axis("look", tuple(Value(name, name) for name in ("warm", "neon")))

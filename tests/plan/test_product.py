@@ -41,7 +41,7 @@ def spaces(draw):
 
 def brute_force(axes, skip):
     """Every assignment, judged by the words of the specification."""
-    found = [{}]
+    found: list[dict] = [{}]
     for axis in axes:
         found = [{**cell, axis.name: value} for cell in found for value in [None, *(v.id for v in axis.values)]]
 

@@ -29,7 +29,7 @@ def test_another_base_gives_other_seeds():
 
 def test_every_variant_gets_the_same_seeds(plan):
     """Seeds pair by default: variant by variant the same seeds in the same order."""
-    found = {}
+    found: dict = {}
     for request in plan(seeds=3).requests():
         found.setdefault(request.variant.id, []).append((request.seed_index, request.seed))
     assert len({tuple(seeds) for seeds in found.values()}) == 1

@@ -302,7 +302,7 @@ def test_a_fault_in_a_worker_ends_the_run_while_images_are_still_collected(
     """What still collects is waited for, with the decoder it needs: this once hung, one time in three."""
     api.behave = lambda call: api.act(files=("slow",))
     lab.experiment(12)
-    known = exchange.worst_price
+    known = exchange.worst_price  # type: ignore[attr-defined]
     priced: list[Any] = []
 
     def faulty(endpoint: Any, request: Any) -> Amount:

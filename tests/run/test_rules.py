@@ -65,7 +65,7 @@ def test_what_is_sent_on_resume_is_what_was_planned(request: Request, name: str,
     assert planned_row(again, "run").params == planned_row(request, "run").params
 
 
-def row(status: str, **more: Any) -> Generation:
+def row(status: Any, **more: Any) -> Generation:
     return Generation(
         id="g", run_id="r", sequence=0, experiment="e", variant_id="v", template_id="t", provider="kairval", model="m",
         operation="generate", prompt="p", request_hash="h", created_at="now", status=status, **more,

@@ -76,8 +76,8 @@ def test_bounds_are_said_by_run_show_runs_and_usage(lab: Any, api: Any) -> None:
     used = lab.cli("usage")[1]
     assert "600 to 800" in used
     assert "~$6 to ~$8" in used
-    for words in (("show", "last", "--json"), ("runs", "--json"), ("usage", "--json")):
-        text = lab.cli(*words)[1]
+    for asked in (("show", "last", "--json"), ("runs", "--json"), ("usage", "--json")):
+        text = lab.cli(*asked)[1]
         json.loads(text)
         assert '"credits_at_most": 800' in text
         assert '"cost_usd_at_most": 8.0' in text

@@ -255,7 +255,7 @@ def test_every_fault_ends_right_and_with_its_own_words(
     sql = "SELECT prompt, status, ifnull(error_message, ''), attempts, id FROM generations"
     rows = lab.rows(sql)
     assert len(rows) == len(server.numbers)
-    wrong = []
+    wrong: list[tuple[Any, ...]] = []
     for prompt, status, message, attempts, row in rows:
         fault = BY_NAME.get(prompt) or Fault(prompt, b"", DONE)
         right = status == fault.end and fault.words in message and bool(message) == (fault.end != DONE)

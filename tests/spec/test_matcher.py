@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,7 +42,7 @@ def test_parse_errors(given: object) -> None:
     assert caught.value.problems[0].code == "bad-matcher"
 
 
-VALUES = {
+VALUES: dict[str, Any] = {
     "item": {
         "S-204": {"name": "lamp", "colour": "red", "size": {"width": "10"}, "tags": ["new", "sale"]},
         "S-205": {"name": "stool", "colour": "green", "size": {"width": "12"}, "tags": ["sale"]},

@@ -301,8 +301,8 @@ def rows() -> Iterator[Wrong]:
         ("r.txt", "a\n@@a\n", "duplicate-id", "first in line 1"),
     ):  # fmt: skip
         yield Wrong(P + f"axes: {{s: {{from: {name}}}}}\n", code, says, of(name, content))
-    for content in ("id\na\n".encode("utf-16"), "id\na\n".encode("utf-16-be")):
-        yield Wrong(P + "axes: {s: {from: r.csv}}\n", "encoding", "save it as UTF-8", of("r.csv", content))
+    for encoded in ("id\na\n".encode("utf-16"), "id\na\n".encode("utf-16-be")):
+        yield Wrong(P + "axes: {s: {from: r.csv}}\n", "encoding", "save it as UTF-8", of("r.csv", encoded))
 
 
 def prompts() -> Iterator[Wrong]:

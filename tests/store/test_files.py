@@ -100,7 +100,7 @@ def test_disk_refuses(store, kept, monkeypatch, number, words, step):
     (store.folder / ".part").mkdir(parents=True)
     with monkeypatch.context() as patch:
         if step == "fsync":
-            patch.setattr(files_module.os, "fsync", refuse)
+            patch.setattr(os, "fsync", refuse)
         elif step == "rename":
             patch.setattr(Path, "replace", refuse)
         else:
@@ -181,7 +181,7 @@ def test_copy_where_links_are_refused(store, kept, picture, monkeypatch, number)
     def refuse(source, target):
         raise OSError(errno.EEXIST if os.path.lexists(target) else number, "refused")
 
-    monkeypatch.setattr(files_module.os, "link", refuse)
+    monkeypatch.setattr(os, "link", refuse)
     for seed in (1, 2, 2):
         data = picture("png", seed=seed)
         path = store.link(kept(data).sha256, "a.png")

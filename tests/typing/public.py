@@ -17,13 +17,13 @@ from promptlab import (
     Finished,
     Generation,
     Image,
-    Job,
     Log,
     LogReader,
     Message,
     Options,
     Parameter,
     Planned,
+    PreparedRun,
     Preview,
     Problem,
     Provider,
@@ -46,7 +46,7 @@ def load_and_plan(path: Path) -> None:
     assert_type(promptlab.load(path), Experiment)
     assert_type(promptlab.load("experiments/a.yaml"), Experiment)
     job = promptlab.prepare(path, limit=4, where=[promptlab.parse_matcher("look=neon")], key_needed=False)
-    assert_type(job, Job)
+    assert_type(job, PreparedRun)
     assert_type(job.plan.requests(), Iterator[Request])
     assert_type(job.plan.variants(), Iterator[Variant])
     log = job.studio.existing_log()
@@ -57,7 +57,7 @@ def load_and_plan(path: Path) -> None:
     assert_type(found.cost_usd, float | None)
 
 
-def run_and_look(job: Job) -> None:
+def run_and_look(job: PreparedRun) -> None:
     def listen(event: Planned | Finished | Waiting | Message) -> None:
         if isinstance(event, Finished):
             assert_type(event.generation, Generation)
@@ -72,15 +72,15 @@ def run_and_look(job: Job) -> None:
         assert_type(list(log.images(summary.run_id)), list[Image])
 
 
-async def beside_a_loop(job: Job) -> None:
+async def beside_a_loop(job: PreparedRun) -> None:
     assert_type(await promptlab.arun_experiment(job, Options(jobs=2)), Summary)
     assert_type(await promptlab.aresume(job.studio, "last"), Summary)
 
 
 def without_files() -> None:
     job = promptlab.experiment({"prompt": "a {{ x }}", "axes": {"x": ["cup"]}}, name="cups", where="x=cup")
-    assert_type(job, Job)
-    assert_type(promptlab.experiment("prompt: a cup\n"), Job)
+    assert_type(job, PreparedRun)
+    assert_type(promptlab.experiment("prompt: a cup\n"), PreparedRun)
     with promptlab.open_log() as log:
         assert_type(log, LogReader)
         assert_type(log.find_run("last"), Run)
