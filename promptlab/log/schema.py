@@ -15,7 +15,7 @@ import re
 
 __all__ = [
     "ANSWERS", "HIDDEN", "MARK_EVENTS", "MONEY", "SEARCH", "SIMULATED", "SIMULATED_RUN", "STATISTICS", "SUMS",
-    "TABLES", "VIEWS", "bounded",
+    "TABLES", "VARIANT_SUMMARY", "VIEWS", "bounded",
 ]  # fmt: skip
 
 TABLES = """
@@ -364,7 +364,7 @@ WHERE r.kind <> 'verify';
 """
 
 # A result is a paid generation or its copies, once in a group: a cached re-run adds to `cached` and to nothing else.
-_VARIANT_SUMMARY = f"""
+VARIANT_SUMMARY = f"""
 CREATE VIEW variant_summary AS
 WITH results AS (
   SELECT
@@ -470,7 +470,7 @@ LEFT JOIN templates t ON t.id = g.template_id
 GROUP BY e.day, g.experiment, g.template_id, g.model, r.user, r.project, g.provider;
 """
 
-VIEWS = _GALLERY + _VARIANT_SUMMARY + _SPENDING
+VIEWS = _GALLERY + VARIANT_SUMMARY + _SPENDING
 
 #: Migration 002: answers as they came, committed before anything reads them and forgotten once their images are kept.
 #: `body` is NULL where a large one is in a file (images/.answers/<generation_id>). The index is how a run is known to
