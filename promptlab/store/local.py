@@ -15,7 +15,7 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedRandom, FileIO
@@ -165,10 +165,6 @@ class Store:
         return self.file_of(stored)
 
     # --- what is built on them ---
-
-    def missing(self, hashes: Iterable[str]) -> Sequence[str]:
-        """Those of the contents that are not here; only their presence is looked at."""
-        return [sha256 for sha256 in hashes if self.head(sha256) is None]
 
     def verify(self, sha256: str) -> Literal["ok", "missing", "damaged"]:
         """Read a content again and compare it with its hash."""

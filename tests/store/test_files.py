@@ -43,7 +43,6 @@ def test_kept_by_content(store, kept, picture):
 def test_nothing_is_written_by_looking(store):
     """Opening and reading an empty store makes no folder."""
     assert store.head("0" * 64) is None
-    assert store.missing(["0" * 64]) == ["0" * 64]
     assert list(store.list()) == []
     assert not store.folder.exists()
 
