@@ -88,13 +88,14 @@ class Pixels:
         self._workers: set[asyncio.Task[None]] = set()
         self._idle: list[_Child] = []
         self._error: BaseException | None = None
+        self._most = _cores()
 
     def look(self, sha256: str) -> None:
         """Decode a content of the store some time from now."""
         if self._error is not None:
             return  # `decoded` says why
         self._waiting.append(sha256)
-        if len(self._workers) < _cores():
+        if len(self._workers) < self._most:
             worker = asyncio.create_task(self._work())
             self._workers.add(worker)
             worker.add_done_callback(self._workers.discard)

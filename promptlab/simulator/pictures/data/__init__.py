@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import functools
 import json
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 __all__ = ["tables", "text"]
 
 
 def text(name: str) -> str:
-    """A file of this folder."""
-    return files(__name__).joinpath(name).read_text(encoding="utf-8")
+    """A file of this folder. A wheel is always unpacked, and importlib.resources costs more than all that is read."""
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
 @functools.cache
