@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from promptlab.simulator.pictures import paint, palette, places, stage, textures
+from promptlab.simulator.pictures.actions import draw_marks
 from promptlab.simulator.pictures.camera import Camera, border, camera_of, through
 from promptlab.simulator.pictures.finish import finish
 from promptlab.simulator.pictures.lettering import draw_texts, mark
 from promptlab.simulator.pictures.looks import Look, look_of
-from promptlab.simulator.pictures.moves import draw_marks
 from promptlab.simulator.pictures.overlays import in_front
 from promptlab.simulator.pictures.placing import Placed, Scene, place
 from promptlab.simulator.pictures.prompt_reader import Reading, Thing, read

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from promptlab.simulator.pictures import paint, palette, people, skins
+from promptlab.simulator.pictures import materials, paint, palette, people
+from promptlab.simulator.pictures.actions import Move, bent, move_of
 from promptlab.simulator.pictures.camera import Camera, seen
 from promptlab.simulator.pictures.glyphs import GLYPHS, Glyph, unknown, warped
 from promptlab.simulator.pictures.looks import Look
-from promptlab.simulator.pictures.moves import Move, bent, move_of
 from promptlab.simulator.pictures.prompt_reader import Reading, Thing
 from promptlab.simulator.pictures.rng import Dice
 from promptlab.simulator.pictures.vocabulary import singular
@@ -254,7 +254,7 @@ def _painted(glyph: Glyph, thing: Thing, asked: bool) -> Glyph:
 
 def _sprite(glyph: Glyph, thing: Thing, tall: float, scene: Scene, flip: bool, wear: Thing | None) -> paint.Sprite:
     """The thing, drawn in its colours, material and pattern, in this light."""
-    material = skins.material_of(thing.material, thing.material or "")
+    material = materials.material_of(thing.material, thing.material or "")
     asked = tuple(filter(None, (thing.colour or (material.colour if material else None), *thing.colours)))
     shade, pattern = thing.shade, thing.pattern
     if wear is not None:
@@ -271,7 +271,7 @@ def _sprite(glyph: Glyph, thing: Thing, tall: float, scene: Scene, flip: bool, w
     sprite = paint.draw_sprite(repainted, tall, colours, lamp, flip, material.finish if material else None)
     person = thing.glyph == "person"
     if material or pattern or thing.conditions:
-        sprite = skins.dress(
+        sprite = materials.dress(
             sprite, None if person else material, pattern, thing.conditions, colours["b"], lamp, person
         )
     return sprite if glyph.stands == "sky" else paint.relit(sprite, scene.look)

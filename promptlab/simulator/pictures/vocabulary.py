@@ -7,7 +7,7 @@ import unicodedata
 
 from promptlab.simulator.pictures.data import text
 
-__all__ = ["FLAWS", "LONGEST", "MEANINGS", "RELATIONS", "TABLES", "THINGS", "lookup", "normal", "singular"]
+__all__ = ["FLAWS", "LONGEST", "MEANINGS", "RELATIONS", "TABLES", "lookup", "normal", "singular"]
 
 
 LONGEST = 5  # words of a phrase
@@ -59,8 +59,6 @@ def singular(word: str) -> str:
     return word
 
 
-#: What the things on the picture are called: word → glyph.
-THINGS = TABLES["things"]
 #: Phrase → section → name.
 MEANINGS: dict[str, dict[str, str]] = {}
 for _section, _table in TABLES.items():

@@ -27,7 +27,7 @@ class Move:
     marks: str = ""
 
 
-_MOVES = {name: Move(**row) for name, row in tables("moves")["moves"].items()}
+_MOVES = {name: Move(**row) for name, row in tables("actions")["moves"].items()}
 
 
 def move_of(action: str | None, still: bool = False) -> Move:
