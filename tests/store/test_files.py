@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -231,3 +232,13 @@ def test_long_names_on_the_disk(store, kept):
     path = store.link(kept().sha256, "ü" * 300 + ".png")
     assert path.exists()
     assert len(path.name.encode()) <= 255
+
+
+def test_only_the_store_knows_its_folders():
+    """No module outside store/ builds a path of the image folder: another kind of store has none."""
+    package = Path(files_module.__file__).parent.parent
+    paths = re.compile(r"store\.folder\s*/|\.thumbnails\b(?=[\"/])|thumbnail_stem|\.file_of\(")
+    found = [
+        str(path) for path in package.rglob("*.py") if path.parent.name != "store" and paths.search(path.read_text())
+    ]
+    assert found == []
