@@ -23,7 +23,7 @@ from promptlab.log import Log
 from promptlab.model import Generation, Image, InputFile, Request, Run, Variant, new_id, utc_now
 from promptlab.run.names import Names
 from promptlab.run.rows import copy_changes, planned_row
-from promptlab.store import BadImage, Store, inspect
+from promptlab.store import BadImage, Store, sniff
 from promptlab.studio.cached import Files, Found, look_up
 from promptlab.studio.prepare import PreparedRun
 from promptlab.studio.url_masking import settings_text
@@ -202,10 +202,9 @@ def _bytes_of(source: str) -> bytes:
 
 
 def _keep(data: bytes, source: str, store: Store) -> None:
-    try:
-        format_ = inspect(data).format
-    except BadImage as bad:
-        raise InputError(f"{source[:200]} is not an image that can be edited: {bad.message}", code="bad-image") from bad
+    seen = sniff(data)
+    if isinstance(seen, BadImage):
+        raise InputError(f"{source[:200]} is not an image that can be edited: {seen.message}", code="bad-image")
     with store.part() as part:
         part.write(data)
-        part.keep(format_)
+        store.put_new(part, seen.format)

@@ -10,18 +10,18 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from typing import Any
 
 from promptlab.http import Client, DownloadError, DownloadLimits, Retries, decide
 from promptlab.providers import Output
-from promptlab.store import BadImage, Decoder, PartFile, Store, inspect
+from promptlab.store import BadImage, Decoded, PartFile, Store, sniff
+from promptlab.store.background import Keeper, Pixels
 
 __all__ = ["Collector", "Kept", "Missed"]
 
 #: A file that breaks off is requested again soon; a network that is down gets two minutes. What stays lost costs
 #: nothing to try again: `resume` does so first, while the URL lives.
 CUT, NETWORK = Retries(attempts=4, waiting_s=30.0), Retries(attempts=8, waiting_s=120.0)
-BACKLOG = 32  # images waiting for the decoder
 TRIES_BAD = 2  # of a file that arrives whole and is not an image: again, in case a proxy cut it
 
 
@@ -47,18 +47,31 @@ class Missed:
     again: bool = False
 
 
+@dataclass(slots=True)
+class Looked:
+    """What the decoder found, for who waits for it."""
+
+    waiting: dict[str, list[asyncio.Future[Decoded | BadImage]]] = field(default_factory=dict)
+
+    def found(self, sha256: str, result: Decoded | BadImage) -> None:
+        """Hand a result over."""
+        for future in self.waiting.pop(sha256, ()):
+            if not future.done():
+                future.set_result(result)
+
+
 @dataclass(frozen=True, slots=True)
 class Collector:
     """Collects outputs with its own concurrency, so that a slow download never holds a generation's slot."""
 
     client: Client
     store: Store
-    decoder: Decoder
+    keeper: Keeper
+    pixels: Pixels
+    looked: Looked
     gate: asyncio.Semaphore
     limits: DownloadLimits
     random: Callable[[], float]
-    thumbnails: bool = True
-    keeping: set[PartFile] = field(default_factory=set)
 
     async def collect(self, output: Output, wanted: str | None) -> Kept | Missed:
         """One image, kept or missed; a full disk raises StoreError, since nothing after it could be kept either."""
@@ -94,23 +107,28 @@ class Collector:
             await asyncio.sleep(pause)
 
     async def _keep(self, part: PartFile, wanted: str | None) -> Kept | Missed:
-        try:
-            inspection = inspect(part.content())
-        except BadImage as bad:
-            return Missed(f"image_{bad.kind}", bad.message)
-        thumbnail = self._thumbnail(part.sha256)
-        self.keeping.add(part)
-        try:
-            stored, decoded = await self.decoder.keep(part, inspection.format, thumbnail)
-        finally:
-            self.keeping.discard(part)
+        seen = sniff(part)
+        if isinstance(seen, BadImage):
+            return Missed(f"image_{seen.kind}", seen.message)
+        stored = await self.keeper.put_new(part, seen.format)
+        decoded = await self._decoded(stored.sha256)
         if isinstance(decoded, BadImage):
-            self.store.remove(stored.sha256)
+            self.store.delete(stored.sha256)
             return Missed(f"image_{decoded.kind}", decoded.message)
-        kept = Kept(
-            stored.sha256, stored.bytes, inspection.width, inspection.height, inspection.format, decoded.perceptual_hash
-        )
+        kept = Kept(stored.sha256, stored.bytes, seen.width, seen.height, seen.format, decoded.perceptual_hash)
         return self.judged(kept, wanted)
+
+    async def _decoded(self, sha256: str) -> Decoded | BadImage:
+        result: asyncio.Future[Decoded | BadImage] = asyncio.get_running_loop().create_future()
+        self.looked.waiting.setdefault(sha256, []).append(result)
+        self.pixels.look(sha256)
+        ended = asyncio.create_task(self.pixels.decoded())
+        both: list[asyncio.Future[Any]] = [result, ended]
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        if not result.done():
+            await ended
+        ended.cancel()
+        return await result
 
     @staticmethod
     def judged(kept: Kept, wanted: str | None) -> Kept:
@@ -118,8 +136,3 @@ class Collector:
         if wanted is None or kept.format == wanted:
             return kept
         return replace(kept, note=f"asked for {wanted}, got {kept.format}: kept as it came")
-
-    def _thumbnail(self, sha256: str) -> Path | None:
-        """Where the thumbnail goes. A server that answers faster than they are made leaves them to `browse`."""
-        path = self.store.thumbnail_path(sha256)
-        return path if self.thumbnails and len(self.keeping) < BACKLOG and not path.is_file() else None

@@ -291,7 +291,7 @@ class Driver:
         """The images of a generation that are here already; their URLs may be dead by now."""
         found = {}
         for image in self.line.ledger.log.images_of([generation.id])[generation.id]:
-            if image.status == "stored" and image.sha256 and self.store.path(image.sha256):
+            if image.status == "stored" and image.sha256 and self.store.head(image.sha256):
                 kept = Kept(
                     image.sha256, image.bytes or 0, image.width or 0, image.height or 0, image.format or "bin",
                     image.perceptual_hash,

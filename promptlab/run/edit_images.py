@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from pathlib import Path
 from weakref import WeakValueDictionary
 
 from promptlab.errors import GenerationError
 from promptlab.log import Log
 from promptlab.model import InputFile
-from promptlab.providers import ImageBytes, ImageFormat, Output
+from promptlab.providers import ImageBytes, Output
 from promptlab.run.begin import LARGEST_SOURCE
 from promptlab.run.collect import Collector, Kept, Missed
 
@@ -34,10 +33,10 @@ class Sources:
         """The bytes of an image of the store, one copy for all edits of it that are on their way."""
         held = self.held.get(sha256)
         if held is None:
-            path = self.collector.store.path(sha256)
-            if path is None:
+            stored = self.collector.store.head(sha256)
+            if stored is None:
                 raise GenerationError(f"the source image {sha256[:12]}… is no longer in the store", code="no_source")
-            held = self.held[sha256] = ImageBytes(path.read_bytes(), _format(path))
+            held = self.held[sha256] = ImageBytes(self.collector.store.get(sha256), stored.format)
         return held
 
     async def get(self, url: str) -> str:
@@ -49,7 +48,7 @@ class Sources:
 
     async def _get(self, url: str) -> str:
         for known in self.log.inputs(self.run_id):
-            if known.path == url and known.role == "image" and self.collector.store.path(known.sha256):
+            if known.path == url and known.role == "image" and self.collector.store.head(known.sha256):
                 return known.sha256
         kept = await self.collector.collect(Output(url=url), None)
         if isinstance(kept, Missed):
@@ -62,8 +61,3 @@ class Sources:
             raise GenerationError(message, code="source_too_large")
         self.log.add_inputs(self.run_id, [InputFile(url, "image", kept.sha256, None)])
         return kept.sha256
-
-
-def _format(path: Path) -> ImageFormat:
-    suffix = path.suffix.lstrip(".")
-    return "png" if suffix == "png" else "webp" if suffix == "webp" else "jpg"

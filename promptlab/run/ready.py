@@ -5,9 +5,7 @@ An answer that cannot be kept was paid for all the same, so all of it is tried w
 
 from __future__ import annotations
 
-import errno
 import os
-import secrets
 import shutil
 import sys
 from pathlib import Path
@@ -15,7 +13,6 @@ from pathlib import Path
 from promptlab.errors import InputError, StoreError
 from promptlab.log import Log
 from promptlab.store import Store
-from promptlab.store.faults import explained
 
 if sys.platform != "win32":
     import resource
@@ -30,10 +27,7 @@ SPARE = 32  # files: the event loop, the log, the decoder, what Python opens by 
 def check_ready(log: Log, store: Store, to_send: int, workers: int) -> None:
     """Raise StoreError or InputError, with what to do, where results could not be kept."""
     at_once = min(workers, to_send)
-    _try_folder(store.folder, "write an image")
-    with store.part() as part:
-        part.write(b"promptlab tries whether it may write here")
-    _try_folder(store.names, "write the names of images")
+    store.try_writing("so nothing was sent")
     _check_room(store.folder, round(at_once * _typical(log)))
     for folder in (store.names, log.path.parent):
         _check_room(folder, 0)
@@ -63,20 +57,6 @@ def _check_room(folder: Path, needed: int) -> None:
             f"{folder}: the disk is full, or nearly so ({free / 1e6:,.1f} MB free): what comes back could not be kept. "
             "Free some space, or move the folder to a larger disk; nothing was sent"
         )
-
-
-def _try_folder(folder: Path, what: str) -> None:
-    """Make a folder, and one in it; every folder of images that is there has to take files too."""
-    with explained(f"{what}, so nothing was sent", folder):
-        if folder.exists() and not folder.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "a file is in the way", str(folder))
-        folder.mkdir(parents=True, exist_ok=True)
-        trial = folder / f".try-{secrets.token_hex(8)}"
-        trial.mkdir()
-        trial.rmdir()
-        for inside in folder.glob("[0-9a-f][0-9a-f]"):
-            if not os.access(inside, os.W_OK | os.X_OK):
-                raise PermissionError(errno.EACCES, "not writable", str(inside))
 
 
 def _check_descriptors(workers: int, downloads: int) -> None:

@@ -14,7 +14,7 @@ from promptlab.http import DownloadLimits
 from promptlab.model import Generation, Mode
 from promptlab.run.alerts import Alarm
 from promptlab.run.budget import Budget
-from promptlab.run.collect import Collector
+from promptlab.run.collect import Collector, Looked
 from promptlab.run.driver import Driver
 from promptlab.run.edit_images import Sources
 from promptlab.run.events import Listener
@@ -27,7 +27,7 @@ from promptlab.run.session import Session
 from promptlab.run.stopping import listening
 from promptlab.run.webhook import receiver
 from promptlab.run.writer import RunWriter
-from promptlab.store import Decoder
+from promptlab.store.background import Keeper, Pixels
 from promptlab.studio.cached import Files
 from promptlab.studio.options import known_limits, may_raise
 
@@ -69,18 +69,20 @@ async def _with_driver(
         pacer = None
         if not endpoint.simulated:
             pacer = stack.enter_context(open_pacer(session.studio, endpoint, session.jobs))
-        decoder = await stack.enter_async_context(Decoder())
+        keeper = await stack.enter_async_context(Keeper(session.store))
+        looked = Looked()
+        pixels = await stack.enter_async_context(Pixels(session.store, looked.found, thumbnails=thumbnails))
         jobs = Jobs(endpoint, client, time.time, lambda model: log.latencies(endpoint.provider.name, model))
         # What is simulated costs nothing, so no ceiling holds it; a rehearsal with money is a simulator server's.
         budget = Budget([] if endpoint.simulated else caps(log, settings, session.budget, log.totals(run.id)))
-        answers = Answers(log, session.store.folder / ".answers")
+        answers = Answers(log, session.store.private_folder("answers"))
         answers.sweep()
         ledger = RunWriter(
             log, run.id, session.owner, answers, _pictures(session), fresh=session.fresh, resend=session.resend,
             has_files=Files(log, session.store, session.studio.folder, restore=True),
         )  # fmt: skip
         gate = asyncio.Semaphore(DOWNLOADS)
-        collector = Collector(client, session.store, decoder, gate, DownloadLimits(), random.random, thumbnails)
+        collector = Collector(client, session.store, keeper, pixels, looked, gate, DownloadLimits(), random.random)
         listener = _listener(session)
         line = Line(endpoint, client, pacer, budget, ledger, jobs, collector, listener, random.random, time.time)
         webhook_url = await stack.enter_async_context(
@@ -97,12 +99,12 @@ async def _with_driver(
             workers=_workers(session, to_send),
             asynchronous=mode == "async" or (mode == "auto" and webhook_url is not None), webhook_url=webhook_url,
         )  # fmt: skip
-        keeper = asyncio.create_task(driver.keep_claims())
+        claims = asyncio.create_task(driver.keep_claims())
         try:
             with _signals(driver, stops_seen), listening(driver.interrupt):
                 await use(driver)
         finally:
-            keeper.cancel()
+            claims.cancel()
     return driver
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from promptlab.simulator.app import App, Counters, create_app
     from promptlab.simulator.faults import KINDS, FaultPlan, Rule, load_faults, parse_faults
-    from promptlab.simulator.pictures.words import undrawn_words
+    from promptlab.simulator.pictures.prompt_reader import undrawn_words
     from promptlab.simulator.responses import SimulatedReset
     from promptlab.simulator.server import running, serve
     from promptlab.simulator.settings import IN_PROCESS_KEY, PLANS, WEBHOOK_SECRET, Plan, SimulatorSettings
@@ -44,7 +44,7 @@ _HOMES = {
     "responses": "SimulatedReset",
     "app": "App Counters create_app",
     "faults": "KINDS FaultPlan Rule load_faults parse_faults",
-    "pictures.words": "undrawn_words",
+    "pictures.prompt_reader": "undrawn_words",
     "server": "running serve",
     "settings": "IN_PROCESS_KEY PLANS WEBHOOK_SECRET Plan SimulatorSettings",
 }

@@ -12,15 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from promptlab.simulator import faulty, loopback
+from promptlab.simulator import faults, loopback
 from promptlab.simulator.account import Account
 from promptlab.simulator.faults import Rule
 from promptlab.simulator.image_urls import Files
 from promptlab.simulator.jobs import Jobs
-from promptlab.simulator.orders import Order, read_order
+from promptlab.simulator.orders import Order, read_order, revise
 from promptlab.simulator.pictures.rng import digest
 from promptlab.simulator.responses import Answer, ApiError, SimulatedReset, error_answer, json_answer
-from promptlab.simulator.revise import revise
 from promptlab.simulator.settings import SimulatorSettings
 
 __all__ = ["App", "Counters", "create_app"]
@@ -110,7 +109,7 @@ class App:
             cut(True)
             await receive()  # until the disconnect, so that the server does not answer for us
             return
-        await faulty.send_answer(answer, scope["method"], send, receive, cut)
+        await faults.send_answer(answer, scope["method"], send, receive, cut)
 
     async def _answer(self, scope: MutableMapping[str, Any], receive: Receive) -> Answer | None:
         """The answer, or None for a connection that breaks."""
@@ -126,7 +125,7 @@ class App:
         if scope["path"].startswith("/v1/") and "X-RateLimit-Limit" not in answer.headers:
             account = self._account(_bearer(scope)) if self._is_known(_bearer(scope)) else Account(self.settings)
             rates = account.headers(self.settings.clock())
-            answer = faulty.with_rates(answer, rates)
+            answer = faults.with_rates(answer, rates)
         return answer
 
     async def _read(self, scope: MutableMapping[str, Any], receive: Receive) -> _Call:
@@ -192,7 +191,7 @@ class App:
         rule = self.settings.faults.pick(self._number, operation)
         if rule:
             self.counters.faults[rule.kind] += 1
-            faulty.before_work(rule, self.settings.clock())
+            faults.before_work(rule, self.settings.clock())
         if token and self.settings.honours_keys:
             answer = await self._once(call, key, token, order, rule)
         else:
@@ -201,7 +200,7 @@ class App:
             if rule.kind == "slow":
                 await self.settings.sleep(rule.seconds)
             rates = self._account(key).headers(self.settings.clock())
-            answer = faulty.after_work(rule, answer, rates, self.settings.clock())
+            answer = faults.after_work(rule, answer, rates, self.settings.clock())
         return answer
 
     async def _once(self, call: _Call, key: str, token: str, order: Order, rule: Rule | None) -> Answer:
@@ -215,7 +214,7 @@ class App:
             if known.answer is None:
                 message = "A request with this Idempotency-Key is in progress."
                 raise ApiError(409, "request_in_progress", message, "idempotency_error", {"Retry-After": "1"})
-            return faulty.with_rates(known.answer, {"Idempotent-Replayed": "true"})
+            return faults.with_rates(known.answer, {"Idempotent-Replayed": "true"})
         entry = self._remembered[(key, token)] = _Remembered(fingerprint)
         try:
             entry.answer = await self._fulfil(call, key, token, order, rule)
@@ -259,8 +258,7 @@ class App:
         """The source of an edit, and a note where its URL was not fetched; the internet is never asked."""
         if order.image is None:
             return None, None
-        from promptlab.simulator.pictures.draw import Source
-        from promptlab.simulator.pictures.encode import decode
+        from promptlab.simulator.pictures.draw import Source, decode
 
         data, note, words = order.image if isinstance(order.image, bytes) else None, None, ""
         if isinstance(order.image, str):

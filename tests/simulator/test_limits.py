@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptlab.simulator import PLANS, Plan, SimulatorSettings, create_app
-from promptlab.simulator.windows import make_window
+from promptlab.simulator.account import make_window
 
 GENERATE = "/v1/images/generate"
 KINDS = ["fixed", "sliding", "first_request", "bucket"]

@@ -13,15 +13,14 @@ from PIL import Image, ImageChops, ImageStat
 
 from promptlab.cli.try_command import DEFAULT_NEGATIVES
 from promptlab.simulator.pictures.compose import SIZES, Recipe, compose
-from promptlab.simulator.pictures.draw import Source, draw
-from promptlab.simulator.pictures.encode import small
+from promptlab.simulator.pictures.draw import Source, draw, small
 from promptlab.simulator.pictures.finish import FLAW_RATE, flaws_of
 from promptlab.simulator.pictures.glyphs import GLYPHS
 from promptlab.simulator.pictures.paint import Lamp, draw_sprite
 from promptlab.simulator.pictures.palette import FIXED, thing_colours
+from promptlab.simulator.pictures.prompt_reader import read
 from promptlab.simulator.pictures.rng import Dice
-from promptlab.simulator.pictures.vocabulary import THINGS
-from promptlab.simulator.pictures.words import read
+from promptlab.simulator.pictures.vocabulary import TABLES
 
 CLEAN = "blurry, watermark, text artefacts, low quality, distorted"
 
@@ -183,7 +182,7 @@ def test_small(name: str, form: str, target: int) -> None:
 
 def test_vocabulary() -> None:
     """Every synonym leads to a drawn thing, every drawn thing wears known colours, and there are many."""
-    assert set(THINGS.values()) <= set(GLYPHS)
+    assert set(TABLES["things"].values()) <= set(GLYPHS)
     assert len(GLYPHS) > 60
     for glyph in GLYPHS.values():
         assert set(glyph.colours) <= set(FIXED)

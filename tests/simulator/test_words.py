@@ -16,11 +16,10 @@ from promptlab.cli.try_command import DEFAULT_NEGATIVES
 from promptlab.simulator import undrawn_words
 from promptlab.simulator.pictures.compose import SIZES, Recipe, compose
 from promptlab.simulator.pictures.glyphs import GLYPHS
-from promptlab.simulator.pictures.lettering import _font
-from promptlab.simulator.pictures.letters import units
+from promptlab.simulator.pictures.lettering import _font, units
+from promptlab.simulator.pictures.prompt_reader import read
 from promptlab.simulator.pictures.styles import STYLES
-from promptlab.simulator.pictures.vocabulary import TABLES, THINGS
-from promptlab.simulator.pictures.words import read
+from promptlab.simulator.pictures.vocabulary import TABLES
 
 LINES = (Path(__file__).parent / "pairs.txt").read_text(encoding="utf-8").splitlines()[1:]
 PAIRS = [tuple(line.partition(": ")[2].split(" | ")) for line in LINES]
@@ -103,8 +102,7 @@ def test_words_do_what_they_say() -> None:
 def thing_area(prompt: str) -> tuple[int, float]:
     """How many things stand there, and how tall the tallest is, as a part of the picture's height."""
     from promptlab.simulator.pictures import compose as made
-    from promptlab.simulator.pictures.placing import place
-    from promptlab.simulator.pictures.relations import Scene
+    from promptlab.simulator.pictures.placing import Scene, place
 
     recipe = Recipe("m", prompt, SENT, "1:1", 11, 0)
     parts = made._set(recipe)
@@ -255,22 +253,22 @@ def test_strange_words_are_stable_and_differ() -> None:
 
 def test_vocabulary_leads_to_drawings() -> None:
     """Every name of the word list is drawn or does something; every glyph has a word."""
-    from promptlab.simulator.pictures import airs, camera, moves, places, skins, textures
-    from promptlab.simulator.pictures.backs import _BEHIND
+    from promptlab.simulator.pictures import actions, camera, looks, materials, places, textures
+    from promptlab.simulator.pictures.backdrop import _BEHIND
     from promptlab.simulator.pictures.overlays import IN_FRONT
     from promptlab.simulator.pictures.palette import FIXED
 
-    assert set(THINGS.values()) <= {*GLYPHS}
-    assert set(GLYPHS) <= {*THINGS.values()}
+    assert set(TABLES["things"].values()) <= {*GLYPHS}
+    assert set(GLYPHS) <= {*TABLES["things"].values()}
     shown = {*IN_FRONT, *_BEHIND, "grid", "paper", "crisp", "rough", "bloom", "reflection"}
-    assert {*TABLES["moods"].values(), *TABLES["weather"].values(), *TABLES["seasons"].values()} <= {*airs.AIRS}
-    assert {overlay for air in airs.AIRS.values() for overlay in air.overlays} <= shown
+    assert {*TABLES["moods"].values(), *TABLES["weather"].values(), *TABLES["seasons"].values()} <= {*looks.AIRS}
+    assert {overlay for air in looks.AIRS.values() for overlay in air.overlays} <= shown
     assert {*TABLES["effects"].values()} <= shown
     assert {*TABLES["camera"].values()} <= {*camera._SHOTS}
     assert {*TABLES["places"].values()} <= {*places.PLACES}
-    assert {*TABLES["materials"].values()} <= {*skins.MATERIALS}
-    assert {*TABLES["patterns"].values()} <= {*skins._PATTERNS}
-    assert {*TABLES["actions"].values()} <= {*moves._MOVES}
+    assert {*TABLES["materials"].values()} <= {*materials.MATERIALS}
+    assert {*TABLES["patterns"].values()} <= {*materials._PATTERNS}
+    assert {*TABLES["actions"].values()} <= {*actions._MOVES}
     assert {*TABLES["colours"].values()} <= {*FIXED}
     assert {*TABLES["grounds"].values()} <= {*textures.GROUND_COLOURS, "glasstop"}
     assert {*STYLES} <= {*TABLES["styles"].values()}

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from promptlab.simulator.pictures.parts import Glyph, warped
+from promptlab.simulator.pictures.data import tables
+from promptlab.simulator.pictures.glyphs import Glyph, warped
 from promptlab.simulator.pictures.rng import Dice
 
 __all__ = ["Camera", "border", "camera_of", "seen", "through"]
@@ -30,43 +31,7 @@ class Camera:
     empty: bool = False  # nothing else beside the hero
 
 
-_SHOTS: dict[str, Camera] = {
-    "close": Camera(zoom=1.75, middle=0.56, blur=3.0, framing="close"),
-    "macro": Camera(zoom=2.35, middle=0.46, blur=9.0, framing="close"),
-    "medium": Camera(zoom=1.3, middle=0.6, framing="half"),
-    "half": Camera(zoom=1.14, framing="half"),
-    "full": Camera(zoom=0.82, framing="full"),
-    "wide": Camera(zoom=0.48, horizon=0.6, framing="full"),
-    "far": Camera(zoom=0.24, horizon=0.62, framing="full"),
-    "aerial": Camera(zoom=0.36, horizon=0.07, squash=0.6, taper=0.35, middle=0.56, framing="full"),
-    "top": Camera(zoom=0.92, horizon=0.0, squash=0.7, taper=0.34, middle=0.52),
-    "high": Camera(zoom=0.98, horizon=0.2, squash=0.82, taper=0.2, middle=0.58),
-    "low": Camera(zoom=1.42, horizon=0.9, squash=1.12, taper=-0.3),
-    "eye": Camera(zoom=1.06, horizon=0.5),
-    "dutch": Camera(tilt=13.0, zoom=1.12),
-    "side": Camera(view="side"),
-    "back": Camera(view="back", zoom=0.94),
-    "front": Camera(view="front", x=0.5, zoom=1.1, horizon=0.58),
-    "quarter": Camera(view="quarter"),
-    "fisheye": Camera(lens="fisheye", zoom=1.25, x=0.5),
-    "wideangle": Camera(zoom=0.72, horizon=0.66, taper=-0.14, lens="stretch"),
-    "normal": Camera(zoom=1.14),
-    "tele": Camera(zoom=1.36, blur=8.0, horizon=0.7, middle=0.56),
-    "shallow": Camera(blur=13.0, lens="bokeh"),
-    "deep": Camera(zoom=0.86, horizon=0.5, lens="sharp"),
-    "onleft": Camera(x=0.25),
-    "onright": Camera(x=0.75),
-    "centred": Camera(x=0.5, empty=True),
-    "thirds": Camera(x=0.335, zoom=0.88),
-    "pov": Camera(zoom=1.2, horizon=0.34, lens="vignette", middle=0.62),
-    "motion": Camera(lens="motion"),
-    "long": Camera(lens="trails"),
-    "softfocus": Camera(lens="soft", blur=4.0),
-    "isometric": Camera(zoom=0.82, horizon=0.0, view="quarter", squash=0.88, taper=0.1, middle=0.5, empty=True),
-    "letterbox": Camera(lens="bars", zoom=0.84),
-    "framed": Camera(lens="frame"),
-    "negativespace": Camera(zoom=0.48, x=0.3, empty=True),
-}
+_SHOTS = {name: Camera(**row) for name, row in tables("camera")["shots"].items()}
 
 
 def camera_of(

@@ -8,14 +8,15 @@ import io
 from PIL import Image, ImageChops, ImageEnhance, ImageFilter
 
 from promptlab.simulator.pictures import lettering, textures
+from promptlab.simulator.pictures.handmade import wobbled
 from promptlab.simulator.pictures.looks import Look
 from promptlab.simulator.pictures.palette import RGB
+from promptlab.simulator.pictures.prompt_reader import Reading
 from promptlab.simulator.pictures.rng import Dice
-from promptlab.simulator.pictures.strokes import wobbled
 from promptlab.simulator.pictures.styles import STYLES
-from promptlab.simulator.pictures.words import Reading
 
 __all__ = ["FLAW_RATE", "finish", "flaws_of"]
+
 
 #: How often each flaw shows where the negative prompt does not rule it out.
 FLAW_RATE = {"blur": 0.015, "watermark": 0.015, "garble": 0.01, "blocks": 0.015, "warp": 0.01}

@@ -1,18 +1,123 @@
-"""Text in pictures: what a prompt quotes, the flaws of letters and watermarks, and the mark that says simulated."""
+"""Text in pictures: what a prompt quotes, flaws of letters and watermarks, and the mark that says simulated.
+
+The font that Pillow brings knows ASCII and a few marks; whatever else is quoted would come out as empty boxes, so it is
+spelt with letters that the font has, or as strokes (data/letters.json).
+"""
 
 from __future__ import annotations
 
 import functools
 import io
+import unicodedata
+from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from promptlab.simulator.pictures.letters import Unit, units
+from promptlab.simulator.pictures.data import tables
 from promptlab.simulator.pictures.looks import Look
 from promptlab.simulator.pictures.palette import RGB, grey, mix
 from promptlab.simulator.pictures.rng import Dice
 
-__all__ = ["draw_texts", "garble", "mark", "watermark"]
+__all__ = ["Unit", "draw_texts", "garble", "mark", "units", "watermark"]
+
+
+_HAS = frozenset(map(chr, range(32, 127))) | frozenset("©«°±´·»‘’“”…‹›⁄™")
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What is drawn at one place: a letter or two the font has, with accents; or, with `strokes`, its own sign."""
+
+    text: str
+    accents: tuple[str, ...] = ()
+    strokes: bool = False
+
+
+_TABLES = tables("letters")
+#: Combining marks that are drawn, by their name.
+ACCENTS: dict[str, str] = _TABLES["accents"]
+_SIMPLE: dict[str, str] = _TABLES["simple"]
+#: Letters of other scripts and how they sound, as in a passport.
+_SOUNDS: dict[str, str] = {
+    letter: sound
+    for letters, sounds in _TABLES["sounds"]
+    for letter, sound in zip(letters, sounds.split(), strict=True)
+}
+_HANGUL = {start + index: sound for start, sounds in _TABLES["jamo"] for index, sound in enumerate(sounds.split())}
+
+
+def _kana(letter: str) -> str:
+    """A katakana letter as its hiragana."""
+    return chr(ord(letter) - 0x60) if "\u30a1" <= letter <= "\u30f6" else letter
+
+
+def _sound(letter: str) -> str | None:
+    low = letter.lower()
+    found = _SOUNDS.get(_kana(low))
+    if found is None:
+        return None
+    return found[:1].upper() + found[1:] if letter != low else found
+
+
+def _hangul(letter: str) -> str:
+    jamo = unicodedata.normalize("NFD", letter)
+    return "".join(_HANGUL.get(ord(part), "").replace("-", "") for part in jamo)
+
+
+def _indic(letter: str, name: str, before: list[Unit]) -> bool:
+    """Letters of the Indic scripts carry their sound in their Unicode name; a vowel sign replaces the inherent `a`."""
+    _, middle, sound = name.partition(" LETTER ")
+    if middle and len(sound) <= 4 and " " not in sound:
+        before.append(Unit(sound.lower()))
+        return True
+    if " VOWEL SIGN " not in name and "VIRAMA" not in name:
+        return False
+    if before and before[-1].text.endswith("a"):
+        before[-1] = Unit(before[-1].text[:-1])
+    if " VOWEL SIGN " in name:
+        before.append(Unit(name.rpartition(" ")[2].lower()))
+    return True
+
+
+_INDIC = ("DEVANAGARI", "BENGALI", "GURMUKHI", "GUJARATI", "ORIYA", "TAMIL", "TELUGU", "KANNADA", "MALAYALAM")
+
+
+@functools.lru_cache(maxsize=256)
+def units(text: str) -> tuple[Unit, ...]:
+    """The text as things that can be drawn; total over any text."""
+    out: list[Unit] = []
+    for letter in unicodedata.normalize("NFC", text):
+        if letter in _HAS:
+            out.append(Unit(letter))
+        elif letter in _SIMPLE:
+            out += [Unit(part) for part in _SIMPLE[letter]]
+        elif (sound := _sound(letter)) is not None:
+            out.append(Unit(sound))
+        elif "\uac00" <= letter <= "\ud7a3":
+            out.append(Unit(_hangul(letter)))
+        else:
+            _other(letter, out)
+    return tuple(unit for unit in out if unit.text or unit.strokes)
+
+
+def _other(letter: str, out: list[Unit]) -> None:
+    """Accented letters, Indic letters, marks on their own, and all the rest."""
+    split = unicodedata.normalize("NFKD", letter)
+    base, marks = split[0], split[1:]
+    known = _sound(base) or (base if base in _HAS and base != " " else None)
+    if known is not None:
+        out.append(Unit(known, tuple(ACCENTS[mark] for mark in marks if mark in ACCENTS)))
+        return
+    name = unicodedata.name(letter, "")
+    if name.startswith(_INDIC) and _indic(letter, name, out):
+        return
+    kind = unicodedata.category(letter)
+    if kind[0] == "M" or kind in ("Cf", "Cc", "Zs", "Zl", "Zp"):  # marks without a letter, and what is not to be seen
+        if kind[0] == "Z":
+            out.append(Unit(" "))
+    else:
+        out.append(Unit(letter, strokes=True))
+
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 

@@ -1,15 +1,38 @@
-"""Light and style as data: what a word does to the backdrop, the lamp, the shadows and the finished picture."""
+"""Light, style, mood and weather: what a word does to the backdrop, the lamp, the shadows and the whole picture.
+
+The rows are in data/looks.json; moods, weathers and seasons are `Air`s over a look.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
-from promptlab.simulator.pictures.airs import AIRS, Air
+from promptlab.simulator.pictures.data import tables
 from promptlab.simulator.pictures.palette import FIXED, RGB, hue, mix, multiply, shaded, shift_hue
+from promptlab.simulator.pictures.prompt_reader import Reading
 from promptlab.simulator.pictures.rng import Dice
-from promptlab.simulator.pictures.words import Reading
 
-__all__ = ["Look", "look_of"]
+__all__ = ["AIRS", "Air", "Look", "look_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Air:
+    """Factors for a look; 1 and white change nothing. `amount` is how far backdrops go to `tint`."""
+
+    tint: RGB
+    amount: float
+    gain: RGB = (255, 255, 255)
+    saturation: float = 1.0
+    contrast: float = 1.0
+    vignette: float = 0.0
+    shadow: float = 1.0
+    glow: float = 0.0
+    lift: RGB = (0, 0, 0)
+    overlays: tuple[str, ...] = ()
+
+
+AIRS = {name: Air(**row) for name, row in tables("looks")["airs"].items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +63,7 @@ class Look:
 
 
 #: Quiet backdrops, chosen by the prompt's words where no light is named: sky, middle, horizon, far and near ground.
-_ROOMS: tuple[tuple[RGB, RGB, RGB, RGB, RGB], ...] = (
-    ((214, 224, 222), (228, 232, 226), (238, 236, 226), (226, 216, 200), (206, 192, 172)),
-    ((236, 214, 200), (242, 224, 210), (246, 232, 218), (232, 206, 184), (212, 180, 156)),
-    ((206, 216, 230), (220, 228, 236), (232, 234, 236), (214, 216, 222), (190, 194, 206)),
-    ((224, 220, 204), (234, 230, 216), (242, 238, 226), (220, 214, 192), (196, 190, 164)),
-    ((230, 210, 214), (240, 222, 222), (246, 232, 228), (228, 206, 204), (204, 178, 180)),
-    ((200, 218, 208), (216, 228, 218), (232, 236, 226), (208, 214, 194), (182, 190, 166)),
-)
+_ROOMS: tuple[tuple[RGB, RGB, RGB, RGB, RGB], ...] = tables("looks")["rooms"]
 
 
 def _room(reading: Reading) -> Look:
@@ -89,51 +105,13 @@ def _two(one: tuple[RGB, RGB], other: tuple[RGB, RGB], amount: float) -> tuple[R
 
 
 def _lit(base: Look, light: str | None) -> Look:
-    """The look under a light; the table of lights, one row each."""
-    if light == "golden":
-        return replace(
-            base, sky=((246, 196, 132), (252, 214, 148), (255, 232, 176)), ground=((236, 182, 122), (196, 128, 82)),
-            key=(255, 222, 150), shade=(118, 62, 74), contrast=1.15, shadow=0.5, softness=0.016, reach=1.9, glow=0.85,
-            vignette=0.22, gain=(255, 240, 214),
-        )  # fmt: skip
-    if light == "sunset":
-        return replace(
-            base, sky=((92, 74, 138), (226, 112, 122), (255, 190, 120)), ground=((214, 126, 118), (120, 74, 104)),
-            key=(255, 186, 120), shade=(82, 46, 106), contrast=1.2, shadow=0.5, reach=1.7, glow=0.8, vignette=0.2,
-        )  # fmt: skip
-    if light == "sunrise":
-        return replace(
-            base, sky=((164, 190, 222), (232, 206, 214), (255, 226, 196)), ground=((232, 208, 200), (188, 172, 186)),
-            key=(255, 226, 204), shade=(104, 98, 142), shadow=0.36, reach=1.5, glow=0.6,
-        )  # fmt: skip
-    if light == "neon":
-        return replace(
-            base, sky=((20, 14, 44), (38, 18, 70), (70, 24, 96)), ground=((44, 20, 76), (14, 12, 36)),
-            key=(255, 60, 168), shade=(28, 178, 236), contrast=1.35, shadow=0.55, softness=0.03, reach=0.5, glow=0.0,
-            rim=0.52, vignette=0.3, saturation=1.12, dark=True,
-        )  # fmt: skip
-    if light == "night":
-        return replace(
-            base, sky=((14, 22, 52), (28, 42, 84), (54, 72, 118)), ground=((46, 60, 98), (18, 26, 54)),
-            key=(186, 206, 255), shade=(14, 20, 58), contrast=1.25, shadow=0.55, reach=1.2, glow=0.45, vignette=0.32,
-            gain=(150, 172, 232), rim=0.18, dark=True,
-        )  # fmt: skip
-    if light == "candlelight":
-        return replace(
-            base, sky=((26, 18, 18), (52, 30, 22), (96, 54, 30)), ground=((112, 66, 36), (36, 22, 18)),
-            key=(255, 190, 96), shade=(30, 14, 16), contrast=1.4, shadow=0.6, softness=0.026, glow=0.95, vignette=0.42,
-            gain=(255, 214, 160), rim=0.12, dark=True,
-        )  # fmt: skip
-    return _lit_quietly(base, light)
-
-
-def _lit_quietly(base: Look, light: str | None) -> Look:
+    """The look under a light: a row of data/looks.json, or what only changes the colours that are there."""
     top, middle, low = base.sky
+    if row := tables("looks")["lights"].get(light):
+        return replace(base, **row)
     if light == "soft":
-        pale = tuple(mix(colour, (250, 250, 248), 0.45) for colour in base.sky)
-        return replace(
-            base, sky=(pale[0], pale[1], pale[2]), shadow=0.26, softness=0.05, reach=0.5, contrast=0.78, glow=0.3
-        )
+        pale = _toward(base.sky, (250, 250, 248), 0.45)
+        return replace(base, sky=pale, shadow=0.26, softness=0.05, reach=0.5, contrast=0.78, glow=0.3)
     if light == "flash":
         wall = mix(middle, (255, 255, 255), 0.3)
         return replace(
@@ -141,82 +119,29 @@ def _lit_quietly(base: Look, light: str | None) -> Look:
             shade=(34, 32, 44), contrast=1.5, shadow=0.8, softness=0.003, reach=0.32, glow=0.95, vignette=0.5,
             saturation=1.18,
         )  # fmt: skip
-    if light == "noon":
-        return replace(
-            base, sky=((112, 178, 232), (164, 210, 244), (222, 240, 250)), key=(255, 252, 232), shade=(62, 84, 132),
-            contrast=1.25, shadow=0.58, softness=0.005, reach=0.7, saturation=1.12,
-        )  # fmt: skip
-    if light == "studio":
-        clean = ((226, 226, 228), (240, 240, 241), (248, 248, 248))
-        return replace(
-            base, sky=clean, ground=((246, 246, 246), (226, 226, 229)), shadow=0.34, softness=0.026, reach=0.6, glow=0.5
-        )
-    if light == "hard":
-        return replace(base, contrast=1.55, shadow=0.72, softness=0.002, reach=1.5, key=(255, 250, 238), vignette=0.24)
-    if light == "highkey":
-        white = ((250, 250, 250), (254, 254, 254), (255, 255, 255))
-        return replace(
-            base, sky=white, ground=((252, 252, 252), (244, 244, 246)), shadow=0.16, softness=0.05, contrast=0.62,
-            lift=(46, 46, 48), glow=0.6, vignette=0.0,
-        )  # fmt: skip
-    if light == "lowkey":
-        return replace(
-            base, sky=((14, 14, 18), (30, 29, 34), (54, 50, 54)), ground=((52, 47, 48), (16, 15, 19)), shade=(8, 8, 14),
-            contrast=1.6, shadow=0.75, glow=0.34, vignette=0.6, rim=0.1, gain=(214, 206, 204),
-        )  # fmt: skip
-    if light == "bluehour":
-        return replace(
-            base, sky=((34, 58, 128), (78, 112, 186), (172, 176, 214)), ground=((94, 112, 168), (40, 52, 104)),
-            key=(206, 216, 255), shade=(26, 34, 92), contrast=1.1, shadow=0.36, glow=0.3, gain=(188, 204, 255),
-            vignette=0.22,
-        )  # fmt: skip
     if light == "warm":
         return replace(
             base, sky=_toward(base.sky, (255, 206, 150), 0.4),
             ground=(mix(base.ground[0], (240, 180, 120), 0.4), mix(base.ground[1], (200, 130, 80), 0.4)),
             key=(255, 226, 176), shade=(112, 66, 62), gain=(255, 236, 206),
         )  # fmt: skip
-    if light == "cool":
-        return replace(
-            base, sky=((150, 176, 200), (186, 206, 220), (214, 226, 232)), ground=((186, 202, 214), (134, 158, 182)),
-            key=(226, 240, 255), shade=(66, 84, 128), shadow=0.32, softness=0.04, gain=(226, 240, 255), glow=0.25,
-        )  # fmt: skip
     return replace(base, sky=(shift_hue(top, 0, 1.25, 0.97), middle, low))
 
 
 def _styled(look: Look, style: str | None) -> Look:
-    """The look in a style; only noir, poster and pastel change the light itself."""
-    changes: dict[str, dict[str, object]] = {
-        "film": {"grain": 0.16, "lift": (26, 22, 30), "gain": mix(look.gain, (255, 236, 204), 0.6), "saturation": 0.86,
-                 "vignette": 0.4},
-        "watercolour": {"saturation": 1.15, "contrast": look.contrast * 0.8, "shadow": look.shadow * 0.8,
-                        "vignette": 0.0},
-        "noir": {"saturation": 0.0, "contrast": 1.6, "shadow": 0.8, "softness": 0.006, "reach": 1.7, "vignette": 0.6,
-                 "grain": 0.08, "key": (255, 255, 255), "shade": (12, 12, 16), "dark": True, "rim": 0.25,
-                 "sky": ((30, 30, 34), (66, 66, 70), (104, 104, 108)), "ground": ((92, 92, 96), (26, 26, 30))},
-        "ink": {"saturation": 0.0, "vignette": 0.0},
-        "oil": {"saturation": 1.3, "contrast": look.contrast * 1.15, "vignette": 0.25},
-        "poster": {"saturation": 1.3, "contrast": look.contrast * 1.2, "vignette": 0.0, "softness": 0.003, "glow": 0.5},
-        "riso": {"vignette": 0.0, "contrast": look.contrast * 1.15},
-        "pixel": {"saturation": 1.3, "vignette": 0.0},
-        "pastel": {"saturation": 0.8, "lift": (52, 46, 58), "shadow": look.shadow * 0.6,
-                   "contrast": look.contrast * 0.75},
-        "cinematic": {"gain": mix(look.gain, (216, 238, 244), 0.7), "lift": (6, 22, 30), "vignette": 0.5,
-                      "contrast": look.contrast * 1.2, "shadow": 0.55},
-        "retro": {"gain": mix(look.gain, (255, 222, 168), 0.85), "lift": (44, 30, 30), "saturation": 0.7, "grain": 0.07,
-                  "vignette": 0.35},
-        "sepia": {"vignette": 0.45, "grain": 0.1, "contrast": look.contrast * 0.95},
-        "pencil": {"saturation": 0.0, "vignette": 0.0}, "crayon": {"vignette": 0.0},
-        "impressionist": {"saturation": 1.2, "vignette": 0.1}, "comic": {"vignette": 0.0, "softness": 0.003},
-        "popart": {"vignette": 0.0, "contrast": look.contrast * 1.3},
-        "artdeco": {"vignette": 0.0, "contrast": look.contrast * 1.3}, "lowpoly": {"vignette": 0.0},
-        "papercut": {"vignette": 0.0, "shadow": look.shadow * 0.6}, "blueprint": {"vignette": 0.0},
-        "polaroid": {"saturation": 0.8, "vignette": 0.35}, "graffiti": {"vignette": 0.2},
-        "clay": {"shadow": 0.5, "softness": 0.03, "vignette": 0.1},
-        "photo": {"contrast": look.contrast * 1.12, "saturation": 1.08, "vignette": 0.26,
-                  "softness": max(look.softness, 0.014)},
-    }  # fmt: skip
-    return replace(look, treatment=style, **changes.get(style or "", {}))  # type: ignore[arg-type] # rows above
+    """The look in a style: a row of data/looks.json. `_by` multiplies, `_toward` mixes, `_least` is a lower bound."""
+    changes: dict[str, Any] = {}
+    for name, value in tables("looks")["styles"].get(style, {}).items():
+        field, _, how = name.partition("_")
+        old = getattr(look, field)
+        if how == "by":
+            value = old * value
+        elif how == "toward":
+            value = mix(old, *value)
+        elif how == "least":
+            value = max(old, value)
+        changes[field] = value
+    return replace(look, treatment=style, **changes)
 
 
 def _toward(sky: tuple[RGB, RGB, RGB], colour: RGB, amount: float) -> tuple[RGB, RGB, RGB]:

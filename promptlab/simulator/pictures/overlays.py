@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from promptlab.simulator.pictures import angles, textures
+from promptlab.simulator.pictures import textures
 from promptlab.simulator.pictures.looks import Look
 from promptlab.simulator.pictures.palette import RGB, mix
-from promptlab.simulator.pictures.rng import Dice
+from promptlab.simulator.pictures.rng import Dice, cosine, sine
 
 __all__ = ["IN_FRONT", "in_front"]
 
@@ -140,7 +140,7 @@ def _plume(sheet: Sheet, colour: RGB, wide: float, opacity: float, count: int) -
         phase, start = sheet.dice.between(0, 6), x + (strand - 1) * wide * 0.9
         for step in range(count):
             rise = step / count
-            sway = angles.sin(phase + rise * 7) * wide * 0.6 * (0.4 + rise)
+            sway = sine(phase + rise * 7) * wide * 0.6 * (0.4 + rise)
             sheet.disc(start + sway, y - rise * 0.42, wide * (0.22 + 0.5 * rise), colour, opacity * (1 - rise * 0.8))
     sheet.blur(6 if wide < 0.1 else 9)
 
@@ -148,7 +148,7 @@ def _plume(sheet: Sheet, colour: RGB, wide: float, opacity: float, count: int) -
 def _leaf(sheet: Sheet, x: float, y: float, size: float, turn: float, colour: RGB) -> None:
     aspect = sheet.height / sheet.width
     shape = [(-1, 0), (-0.4, -0.42), (0.3, -0.44), (1, 0), (0.3, 0.44), (-0.4, 0.42)]
-    sin, cos = angles.sin(turn), angles.cos(turn)
+    sin, cos = sine(turn), cosine(turn)
     sheet.poly([(x + (a * cos - b * sin) * size * aspect, y + (a * sin + b * cos) * size) for a, b in shape], colour)
 
 
@@ -170,7 +170,7 @@ def _confetti(sheet: Sheet) -> None:
     colours: tuple[RGB, ...] = ((240, 84, 94), (252, 196, 64), (70, 178, 160), (88, 120, 220), (236, 130, 190))
     for _ in range(130):
         x, y, turn = sheet.dice.unit(), sheet.dice.unit(), sheet.dice.between(0, 3)
-        a, b = 0.019 * angles.cos(turn), 0.019 * angles.sin(turn)
+        a, b = 0.019 * cosine(turn), 0.019 * sine(turn)
         sheet.poly([(x - a, y - b), (x - b * 0.4, y + a * 0.4), (x + a, y + b), (x + b * 0.4, y - a * 0.4)],
                    sheet.dice.pick(colours))  # fmt: skip
 
@@ -221,7 +221,7 @@ def _splash(sheet: Sheet) -> None:
     for index in range(46):
         turn = math.pi * (0.08 + 0.84 * sheet.dice.unit())
         reach = sheet.dice.between(0.12, 0.42)
-        px, py = x + angles.cos(turn) * reach, y - angles.sin(turn) * reach * 0.8
+        px, py = x + cosine(turn) * reach, y - sine(turn) * reach * 0.8
         if index % 3 == 0:
             sheet.line([(x + (px - x) * 0.4, y + (py - y) * 0.5), (px, py)], 3, (206, 232, 246), 0.75)
         sheet.disc(px, py, sheet.dice.between(0.004, 0.015), (232, 246, 254), 0.85)
@@ -249,7 +249,7 @@ def _rays(sheet: Sheet) -> None:
     for index in range(8):
         turn = math.pi / 2 + sheet.side * (0.1 + index * 0.13) + sheet.dice.between(-0.03, 0.03)
         wide = sheet.dice.between(0.02, 0.06)
-        ends = [(x + angles.cos(turn + w) * 1.8, y + angles.sin(turn + w) * 1.8) for w in (-wide, wide)]
+        ends = [(x + cosine(turn + w) * 1.8, y + sine(turn + w) * 1.8) for w in (-wide, wide)]
         sheet.poly([(x, y), *ends], mix(sheet.look.key, (255, 255, 255), 0.3), 0.42)
     sheet.blur(6)
 
@@ -286,7 +286,7 @@ def _flare(sheet: Sheet) -> None:
         sheet.disc(x + (0.5 - x) * away * 1.5, y + (0.6 - y) * away * 1.3, r, colour, 0.85 if away == 0 else 0.3)
     for index in range(10):
         turn = index * math.pi / 5 + 0.3
-        sheet.line([(x, y), (x + angles.cos(turn) * 0.2, y + angles.sin(turn) * 0.2)], 2, (255, 250, 230), 0.4)
+        sheet.line([(x, y), (x + cosine(turn) * 0.2, y + sine(turn) * 0.2)], 2, (255, 250, 230), 0.4)
     sheet.blur(3)
 
 
@@ -298,9 +298,9 @@ def _speed(sheet: Sheet) -> None:
         turn = sheet.dice.between(0, 2 * math.pi)
         near, far = sheet.dice.between(0.42, 0.56), sheet.dice.between(0.8, 1.0)
         wide = sheet.dice.between(0.008, 0.03)
-        sheet.poly([(x + angles.cos(turn) * near, y + angles.sin(turn) * near),
-                    (x + angles.cos(turn - wide) * far, y + angles.sin(turn - wide) * far),
-                    (x + angles.cos(turn + wide) * far, y + angles.sin(turn + wide) * far)],
+        sheet.poly([(x + cosine(turn) * near, y + sine(turn) * near),
+                    (x + cosine(turn - wide) * far, y + sine(turn - wide) * far),
+                    (x + cosine(turn + wide) * far, y + sine(turn + wide) * far)],
                    colour, 0.72)  # fmt: skip
 
 
@@ -367,9 +367,9 @@ def _fronds(sheet: Sheet) -> None:
     for x, way in ((0.0, 1), (1.0, -1)):
         for index in range(6):
             turn = 0.12 + index * 0.25
-            tip = (x + way * angles.cos(turn) * 0.36, angles.sin(turn) * 0.34 - 0.02)
-            mid = (x + way * angles.cos(turn + 0.12) * 0.2, angles.sin(turn + 0.12) * 0.21)
-            low = (x + way * angles.cos(turn - 0.12) * 0.2, angles.sin(turn - 0.12) * 0.17)
+            tip = (x + way * cosine(turn) * 0.36, sine(turn) * 0.34 - 0.02)
+            mid = (x + way * cosine(turn + 0.12) * 0.2, sine(turn + 0.12) * 0.21)
+            low = (x + way * cosine(turn - 0.12) * 0.2, sine(turn - 0.12) * 0.17)
             sheet.poly([(x, -0.02), low, tip, mid], mix(green, (150, 200, 110), index * 0.07))
 
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
+from promptlab.simulator.pictures.glyphs import Finish, Glyph, Part
 from promptlab.simulator.pictures.looks import Look
 from promptlab.simulator.pictures.palette import RGB, mix, role
-from promptlab.simulator.pictures.parts import Finish, Glyph, Part
 
 __all__ = ["Lamp", "Sprite", "draw_sprite", "gradient", "radial", "relit", "rim_of", "scaled"]
+
 
 _OVER = 2  # supersampling
 _ANY = [0] + [255] * 255

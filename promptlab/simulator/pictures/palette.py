@@ -4,73 +4,16 @@ from __future__ import annotations
 
 import colorsys
 
+from promptlab.simulator.pictures.data import tables
 from promptlab.simulator.pictures.rng import Dice
 
 __all__ = ["FIXED", "RGB", "grey", "hue", "mix", "multiply", "role", "shaded", "shift_hue", "thing_colours"]
 
+
 RGB = tuple[int, int, int]
 
 #: Roles that do not change with the thing that wears them.
-FIXED: dict[str, RGB] = {
-    "dark": (46, 44, 52),
-    "black": (34, 33, 38),
-    "light": (244, 238, 228),
-    "white": (248, 246, 242),
-    "leaf": (86, 132, 88),
-    "moss": (120, 150, 84),
-    "pine": (48, 96, 84),
-    "wood": (178, 124, 78),
-    "bark": (122, 84, 60),
-    "metal": (176, 182, 190),
-    "gold": (222, 172, 82),
-    "brass": (196, 154, 76),
-    "skin": (226, 172, 138),
-    "brown": (138, 92, 66),
-    "hair": (74, 50, 42),
-    "glass": (198, 224, 228),
-    "screen": (92, 142, 190),
-    "paper": (246, 240, 226),
-    "flame": (255, 196, 84),
-    "lamp": (255, 228, 164),
-    "crust": (206, 144, 78),
-    "cream": (250, 234, 206),
-    "coffee": (92, 58, 42),
-    "red": (206, 66, 58),
-    "orange": (236, 140, 62),
-    "yellow": (244, 200, 84),
-    "green": (92, 150, 96),
-    "teal": (58, 142, 142),
-    "blue": (68, 118, 186),
-    "navy": (46, 66, 112),
-    "purple": (128, 92, 168),
-    "pink": (236, 156, 172),
-    "coral": (238, 122, 100),
-    "grey": (150, 150, 154),
-    "terracotta": (202, 112, 80),
-    "mustard": (222, 172, 70),
-    "sage": (148, 170, 138),
-    "sand": (224, 198, 160),
-    "plum": (122, 70, 98),
-    "sky": (142, 190, 222),
-    "stone": (186, 180, 172),
-    "lilac": (180, 160, 208),
-    "cyan": (70, 196, 214),
-    "magenta": (206, 60, 140),
-    "maroon": (122, 38, 52),
-    "peach": (250, 190, 152),
-    "lime": (168, 206, 70),
-    "olive": (128, 130, 66),
-    "mint": (166, 220, 190),
-    "tan": (206, 172, 130),
-    "charcoal": (70, 72, 78),
-    "silver": (202, 206, 212),
-    "copper": (196, 116, 82),
-    "ice": (196, 226, 242),
-    "jade": (72, 160, 124),
-    "chocolate": (98, 60, 44),
-}
-
-_WARDROBE = ("terracotta", "teal", "mustard", "sage", "coral", "blue", "plum", "sky", "pink", "navy", "lilac", "cream")
+FIXED: dict[str, RGB] = tables("palette")["colours"]
 
 
 def mix(one: RGB, other: RGB, amount: float) -> RGB:
@@ -133,7 +76,7 @@ def thing_colours(
     choice = Dice("wardrobe", word)
     names = list(own)
     while len(names) < 3:
-        name = choice.pick(_WARDROBE)
+        name = choice.pick(tables("palette")["wardrobe"])
         if name not in names:
             names.append(name)
     names[: len(asked)] = asked

@@ -5,27 +5,20 @@ from __future__ import annotations
 import functools
 import math
 
-from promptlab.simulator.pictures import angles
-from promptlab.simulator.pictures.parts import Glyph, Part, box, curve, line, oval, poly
+from promptlab.simulator.pictures.data import tables
+from promptlab.simulator.pictures.glyphs import Glyph, Part, box, curve, line, oval, poly
+from promptlab.simulator.pictures.rng import cosine, sine
 
 __all__ = ["POSES", "bust", "figure"]
 
-_HAIR = {"blond": "yellow", "redhead": "orange", "darkhair": "black", "greyhair": "grey", "elderly": "light"}
-_SHORT = frozenset({
-    "man", "boy", "king", "prince", "grandfather", "father", "groom", "businessman", "cowboy", "monk", "fisherman",
-    "soldier", "knight", "samurai", "sailor", "pirate", "detective", "wizard", "baker", "farmer", "old man", "worker",
-    "athlete", "runner", "astronaut", "ninja", "vampire", "baby", "toddler", "child", "clown", "chef", "potter",
-})  # fmt: skip
-_YOUNG = frozenset({"child", "girl", "boy", "baby", "toddler"})
-_OLD = frozenset({"grandmother", "grandfather", "old man", "old woman", "wizard", "witch", "monk"})
-_HATS = {
-    "chef": "toque", "baker": "toque", "king": "crown", "queen": "crown", "prince": "crown", "princess": "crown",
-    "wizard": "cone", "witch": "cone", "clown": "cone", "farmer": "brim", "cowboy": "brim", "gardener": "brim",
-    "detective": "brim", "fisherman": "knit", "fisherwoman": "knit", "sailor": "cap", "worker": "dome",
-    "soldier": "dome", "knight": "dome", "astronaut": "dome", "samurai": "dome", "cyclist": "dome", "skier": "knit",
-    "hiker": "cap", "tourist": "cap", "pirate": "brim", "nurse": "cap", "bride": "veil", "nun": "veil",
-    "angel": "halo", "elf": "cone", "barista": "cap", "athlete": "band", "runner": "band", "ninja": "band",
-}  # fmt: skip
+
+_TABLES = tables("people")
+_HAIR: dict[str, str] = _TABLES["hair"]
+_HATS: dict[str, str] = _TABLES["hats"]
+_LIKE: dict[str, str] = _TABLES["like"]
+_SHORT, _YOUNG, _OLD = (frozenset(_TABLES[name]) for name in ("short_haired", "young", "old"))
+#: Joints of a pose, from the hip at (50, 58): neck, then elbow and hand of both arms, knee and foot of both legs.
+POSES: dict[str, tuple[tuple[float, float], ...]] = _TABLES["poses"]
 
 
 def _hair_colour(word: str, traits: tuple[str, ...]) -> str:
@@ -163,33 +156,6 @@ def bust(word: str, traits: tuple[str, ...] = (), seen_from: str = "") -> Glyph:
     return Glyph((*behind, *body, head, *face, *over, *_hat(_HATS.get(word))), 1.4, "bust")
 
 
-#: Joints of a pose, from the hip at (50, 58): neck, then elbow and hand of both arms, knee and foot of both legs.
-POSES: dict[str, tuple[tuple[float, float], ...]] = {
-    "stand": ((50, 26), (40, 42), (39, 57), (60, 42), (61, 57), (46, 79), (45, 100), (54, 79), (55, 100)),
-    "walk": ((51, 26), (40, 40), (34, 52), (62, 40), (68, 52), (42, 78), (30, 99), (60, 77), (68, 100)),
-    "run": ((60, 28), (46, 40), (32, 34), (74, 42), (88, 32), (36, 74), (10, 76), (70, 66), (74, 92)),
-    "jump": ((50, 26), (34, 16), (24, -4), (66, 16), (76, -4), (34, 66), (24, 84), (66, 66), (76, 84)),
-    "sit": ((48, 30), (44, 46), (58, 56), (58, 46), (68, 58), (72, 60), (72, 86), (76, 62), (78, 88)),
-    "kneel": ((52, 32), (44, 46), (54, 56), (62, 46), (66, 58), (66, 66), (66, 92), (44, 90), (20, 92)),
-    "dance": ((46, 26), (30, 14), (42, -4), (64, 34), (82, 28), (46, 80), (46, 101), (76, 62), (70, 82)),
-    "wave": ((50, 26), (40, 42), (39, 57), (66, 22), (72, 2), (46, 79), (45, 100), (54, 79), (55, 100)),
-    "point": ((50, 26), (40, 42), (39, 57), (68, 30), (92, 28), (46, 79), (45, 100), (54, 79), (55, 100)),
-    "hold": ((50, 26), (38, 42), (54, 48), (62, 42), (58, 50), (46, 79), (45, 100), (54, 79), (55, 100)),
-    "fight": ((46, 28), (56, 34), (66, 24), (60, 38), (84, 28), (32, 78), (24, 100), (66, 76), (70, 100)),
-    "climb": ((50, 26), (40, 12), (44, -8), (62, 28), (64, 8), (40, 70), (46, 90), (64, 62), (60, 80)),
-    "stretch": ((50, 26), (38, 10), (44, -12), (62, 10), (56, -12), (46, 79), (45, 100), (54, 79), (55, 100)),
-    "lean": ((40, 28), (28, 42), (24, 57), (54, 44), (60, 58), (50, 80), (54, 100), (60, 79), (66, 100)),
-    "sleep": ((50, 26), (40, 44), (46, 58), (60, 44), (56, 58), (44, 76), (52, 94), (58, 76), (62, 94)),
-    "fly": ((50, 26), (40, 10), (36, -10), (60, 10), (64, -10), (46, 80), (42, 102), (54, 80), (58, 102)),
-    "cook": ((52, 28), (42, 42), (58, 50), (64, 40), (76, 46), (46, 79), (45, 100), (54, 79), (55, 100)),
-}  # fmt: skip
-_LIKE = {
-    "swim": "fly", "float": "jump", "fall": "jump", "ride": "sit", "read": "sit", "drink": "hold", "eat": "hold",
-    "play": "hold", "work": "cook", "hug": "point", "sing": "stretch", "look": "stand", "hide": "kneel",
-    "spin": "dance", "explode": "jump", "stack": "climb",
-}  # fmt: skip
-
-
 def pose_of(action: str | None) -> str:
     """The pose that shows an action."""
     name = _LIKE.get(action or "stand", action or "stand")
@@ -251,7 +217,7 @@ def _path(*points: tuple[float, float]) -> str:
 
 def _ring(x: float, y: float, wide: float, high: float) -> str:
     turns = [index * math.pi / 4 for index in range(8)]
-    return " ".join(f"{x + wide * angles.cos(turn):.2f},{y + high * angles.sin(turn):.2f}" for turn in turns)
+    return " ".join(f"{x + wide * cosine(turn):.2f},{y + high * sine(turn):.2f}" for turn in turns)
 
 
 def _small_face(neck: tuple[float, float], traits: tuple[str, ...]) -> list[Part]:

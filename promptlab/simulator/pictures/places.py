@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from promptlab.simulator.pictures.canvas import Stage
+from promptlab.simulator.pictures.backdrop import Stage
+from promptlab.simulator.pictures.glyphs import smooth
 from promptlab.simulator.pictures.paint import gradient
 from promptlab.simulator.pictures.palette import FIXED, mix
-from promptlab.simulator.pictures.parts import smooth
 
 __all__ = ["PLACES", "outdoors", "place_ground", "water"]
 

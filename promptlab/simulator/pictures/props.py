@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from promptlab.simulator.pictures import paint, palette
-from promptlab.simulator.pictures.parts import Glyph, curve, line, oval, poly
-from promptlab.simulator.pictures.relations import Placed, Scene
+from promptlab.simulator.pictures.glyphs import Glyph, curve, line, oval, poly
+from promptlab.simulator.pictures.placing import Placed, Scene
+from promptlab.simulator.pictures.prompt_reader import Reading
 from promptlab.simulator.pictures.rng import Dice
 from promptlab.simulator.pictures.vocabulary import singular
-from promptlab.simulator.pictures.words import Reading
 
 __all__ = ["prop_words", "props"]
+
 
 _PROPS: dict[str, tuple[Glyph, float]] = {
     "ball": (Glyph((oval(20, 40, 80, 100, "a", "gloss"),)), 0.13),

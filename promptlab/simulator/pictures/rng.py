@@ -1,13 +1,15 @@
-"""Seeded numbers that are the same in every process, on every machine and Python version."""
+"""Numbers that are the same in every process, on every machine and Python version: seeded ones, sine and cosine."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 from collections.abc import Sequence
 from typing import TypeVar
 
-__all__ = ["Dice", "digest"]
+__all__ = ["Dice", "cosine", "digest", "sine"]
+
 
 T = TypeVar("T")
 
@@ -49,3 +51,13 @@ class Dice:
     def bytes(self, count: int) -> bytes:
         """Uniform noise."""
         return self._random.randbytes(count)
+
+
+def sine(turn: float) -> float:
+    """The sine to nine digits."""
+    return round(math.sin(turn), 9)
+
+
+def cosine(turn: float) -> float:
+    """The cosine to nine digits."""
+    return round(math.cos(turn), 9)

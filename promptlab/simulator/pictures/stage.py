@@ -6,12 +6,11 @@ from collections.abc import Callable
 
 from PIL import Image, ImageDraw, ImageFilter
 
-from promptlab.simulator.pictures.backs import behind, on_ground
-from promptlab.simulator.pictures.canvas import Stage
+from promptlab.simulator.pictures.backdrop import Stage, behind, on_ground
+from promptlab.simulator.pictures.glyphs import smooth
 from promptlab.simulator.pictures.looks import Look
 from promptlab.simulator.pictures.paint import gradient
 from promptlab.simulator.pictures.palette import RGB, hue, mix
-from promptlab.simulator.pictures.parts import smooth
 from promptlab.simulator.pictures.places import PLACES, outdoors, water
 from promptlab.simulator.pictures.rng import Dice
 

@@ -6,23 +6,15 @@ import functools
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
+from promptlab.simulator.pictures.data import tables
 from promptlab.simulator.pictures.palette import RGB
 from promptlab.simulator.pictures.rng import Dice
 
 __all__ = ["GROUND_COLOURS", "grain", "octaves", "paper", "texture"]
 
+
 #: Ground → its own far and near colour.
-GROUND_COLOURS: dict[str, tuple[RGB, RGB]] = {
-    "linen": ((232, 222, 202), (214, 200, 174)),
-    "wood": ((196, 146, 100), (160, 108, 70)),
-    "marble": ((240, 238, 236), (220, 218, 220)),
-    "concrete": ((188, 186, 184), (156, 154, 154)),
-    "sand": ((240, 218, 172), (220, 186, 130)),
-    "grass": ((150, 186, 104), (84, 136, 74)),
-    "snow": ((240, 246, 252), (216, 228, 242)),
-    "tile": ((214, 226, 226), (182, 200, 204)),
-    "brick": ((176, 96, 76), (142, 74, 60)),
-}
+GROUND_COLOURS: dict[str, tuple[RGB, RGB]] = tables("palette")["grounds"]
 
 
 def octaves(size: tuple[int, int], dice: Dice, cells: tuple[tuple[int, int], ...]) -> Image.Image:

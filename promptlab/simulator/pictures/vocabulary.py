@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from importlib.resources import files
 
-__all__ = ["FLAWS", "LONGEST", "MEANINGS", "TABLES", "THINGS", "lookup", "normal", "singular"]
+from promptlab.simulator.pictures.data import text
+
+__all__ = ["FLAWS", "LONGEST", "MEANINGS", "RELATIONS", "TABLES", "lookup", "normal", "singular"]
+
 
 LONGEST = 5  # words of a phrase
 #: Sections whose names are labels, not words: `under` is a place to put things before it is a direction of light.
-_LABELS = frozenset({"directions", "camera", "traits", "expressions", "shades", "counts"})
+_LABELS = frozenset(
+    {"directions", "camera", "traits", "expressions", "shades", "counts", "relations", "flaws", "plurals"}
+)
 _WORD = re.compile(r"\d+\.\d+|[^\W_]+(?:['’][^\W_]+)?")
 
 
@@ -21,17 +25,31 @@ def normal(text: str) -> str:
     return " ".join(_WORD.findall(unicodedata.normalize("NFC", text).lower().replace("’", "'")))
 
 
-_ODD = {
-    "women": "woman", "men": "man", "children": "child", "mice": "mouse", "geese": "goose", "feet": "foot",
-    "knives": "knife", "wolves": "wolf", "loaves": "loaf", "shelves": "shelf", "scarves": "scarf", "babies": "baby",
-    "ladies": "lady", "teeth": "tooth", "oxen": "ox", "tomatoes": "tomato", "potatoes": "potato", "heroes": "hero",
-}  # fmt: skip
+def _load() -> dict[str, dict[str, str]]:
+    """Section → phrase → name."""
+    tables: dict[str, dict[str, str]] = {}
+    for line in text("vocabulary.txt").replace("\n    ", " ").splitlines():
+        if line.startswith("["):
+            table = tables[section := line.strip("[]")] = {}
+        elif line and not line.startswith("#"):
+            name, _, others = line.partition(":")
+            phrases = [other for other in map(normal, others.split(",")) if other]
+            table.update(dict.fromkeys(phrases if section in _LABELS else [normal(name), *phrases], name))
+    return tables
+
+
+TABLES = _load()
+_PLURALS = TABLES.pop("plurals")
+#: Words between things: how the next one stands to the last.
+RELATIONS = TABLES.pop("relations")
+#: Words of a negative prompt → the flaw that they rule out.
+FLAWS = TABLES.pop("flaws")
 
 
 def singular(word: str) -> str:
     """`mugs` → `mug`, `watches` → `watch`, `cherries` → `cherry`, `women` → `woman`; `glass` and `lens` stay."""
-    if word in _ODD:
-        return _ODD[word]
+    if word in _PLURALS:
+        return _PLURALS[word]
     if len(word) > 5 and word.endswith("men"):
         return word[:-3] + "man"
     if len(word) > 4 and word.endswith("ies"):
@@ -43,23 +61,6 @@ def singular(word: str) -> str:
     return word
 
 
-def _load() -> dict[str, dict[str, str]]:
-    """Section → phrase → name."""
-    tables: dict[str, dict[str, str]] = {}
-    text = files(__package__).joinpath("vocabulary.txt").read_text(encoding="utf-8")
-    for line in text.replace("\n    ", " ").splitlines():
-        if line.startswith("["):
-            table = tables[section := line.strip("[]")] = {}
-        elif line and not line.startswith("#"):
-            name, _, others = line.partition(":")
-            phrases = [other for other in map(normal, others.split(",")) if other]
-            table.update(dict.fromkeys(phrases if section in _LABELS else [normal(name), *phrases], name))
-    return tables
-
-
-TABLES = _load()
-#: What the things on the picture are called: word → glyph.
-THINGS = TABLES["things"]
 #: Phrase → section → name.
 MEANINGS: dict[str, dict[str, str]] = {}
 for _section, _table in TABLES.items():
@@ -74,21 +75,3 @@ def lookup(phrase: str) -> dict[str, str]:
     head, space, last = phrase.rpartition(" ")
     one = singular(last)
     return MEANINGS.get(head + space + one, {}) if one != last else {}
-
-
-#: Words of a negative prompt → the flaws they rule out.
-FLAWS: dict[str, tuple[str, ...]] = {
-    phrase: (flaw,)
-    for flaw, phrases in {
-        "blur": "blurry, blur, out of focus, soft focus, unsharp, blurred",
-        "watermark": "watermark, watermarks, logo, signature, stock photo",
-        "garble": "text, text artefacts, text artifacts, lettering, letters, words, caption, typography, garbled text",
-        "blocks": "low quality, lowres, jpeg artifacts, jpeg artefacts, pixelated, worst quality, artifacts, "
-        "artefacts, compression, bad quality",
-        "warp": "distorted, deformed, distortion, bad anatomy, warped, disfigured, malformed",
-        "grain": "noise, digital noise, grain, grainy, noisy",
-        "shadow": "shadow, shadows, harsh shadows, hard shadows",
-        "vignette": "vignette, vignetting",
-    }.items()
-    for phrase in phrases.split(", ")
-}

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-from promptlab.simulator.pictures import angles
+from promptlab.simulator.pictures.data import tables
+from promptlab.simulator.pictures.glyphs import Glyph, warped
 from promptlab.simulator.pictures.palette import RGB
-from promptlab.simulator.pictures.parts import Glyph, warped
-from promptlab.simulator.pictures.rng import Dice
+from promptlab.simulator.pictures.rng import Dice, cosine, sine
 
 __all__ = ["Move", "bent", "draw_marks", "move_of"]
 
@@ -27,41 +27,7 @@ class Move:
     marks: str = ""
 
 
-_MOVES: dict[str, Move] = {
-    "run": Move(0.035, 9, 0.3, 1.1, 0.94, "speed"),
-    "walk": Move(0.0, 4, 0.12, 1.0, 1.0, "steps"),
-    "jump": Move(0.17, -14, 0.0, 0.92, 1.12, "hop"),
-    "fly": Move(0.27, -16, 0.1, 1.12, 0.92, "trail"),
-    "float": Move(0.15, 6, 0.0, 1.0, 1.0, "rings"),
-    "fall": Move(0.22, 42, 0.0, 1.0, 1.0, "drop"),
-    "sleep": Move(0.0, 0, 0.18, 1.24, 0.62, "zzz"),
-    "sit": Move(0.0, 0, 0.0, 1.1, 0.82, "base"),
-    "kneel": Move(0.0, 12, 0.14, 1.06, 0.74, "base"),
-    "dance": Move(0.05, 15, -0.1, 0.95, 1.08, "notes"),
-    "spin": Move(0.04, 24, 0.0, 0.84, 1.04, "arcs"),
-    "stand": Move(0.0, 0, 0.0, 0.92, 1.1, ""),
-    "stretch": Move(0.0, 0, 0.0, 0.84, 1.3, "rays"),
-    "swim": Move(-0.02, -10, 0.0, 1.12, 0.86, "waves"),
-    "climb": Move(0.1, -24, 0.0, 0.94, 1.1, "steps"),
-    "fight": Move(0.03, -17, 0.22, 1.08, 0.96, "burst"),
-    "wave": Move(0.0, 8, 0.0, 1.0, 1.05, "arcs"),
-    "point": Move(0.0, -6, -0.16, 1.06, 1.0, "arrow"),
-    "sing": Move(0.02, -8, 0.0, 1.0, 1.1, "notes"),
-    "read": Move(0.0, 5, -0.1, 1.02, 0.92, "lines"),
-    "hold": Move(0.0, -3, 0.0, 1.06, 1.0, "rays"),
-    "drink": Move(0.05, 32, 0.0, 1.0, 1.0, "drips"),
-    "eat": Move(0.0, 10, 0.0, 1.08, 0.9, "crumbs"),
-    "cook": Move(0.0, -4, 0.0, 1.04, 0.98, "steam"),
-    "play": Move(0.06, -11, 0.0, 1.0, 1.04, "notes"),
-    "work": Move(0.0, 3, 0.1, 1.0, 0.96, "sweat"),
-    "ride": Move(0.03, 6, 0.18, 1.05, 0.98, "speed"),
-    "hug": Move(0.0, -8, -0.14, 1.1, 0.96, "hearts"),
-    "look": Move(0.0, -5, 0.12, 0.96, 1.03, "sight"),
-    "lean": Move(0.0, 17, 0.1, 1.0, 1.0, ""),
-    "hide": Move(-0.1, 0, 0.0, 1.0, 0.9, "grass"),
-    "explode": Move(0.06, 20, 0.0, 1.12, 1.12, "blast"),
-    "stack": Move(0.0, 3, 0.06, 0.94, 1.12, "base"),
-}
+_MOVES = {name: Move(**row) for name, row in tables("actions")["moves"].items()}
 
 
 def move_of(action: str | None, still: bool = False) -> Move:
@@ -79,7 +45,7 @@ def bent(glyph: Glyph, move: Move) -> Glyph:
     if (move.turn, move.lean, move.wide, move.tall) == (0, 0, 1, 1):
         return glyph
     turn = math.radians(move.turn)
-    sin, cos = angles.sin(turn), angles.cos(turn)
+    sin, cos = sine(turn), cosine(turn)
     x0, y0, x1, y1 = glyph.bounds()
     cx, cy = (x0 + x1) / 2, (y0 + y1) / 2
 
@@ -129,7 +95,7 @@ class _Pen:
 
     def arc(self, x: float, y: float, r: float, start: float, stop: float, weight: float = 1.0) -> None:
         steps = [start + (stop - start) * index / 12 for index in range(13)]
-        self.line(*((x + r * angles.cos(a), y + r * angles.sin(a)) for a in steps), weight=weight)
+        self.line(*((x + r * cosine(a), y + r * sine(a)) for a in steps), weight=weight)
 
     def draw(self, marks: str) -> None:
         if marks == "speed":
@@ -159,8 +125,8 @@ class _Pen:
             for index in range(count):
                 turn = index * 2 * math.pi / count + self.dice.between(-0.05, 0.05)
                 reach = far + self.dice.between(-0.04, 0.04)
-                self.line((0.5 + near * angles.cos(turn), 0.5 + near * angles.sin(turn)),
-                          (0.5 + reach * angles.cos(turn), 0.5 + reach * angles.sin(turn)), weight=1.3)  # fmt: skip
+                self.line((0.5 + near * cosine(turn), 0.5 + near * sine(turn)),
+                          (0.5 + reach * cosine(turn), 0.5 + reach * sine(turn)), weight=1.3)  # fmt: skip
         else:
             self._small_marks(marks)
 
@@ -180,7 +146,7 @@ class _Pen:
         if marks == "waves":
             for row in range(3):
                 y = 0.66 + row * 0.08
-                self.line(*((x / 16, y + 0.02 * angles.sin(x * 1.4 + row)) for x in range(17)), weight=1.4)
+                self.line(*((x / 16, y + 0.02 * sine(x * 1.4 + row)) for x in range(17)), weight=1.4)
         elif marks == "arrow":
             self.line((0.86, 0.4), (1.0, 0.4), weight=1.4)
             self.line((0.95, 0.35), (1.0, 0.4), (0.95, 0.45), weight=1.4)
@@ -199,7 +165,7 @@ class _Pen:
         elif marks == "steam":
             for index in range(3):
                 x = 0.38 + index * 0.12
-                self.line(*((x + 0.02 * angles.sin(s * 1.2), 0.16 - s * 0.03) for s in range(6)))
+                self.line(*((x + 0.02 * sine(s * 1.2), 0.16 - s * 0.03) for s in range(6)))
         elif marks == "hearts":
             for x, y in ((0.2, 0.14), (0.76, 0.1), (0.5, 0.02)):
                 self.dot(x - 0.02, y, 0.026)

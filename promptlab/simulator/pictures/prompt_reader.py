@@ -1,35 +1,79 @@
-"""One pass over a prompt's phrases: adjectives wait for their noun, relations for their second thing."""
+"""What a prompt says, as far as the pictures understand it. Pure, without Pillow, and total over any text.
+
+One pass over its phrases: adjectives wait for their noun, relations for their second thing.
+"""
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from promptlab.simulator.pictures.reading import Thing
-from promptlab.simulator.pictures.vocabulary import LONGEST, lookup, singular
+from promptlab.simulator.pictures.vocabulary import FLAWS, LONGEST, RELATIONS, lookup, normal, singular
 
-__all__ = ["Reader", "items"]
+__all__ = ["Reader", "Reading", "Thing", "items", "read", "undrawn_words"]
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """One thing to draw: the word it was asked by, its glyph's name (None: unknown word), and how it is."""
+
+    word: str
+    glyph: str | None
+    colour: str | None = None
+    colours: tuple[str, ...] = ()  # more of them, after the first
+    shade: str | None = None
+    material: str | None = None
+    pattern: str | None = None
+    conditions: tuple[str, ...] = ()
+    sizes: tuple[str, ...] = ()
+    action: str | None = None
+    traits: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()  # adjectives without a drawing: they change its proportions and trimmings
+    count: int = 1
+    relation: str = ""  # to the thing before it
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A prompt, read. Names are those of vocabulary.txt; of a list the last one wins where only one can."""
+
+    things: tuple[Thing, ...] = ()
+    removed: frozenset[str] = frozenset()  # glyph names and words the negative prompt takes away
+    place: str | None = None
+    place_word: str = ""
+    ground: str | None = None
+    ground_colour: str | None = None
+    lights: tuple[str, ...] = ()
+    gel: str | None = None  # the colour of coloured light
+    backdrop: str | None = None
+    backdrop_colour: str | None = None
+    style: str | None = None
+    styles: tuple[str, ...] = ()
+    whole: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # the other sections of _WHOLE
+    texts: tuple[str, ...] = ()
+    text_size: str = ""
+    calm: frozenset[str] = frozenset()  # flaws the negative prompt rules out
+    nuances: tuple[str, ...] = ()  # synonyms as written: a shade of colour each
+    nudges: tuple[str, ...] = ()  # synonyms of what is about form: a step of the camera each
+    strange: tuple[str, ...] = ()  # content words without a drawing
+
+    @property
+    def light(self) -> str | None:
+        """The light that counts."""
+        return self.lights[-1] if self.lights else None
+
+    def of(self, section: str) -> tuple[str, ...]:
+        """The names of one section, in the order in which they were said."""
+        return self.whole.get(section, ())
+
 
 _MAX_COUNT = 12
 _TOKEN = re.compile(r"\d+\.\d+|[^\W_]+(?:['’][^\W_]+)?|[,;:()\n.!?|]")
 _MARKS = frozenset(",;:()\n.!?|")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0e7f]")  # scripts that put no spaces
-
-#: Words between things: how the next one stands to the last.
-RELATIONS = {
-    "on": "on", "onto": "on", "atop": "on", "upon": "on", "riding": "on", "over": "over", "above": "over",
-    "under": "under", "below": "under", "beneath": "under", "underneath": "under", "behind": "behind",
-    "before": "front", "in": "in", "inside": "in", "into": "in", "within": "in", "holding": "hold",
-    "carrying": "hold", "carries": "hold", "holds": "hold", "reading": "hold", "drinking": "hold", "eating": "hold",
-    "playing": "hold", "wearing": "wear", "wears": "wear", "with": "with", "beside": "by", "near": "by", "by": "by",
-    "between": "by", "against": "behind", "and": "and", "at": "by", "for": "and", "to": "and", "from": "and",
-    "of": "of", "around": "by", "through": "in", "or": "and", "next": "by", "toward": "by", "towards": "by",
-    "across": "by", "along": "by", "among": "by", "off": "and", "while": "and", "without": "without", "no": "without",
-    "not": "without", "but": "and", "facing": "by", "along with": "with", "in front of": "front",
-    "on top of": "on", "out of": "of", "next to": "by", "chasing": "by",
-}  # fmt: skip
 
 #: Sections that describe the noun behind them, in the order in which a word is tried as each.
 _ADJECTIVES = ("colours", "materials", "patterns", "sizes", "conditions")
@@ -410,3 +454,102 @@ def _merge(wait: _Waiting, more: _Waiting) -> None:
     wait.pattern = more.pattern or wait.pattern
     wait.conditions += more.conditions
     wait.sizes += more.sizes
+
+
+_MAX_THINGS = 5
+_QUOTES = '"'  # in Reading.removed: the quoted text is not wanted
+_NO_QUOTES = frozenset({"text", "words", "lettering", "letters", "typography", "caption"})
+_QUOTED = re.compile(r"[\"“]([^\"“”]{1,60})[\"”]|(?<!\w)['‘]([^'‘’]{2,60})['’](?!\w)|«([^«»]{1,60})»")
+
+
+def _negatives(text: str) -> tuple[frozenset[str], frozenset[str]]:
+    removed, calm = set[str](), set[str]()
+    for part in re.split(r"[,;.\n]", text.lower()):
+        words = normal(part).split()
+        if " ".join(words) in _NO_QUOTES:
+            removed.add(_QUOTES)
+        for start in range(len(words)):
+            for stop in range(start + 1, min(len(words), start + 3) + 1):
+                phrase = " ".join(words[start:stop])
+                removed.update((phrase, singular(phrase)))
+                calm.update([FLAWS[phrase]] if phrase in FLAWS else [])
+                means = lookup(phrase)
+                removed.update(name for section, name in means.items() if section in ("things", "places", "grounds"))
+                removed.update(f"{section}:{name}" for section, name in means.items())
+    return frozenset(removed), frozenset(calm)
+
+
+def _on_ground(things: list[Thing]) -> list[Thing]:
+    """A desk or table that other things stand on is the ground, not a thing beside them."""
+    others = [thing for thing in things if thing.glyph not in ("desk", "table") or thing.relation not in ("", "and")]
+    return others or things
+
+
+_SOMEBODY = frozenset({"portrait", "self portrait", "face", "human", "model"})
+
+
+def _distinct(things: list[Thing]) -> tuple[Thing, ...]:
+    """One of each kind and look; the same thing said twice is one thing."""
+    people = [thing for thing in things if thing.glyph == "person" and thing.word not in _SOMEBODY]
+    if people:  # `portrait of a man` is one person
+        things = [thing for thing in things if thing.word not in _SOMEBODY]
+    kept: list[Thing] = []
+    for thing in things:
+        again = any(thing.glyph == known.glyph and _same(thing.word, known.word) for known in kept)
+        plain = not (thing.colour or thing.material or thing.action)
+        if not (again and plain):
+            kept.append(thing)
+    return tuple(kept)
+
+
+def _same(word: str, known: str) -> bool:
+    """`the mug` after `a coffee mug` is the mug that is there already."""
+    one, other = singular(word), singular(known)
+    return one == other or other.endswith(" " + one)
+
+
+@functools.lru_cache(maxsize=512)
+def read(prompt: str, negative: str) -> Reading:
+    """Read a prompt and its negative prompt."""
+    texts = tuple(text for found in _QUOTED.findall(prompt) if (text := next(filter(None, found), "").strip()))
+    removed, calm = _negatives(negative)
+    reader = Reader(removed)
+    reader.read(list(items(_QUOTED.sub(" , ", prompt))))
+    kept = {
+        section: tuple(name for name in names if f"{section}:{name}" not in removed)
+        for section, names in reader.whole.items()
+    }
+    styles, lights = kept.pop("styles", ()), kept.pop("lights", ())
+    place = reader.place or (None, "")
+    ground = reader.ground or (None, None, False)
+    if place[0] == "space" and not lights:
+        lights = ("night",)
+    return Reading(
+        things=_distinct(_on_ground(reader.things))[:_MAX_THINGS],
+        removed=removed,
+        place=place[0],
+        place_word=place[1],
+        ground=ground[0],
+        ground_colour=ground[1],
+        lights=lights,
+        gel=reader.gel,
+        backdrop=reader.backdrop,
+        backdrop_colour=reader.backdrop_colour,
+        style=styles[-1] if styles else None,
+        styles=styles,
+        whole=kept,
+        texts=() if _QUOTES in removed else texts,
+        text_size=reader.text_sizes[-1] if reader.text_sizes else "",
+        calm=calm,
+        nuances=tuple(dict.fromkeys(reader.nuances)),
+        nudges=tuple(dict.fromkeys(reader.nudges)),
+        strange=tuple(dict.fromkeys(reader.strange)),
+    )
+
+
+def undrawn_words(prompt: str) -> tuple[str, ...]:
+    """The content words of a prompt that the simulator has no picture for, in their order, each once.
+
+    They still change the picture, each in its own way: a tint, a prop, another place of the camera.
+    """
+    return tuple(word for word in read(prompt, "").strange if any(letter.isalpha() for letter in word))

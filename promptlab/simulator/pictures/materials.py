@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from promptlab.simulator.pictures import textures
+from promptlab.simulator.pictures.data import tables
+from promptlab.simulator.pictures.glyphs import Finish
 from promptlab.simulator.pictures.paint import Lamp, Sprite, rim_of
 from promptlab.simulator.pictures.palette import RGB, mix
-from promptlab.simulator.pictures.parts import Finish
 from promptlab.simulator.pictures.rng import Dice
 
 __all__ = ["MATERIALS", "Material", "dress", "material_of"]
@@ -32,40 +33,7 @@ class Material:
     own: bool = False  # the sheen has its own colour, not the light's
 
 
-MATERIALS: dict[str, Material] = {
-    "wood": Material("wood", "soft", 0.95, "wood", 0.9),
-    "walnut": Material("bark", "soft", 1.0, "wood", 1.0),
-    "bamboo": Material("sand", "soft", 0.9, "weave", 0.9),
-    "metal": Material("grey", "gloss", 1.6, bands=0.9),
-    "chrome": Material("silver", "gloss", 1.8, bands=1.0),
-    "goldmetal": Material("gold", "gloss", 1.6, bands=0.8),
-    "silver": Material("silver", "gloss", 1.5, bands=0.6),
-    "brass": Material("brass", "gloss", 1.45, bands=0.55),
-    "copper": Material("copper", "gloss", 1.5, bands=0.65),
-    "glass": Material("ice", "gloss", 1.2, clear=0.62, sheen=0.9),
-    "ice": Material("ice", "gloss", 1.35, "veins", 0.7, clear=0.36, sheen=0.7),
-    "ceramic": Material(None, "gloss", 1.35, sheen=0.45, bands=0.18),
-    "stoneware": Material("stone", "soft", 0.9, "concrete", 0.8),
-    "clay": Material("terracotta", "soft", 0.9, "concrete", 0.5),
-    "stone": Material("stone", "soft", 1.1, "concrete", 1.3),
-    "marble": Material("white", "gloss", 1.0, "veins", 1.0),
-    "concrete": Material("grey", "soft", 0.9, "concrete", 1.2),
-    "plastic": Material(None, "gloss", 1.35, sheen=0.3),
-    "leather": Material("brown", "gloss", 1.35, "pebble", 0.3),
-    "velvet": Material("maroon", "soft", 0.8, "nap", 0.22, sheen=1.0, own=True),
-    "silk": Material("cream", "gloss", 1.2, "folds", 0.9, sheen=0.4),
-    "fur": Material("tan", "soft", 0.8, "hair", 1.1, rough=0.9),
-    "knitted": Material(None, "soft", 0.8, "knit", 1.1, rough=0.25),
-    "linen": Material("sand", "soft", 0.8, "linen", 1.1),
-    "denim": Material("blue", "soft", 0.85, "twill", 0.9),
-    "paper": Material("paper", "soft", 0.6, "folds", 0.6),
-    "jade": Material("jade", "gloss", 1.1, "veins", 0.6, sheen=0.4),
-    "chocolate material": Material("chocolate", "gloss", 1.2),
-    "candy": Material("pink", "gloss", 1.3, clear=0.28, sheen=0.6),
-    "feather": Material("white", "soft", 0.7, "hair", 0.8, rough=0.7),
-    "mossy": Material("moss", "soft", 0.9, "grass", 1.3, rough=0.6),
-    "lace": Material("white", "soft", 0.7, "lace", 1.1, clear=0.25),
-}
+MATERIALS = {name: Material(**row) for name, row in tables("materials")["materials"].items()}
 
 _TILE = 96
 
