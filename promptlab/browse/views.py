@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from promptlab.browse import image_routes, page_data, pages
 from promptlab.browse.home import Home, Links, find_homes, is_allowed
+from promptlab.browse.side_by_side import SideBySide, Wanted, side_by_side
 
 if TYPE_CHECKING:
     from datasette.app import Datasette  # type: ignore[import-untyped,import-not-found,unused-ignore]
@@ -20,7 +21,6 @@ __all__ = ["ROUTES"]
 T = TypeVar("T")
 _LINES = 60  # grid lines on one page; ?lines= asks for up to _MOST_LINES
 _MOST_LINES = 200
-_COLUMNS = 24
 _AXIS = "axis."  # ?axis.look=warm keeps only that value
 
 
@@ -53,22 +53,24 @@ async def compare_page(request: Request, datasette: Datasette) -> Response:
     home, links = await _open(request, datasette)
     if home is None or links is None:
         return _nothing_here(datasette)
-    by, size = request.args.get("by") or None, _number(request.args.get("lines"), _LINES, _MOST_LINES)
-    page, across = _number(request.args.get("page"), 1, 10**6), _number(request.args.get("across"), 1, 10**6)
-    only = {key[len(_AXIS) :]: request.args[key] for key in request.args if key.startswith(_AXIS) and request.args[key]}
-    wanted = request.args.get("run") or request.args.get("experiment") or "last"
+    args = request.args
+    only = {key[len(_AXIS) :]: args[key] for key in args if key.startswith(_AXIS) and args[key]}
+    wanted = Wanted(
+        by=args.get("by") or None,
+        only=only,
+        page=_number(args.get("page"), 1, 10**6),
+        across=_number(args.get("across"), 1, 10**6),
+        size=_number(args.get("lines"), _LINES, _MOST_LINES),
+    )
+    name = args.get("run") or args.get("experiment") or "last"
 
-    def read(connection: sqlite3.Connection) -> page_data.SideBySide | None:
-        run = page_data.find_run(connection, wanted)
-        lines = slice((page - 1) * size, page * size)
-        columns = slice((across - 1) * _COLUMNS, across * _COLUMNS)
-        if run is None:
-            return None
-        return page_data.side_by_side(connection, run, by=by, only=only, lines=lines, columns=columns)
+    def read(connection: sqlite3.Connection) -> SideBySide | None:
+        run = page_data.find_run(connection, name)
+        return None if run is None else side_by_side(connection, run, wanted)
 
     found = await _read(datasette, home, read)
     if found is None:
-        return _message(links, f"There is no run {wanted!r} in this log", "The runs page lists every run there is.")
+        return _message(links, f"There is no run {name!r} in this log", "The runs page lists every run there is.")
     if found.run["kind"] == "verify":
         reason = "It only checks that images come out the same, so it stays out of comparisons."
         return _message(links, "This is a verify run", reason, status=200)
@@ -78,13 +80,10 @@ async def compare_page(request: Request, datasette: Datasette) -> Response:
         found=found,
         grid=found.grid,
         by=found.grid.by or "variant",
-        page=page,
-        pages=-(-found.grid.total_lines // size),
-        size=size,
-        across=across,
-        across_pages=-(-found.grid.total_columns // _COLUMNS),
+        size=wanted.size,
+        across=wanted.across,
         filters={_AXIS + axis: value for axis, value in found.only.items()},
-        prompts=bool(request.args.get("prompts")),
+        prompts=bool(args.get("prompts")),
         live=found.run["status"] == "running",
     )
 
