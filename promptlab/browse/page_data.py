@@ -257,7 +257,7 @@ def fetch(connection: sqlite3.Connection, query: str, *parameters: object) -> li
     return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
-def where_in(connection: sqlite3.Connection, query: str, ids: Iterable[str], *parameters: object) -> list[Row]:
+def where_in(connection: sqlite3.Connection, query: str, ids: Iterable[object], *parameters: object) -> list[Row]:
     """The rows of a query that ends in `IN ({})`, over any number of ids; `parameters` come before them."""
     wanted = list(ids)
     rows: list[Row] = []

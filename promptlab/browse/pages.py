@@ -189,9 +189,8 @@ def segments_html(segments: Sequence[Sequence[str]]) -> Markup:
     parts = []
     for op, text in segments:
         words, tail = text.rstrip(), text[len(text.rstrip()) :]
-        tag = tags.get(op)
-        parts.append(Markup("<{0}>{1}</{0}>{2}").format(Markup(tag), words, tail) if tag else escape(text))  # noqa: S704
-    return Markup("").join(parts)
+        parts.append(f"<{tags[op]}>{escape(words)}</{tags[op]}>{tail}" if op in tags else escape(text))
+    return Markup("".join(parts))  # noqa: S704  every text in it was escaped
 
 
 def pretty_json(text: object) -> str:

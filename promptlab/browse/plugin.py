@@ -22,14 +22,24 @@ __all__: list[str] = []
 
 @hookimpl  # type: ignore[untyped-decorator,unused-ignore]
 def startup(datasette: Datasette) -> Callable[[], Awaitable[None]]:
-    """Find the promptlab logs among the databases."""
+    """Find the promptlab logs among the databases, and bound what their table pages cost."""
 
     async def look() -> None:
         from promptlab.browse.home import find_homes
+        from promptlab.browse.large_tables import bound_tables
 
-        await find_homes(datasette)
+        for name in await find_homes(datasette):
+            bound_tables(datasette, name)
 
     return look
+
+
+@hookimpl  # type: ignore[untyped-decorator,unused-ignore]
+def register_facet_classes() -> list[type]:
+    """The facets that the description of a log's table asks for."""
+    from promptlab.browse.large_tables import BoundedFacet
+
+    return [BoundedFacet]
 
 
 @hookimpl  # type: ignore[untyped-decorator,unused-ignore]

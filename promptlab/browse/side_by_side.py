@@ -40,7 +40,7 @@ _PAGE_BYTES = 350_000  # of the cells; the rest of a page is below 100 kB
 _CELL_BYTES = 800  # links, thumbnail, price
 _LISTED = 100  # values of an axis that a page lists
 _SHOWN = (
-    "g.id AS generation_id, g.variant_id, g.seed, g.draw, g.sequence, g.status, g.prompt, g.negative_prompt, "
+    "g.rowid, g.id AS generation_id, g.variant_id, g.seed, g.draw, g.sequence, g.status, g.prompt, g.negative_prompt, "
     "g.credits, g.cost_usd, g.cost_source, g.cached_from, g.latency_ms, g.error_code, g.error_message, g.provider, "
     "g.model"
 )
@@ -112,8 +112,8 @@ def _shape(connection: sqlite3.Connection, extent: _Extent, columns: int, size: 
     """How many columns and lines a page has, so that it stays small whatever its prompts are like."""
     samples = [extent.rows * place // 5 for place in range(5)]
     sql = """
-        SELECT max(n * (? + 2 * length(CAST(prompt AS BLOB)) + ifnull(length(CAST(negative_prompt AS BLOB)), 0)
-          + ifnull((SELECT 2 * max(length(CAST(i.revised_prompt AS BLOB))) FROM images i WHERE i.generation_id = s.id), 0)))
+        SELECT max(n * (? + 2 * length(CAST(prompt AS BLOB)) + ifnull(length(CAST(negative_prompt AS BLOB)), 0) + 2 * (
+          SELECT ifnull(max(length(CAST(i.revised_prompt AS BLOB))), 0) FROM images i WHERE i.generation_id = s.id)))
         FROM (SELECT id, n, prompt, negative_prompt FROM generations WHERE run_id = ? AND sequence >= ?
           ORDER BY sequence LIMIT 8) s
     """
@@ -202,7 +202,7 @@ def _by_stretch(
     width, height = _shape(connection, extent, len(compared) or _COLUMNS, wanted.size)
     height = height if compared else height * width
     start = (wanted.page - 1) * height
-    ids, total = _stretch(connection, extent, axes, by, only, start, height)
+    ids, total = _stretch(connection, extent, axes, only, start, height)
     rows = _read(connection, extent, ids)
     columns = _columns(rows, by, compared)
     width = max(1, min(width, len(columns)))
@@ -247,33 +247,39 @@ def _stretch(
     connection: sqlite3.Connection,
     extent: _Extent,
     axes: Mapping[str, Sequence[str]],
-    by: str | None,
     only: Mapping[str, str],
     start: int,
     size: int,
-) -> tuple[list[str], int | None]:
-    """The ids of the generations from `start` on that fit the filter, and how many fit where that is known."""
+) -> tuple[list[int], int | None]:
+    """The rowids of the generations from `start` on that fit the filter, and how many fit where that is known."""
     if not only:
-        sql = "SELECT id FROM generations WHERE run_id = ? ORDER BY sequence, id LIMIT ? OFFSET ?"
-        return [id_ for (id_,) in connection.execute(sql, (extent.run_id, size, start))], extent.rows
+        sql = "SELECT rowid FROM generations WHERE run_id = ? ORDER BY sequence LIMIT ? OFFSET ?"
+        return [rowid for (rowid,) in connection.execute(sql, (extent.run_id, size, start))], extent.rows
     free = {axis: [*values, None] for axis, values in axes.items() if axis not in only}  # None: it does not apply
     few = all(len(values) <= _LISTED for values in free.values()) and math.prod(map(len, free.values())) <= _VARIANTS
     if few and _ids_are_hashes(connection, extent):
         cells = [variant_id({**only, **_present(free, cell)}) for cell in itertools.product(*free.values())]
-        sql = (
-            "SELECT id, sequence FROM generations WHERE experiment = ? AND rowid BETWEEN ? AND ? AND run_id = ? "
-            "AND variant_id IN ({})"
-        )
-        bounds = (extent.experiment, extent.first, extent.last, extent.run_id)
-        found = sorted(where_in(connection, sql, cells, *bounds), key=lambda row: (row["sequence"], row["id"]))
-        return [row["id"] for row in found[start : start + size]], len(found)
+        found = sorted(row["rowid"] for row in _of_variants(connection, extent, cells))
+        return found[start : start + size], len(found)
     condition = " AND EXISTS (SELECT 1 FROM json_each(v.axes) e WHERE e.key = ? AND e.value = ?)" * len(only)
     sql = f"""
-        SELECT g.id FROM generations g JOIN variants v ON v.experiment = g.experiment AND v.id = g.variant_id
-        WHERE g.run_id = ? {condition} ORDER BY g.sequence, g.id LIMIT ? OFFSET ?
+        SELECT g.rowid FROM generations g JOIN variants v ON v.experiment = g.experiment AND v.id = g.variant_id
+        WHERE g.run_id = ? {condition} ORDER BY g.sequence LIMIT ? OFFSET ?
     """
     values = [text for pair in only.items() for text in pair]
-    return [id_ for (id_,) in connection.execute(sql, (extent.run_id, *values, size, start))], None
+    return [rowid for (rowid,) in connection.execute(sql, (extent.run_id, *values, size, start))], None
+
+
+def _of_variants(connection: sqlite3.Connection, extent: _Extent, ids: Iterable[str], more: str = "") -> list[Row]:
+    """The rowids of this run's generations of these variants, and `more` columns; from an index alone where there are
+    none, and no other run has rows in between."""
+    own = "" if extent.alone else "AND run_id = ?"
+    sql = (
+        f"SELECT rowid {more} FROM generations INDEXED BY generations_experiment "
+        f"WHERE experiment = ? AND rowid BETWEEN ? AND ? {own} AND variant_id IN ({{}})"
+    )
+    bounds = (extent.experiment, extent.first, extent.last, *([] if extent.alone else [extent.run_id]))
+    return where_in(connection, sql, ids, *bounds)
 
 
 def _present(axes: Iterable[str], cell: Iterable[str | None]) -> dict[str, str]:
@@ -296,9 +302,9 @@ def _columns(rows: Sequence[Row], by: str | None, compared: Sequence[str]) -> li
     return list(found.values())
 
 
-def _read(connection: sqlite3.Connection, extent: _Extent, ids: Sequence[str]) -> list[Row]:
+def _read(connection: sqlite3.Connection, extent: _Extent, rowids: Iterable[int]) -> list[Row]:
     """These generations with their axes, in the order of the plan."""
-    rows = where_in(connection, f"SELECT {_SHOWN} FROM generations g WHERE g.id IN ({{}})", ids)
+    rows = where_in(connection, f"SELECT {_SHOWN} FROM generations g WHERE g.rowid IN ({{}})", rowids)
     axes = _axes(connection, extent.experiment, {row["variant_id"] for row in rows})
     for row in rows:
         row["axes"] = axes.get(row["variant_id"], {})
@@ -310,29 +316,22 @@ def _partners(
 ) -> list[Row]:
     """What stands beside these rows in the other columns, wherever in the plan it is."""
     lines = {(shared_axes(row["axes"], by), row["seed"], row["draw"]) for row in rows}
-    wanted = []
-    for shared, column in itertools.product({line[0] for line in lines}, columns):
-        wanted.append(dict(shared) if column.value is None else {**dict(shared), by: column.value})
+    wanted = [
+        dict(shared) if column.value is None else {**dict(shared), by: column.value}
+        for shared, column in itertools.product({line[0] for line in lines}, columns)
+    ]
     if _ids_are_hashes(connection, extent):
-        ids = [variant_id(axes) for axes in wanted]
+        known = {variant_id(axes): shared_axes(axes, by) for axes in wanted}
     else:
         keys = {frozenset(axes.items()) for axes in wanted}
-        sql = "SELECT id, axes FROM variants WHERE experiment = ?"
-        known = connection.execute(sql, (extent.experiment,))
-        ids = [id_ for id_, axes in known if frozenset(json.loads(axes or "{}").items()) in keys]
-    sql = (
-        "SELECT id, variant_id, seed, draw FROM generations WHERE experiment = ? AND rowid BETWEEN ? AND ? "
-        "AND run_id = ? AND variant_id IN ({})"
-    )
-    bounds = (extent.experiment, extent.first, extent.last, extent.run_id)
-    found = where_in(connection, sql, ids, *bounds)
-    axes = _axes(connection, extent.experiment, {row["variant_id"] for row in found})
-    here = {row["generation_id"] for row in rows}
+        variants = connection.execute("SELECT id, axes FROM variants WHERE experiment = ?", (extent.experiment,))
+        every = ((id_, json.loads(axes or "{}")) for id_, axes in variants)
+        known = {id_: shared_axes(axes, by) for id_, axes in every if frozenset(axes.items()) in keys}
+    here = {row["rowid"] for row in rows}
     beside = [
-        row["id"]
-        for row in found
-        if row["id"] not in here
-        and (shared_axes(axes.get(row["variant_id"], {}), by), row["seed"], row["draw"]) in lines
+        row["rowid"]
+        for row in _of_variants(connection, extent, known, ", variant_id, seed, draw")
+        if row["rowid"] not in here and (known[row["variant_id"]], row["seed"], row["draw"]) in lines
     ]
     return _read(connection, extent, beside)
 
