@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from promptlab.browse.canned_queries import QUERIES
 from promptlab.browse.descriptions import TABLES, Table, column_words
 from promptlab.browse.large_tables import FACET
-from promptlab.browse.queries import QUERIES
 
 __all__ = ["SETTINGS", "config_1_0", "metadata", "schema_columns"]
 

@@ -73,7 +73,9 @@ def test_no_row_is_on_two_pages(site: Any, get: Get) -> None:
     """Rows of one millisecond keep their order from page to page."""
     seen: list[str] = []
     for start in range(0, 60, 5):
-        seen += [row["image_id"] for row in get(site, f"/promptlab/gallery.json?_shape=array&_size=5&_next={start}").json()]
+        seen += [
+            row["image_id"] for row in get(site, f"/promptlab/gallery.json?_shape=array&_size=5&_next={start}").json()
+        ]
     assert len(seen) == len(set(seen)) == 16 + 3 + 4 + 8 + 1
 
 

@@ -54,7 +54,7 @@ def _environment() -> Environment:
             "is_hash": lambda text: re.fullmatch("[0-9a-f]{64}", text) is not None,
         }
     )
-    environment.globals.update({"cost": cost, "risk": risk, "spent": spent})
+    environment.globals.update({"cost": cost, "risk": risk, "seconds_between": seconds_between, "spent": spent})
     return environment
 
 
