@@ -1,6 +1,7 @@
 """All of promptlab's figures on this machine: `python benchmarks/bench.py [plan] [run] [wall] [pro] [pacing] [log]`.
 
-Without names everything but `pro` (a minute of waiting for a rate limit). Ratios are taken in one run, each side
+Without names everything but `pro` (a minute of waiting for a rate limit) and `log` (a log of 200,000 generations takes
+a minute to write; `log 1000000` writes one of a million). Ratios are taken in one run, each side
 measured several times in turn and the medians compared, since machines are noisy. Nothing here is a test.
 """
 
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import biglog
 from measure import Cost, measure
 
 HERE = Path(__file__).parent
@@ -28,7 +30,7 @@ CONCURRENCY = 20
 
 def main(names: list[str]) -> None:
     """Run the chosen benchmarks in a folder that goes away."""
-    chosen = names or ["plan", "run", "cached", "wall", "pacing"]
+    chosen = [name for name in names if not name.isdecimal()] or ["plan", "run", "cached", "wall", "pacing"]
     with tempfile.TemporaryDirectory() as folder:
         for name in chosen:
             print(f"\n{name}")
@@ -170,6 +172,40 @@ def bench_pacing(folder: Path) -> None:
             assert isinstance(lease, Lease)
             pacer.release(lease)
     say("an acquire: median / mean", f"{statistics.median(took) * 1e6:.0f} µs / {statistics.mean(took) * 1e6:.0f} µs")
+
+
+COMMANDS = (["usage"], ["usage", "--by", "template"], ["show", "last"], ["show", "shelf"], ["runs"])
+QUERIES = (
+    "SELECT * FROM spending",
+    "SELECT * FROM variant_summary",
+    "SELECT * FROM gallery ORDER BY created_at DESC LIMIT 100",
+    "SELECT mark, count(*) FROM gallery WHERE experiment = 'shelf' GROUP BY 1",
+    "SELECT count(*) FROM gallery WHERE generation_rowid IN "
+    "(SELECT rowid FROM generations_fts WHERE generations_fts MATCH 'kettle AND brass')",
+)
+
+
+def bench_log(folder: Path) -> None:
+    """What is read from a large log: whole commands, the views for people, and search."""
+    rows = next((int(name) for name in sys.argv if name.isdecimal()), biglog.ROWS)
+    start = time.process_time()
+    facts = biglog.build(folder / "promptlab.db", rows)
+    say(f"{rows:,} generations: to write them, CPU", f"{time.process_time() - start:.0f} s")
+    say("the file", f"{facts.path.stat().st_size / 1e6:,.0f} MB")
+    aim = 0.5 * (1 if rows <= biglog.ROWS else 2)
+    for command in COMMANDS:
+        costs = [measure(["promptlab", *command, "--db", str(facts.path)], cwd=folder) for _ in range(3)]
+        wall, cpu = min(cost.wall for cost in costs), min(cost.cpu for cost in costs)
+        say(f"promptlab {' '.join(command)}: wall / CPU; aim {aim} s", f"{wall:.2f} s / {cpu:.2f} s")
+    for sql in QUERIES:
+        with sqlite3.connect(facts.path) as db:
+            took = []
+            for _ in range(3):
+                start = time.process_time()
+                db.execute(sql).fetchall()
+                took.append(time.process_time() - start)
+        say(sql if len(sql) < 62 else f"{sql[:59]}...", f"{min(took):.3f} s")
+        db.close()
 
 
 if __name__ == "__main__":

@@ -43,8 +43,8 @@ class Forgetting:
 
 #: What makes a row this run's own place in the plan; all other columns tell what the request was and what it gave.
 _OWN = frozenset(
-    ("id", "run_id", "sequence", "experiment", "variant_id", "template_id", "axis_values", "seed_index", "file_name",
-     "status", "created_at", "cached_from")
+    ("id", "rowid", "run_id", "sequence", "experiment", "variant_id", "template_id", "axis_values", "seed_index",
+     "file_name", "status", "created_at", "cached_from")
 )  # fmt: skip
 
 _COPIES = """

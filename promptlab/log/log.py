@@ -21,13 +21,14 @@ from promptlab.log.marks import Marks
 from promptlab.log.money import Money
 from promptlab.log.rows import ROWS, Row, table
 from promptlab.log.runs import Runs
+from promptlab.log.sums import Sums
 from promptlab.log.templates import Templates
 from promptlab.model import InputFile, RunTemplate, TemplateFile, Variant, utc_now
 
 __all__ = ["Log"]
 
 
-class Log(Cache, Claims, Answers, Runs, Money, Marks, Templates, Listing, Forget):
+class Log(Cache, Claims, Answers, Runs, Money, Marks, Templates, Listing, Forget, Sums):
     """A log's file. One writer per object, from the thread that opened it; readers open their own.
 
     Writes outside `transaction()` commit by themselves. Every failure of the file is a LogError.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from promptlab.log.schema import ANSWERS, HIDDEN, MARK_EVENTS, MONEY, SEARCH, STATISTICS, TABLES, VIEWS
+from promptlab.log.schema import ANSWERS, HIDDEN, MARK_EVENTS, MONEY, SEARCH, STATISTICS, SUMS, TABLES, VIEWS
 
 __all__ = ["MIGRATIONS", "MIGRATION_SET", "applied", "apply"]
 
@@ -21,6 +21,7 @@ MIGRATIONS: dict[str, str] = {
     "003_marks": MARK_EVENTS,
     "004_money": MONEY,
     "005_hidden": HIDDEN,
+    "006_sums": SUMS,
 }
 
 

@@ -4,7 +4,7 @@ CREATE UNIQUE INDEX attempts_generation_id ON attempts(generation_id, number);
 
 CREATE INDEX attempts_may_be_billed ON attempts(started_at) WHERE may_be_billed = 1;
 
-CREATE INDEX attempts_outcome ON attempts(outcome) WHERE outcome IS NOT NULL;
+CREATE INDEX attempts_outcome ON attempts(outcome) WHERE outcome <> 'ok';
 
 CREATE INDEX generations_cached_from ON generations(cached_from) WHERE cached_from IS NOT NULL;
 
@@ -79,6 +79,8 @@ CREATE INDEX runs_user ON runs(user);
 
 CREATE INDEX templates_path ON templates(path);
 
+CREATE INDEX variant_sums_block ON variant_sums(run_id, block);
+
 CREATE TABLE "_sqlite_migrations" (
    "id" INTEGER PRIMARY KEY,
    "migration_set" TEXT,
@@ -130,7 +132,7 @@ CREATE TABLE experiments (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE generations (
-  id TEXT PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
   run_id TEXT NOT NULL REFERENCES runs(id),
   sequence INTEGER NOT NULL,
   experiment TEXT NOT NULL REFERENCES experiments(name),
@@ -174,6 +176,7 @@ CREATE TABLE generations (
   started_at TEXT,
   ended_at TEXT,
   latency_ms INTEGER,
+  rowid INTEGER PRIMARY KEY,
   FOREIGN KEY (experiment, variant_id) REFERENCES variants(experiment, id)
 ) STRICT;
 
@@ -193,7 +196,7 @@ CREATE TABLE hidden_runs (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE images (
-  id TEXT PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
   generation_id TEXT NOT NULL REFERENCES generations(id),
   position INTEGER NOT NULL,
   status TEXT NOT NULL,
@@ -205,7 +208,8 @@ CREATE TABLE images (
   height INTEGER,
   format TEXT,
   url TEXT,
-  path TEXT
+  path TEXT,
+  rowid INTEGER PRIMARY KEY
 ) STRICT;
 
 CREATE VIRTUAL TABLE images_fts USING fts5(
@@ -250,6 +254,40 @@ CREATE TABLE marks (
   PRIMARY KEY (image_id, "by")
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE run_sums (
+  run_id TEXT NOT NULL,
+  block INTEGER NOT NULL,
+  generations INTEGER NOT NULL,
+  completed INTEGER NOT NULL,
+  cached INTEGER NOT NULL,
+  failed INTEGER NOT NULL,
+  unknown INTEGER NOT NULL,
+  lost INTEGER NOT NULL,
+  in_flight INTEGER NOT NULL,
+  planned INTEGER NOT NULL,
+  skipped INTEGER NOT NULL,
+  simulated INTEGER NOT NULL,
+  results INTEGER NOT NULL,
+  bounded_credits INTEGER NOT NULL,
+  bounded_usd INTEGER NOT NULL,
+  known_credits INTEGER NOT NULL,
+  known_usd INTEGER NOT NULL,
+  credits REAL,
+  cost_usd REAL,
+  latencies INTEGER NOT NULL,
+  latency_ms INTEGER,
+  images INTEGER NOT NULL,
+  images_lost INTEGER NOT NULL,
+  bytes INTEGER,
+  attempts INTEGER NOT NULL,
+  attempts_at_risk INTEGER NOT NULL,
+  bounded_credits_at_risk INTEGER NOT NULL,
+  bounded_usd_at_risk INTEGER NOT NULL,
+  credits_at_risk REAL,
+  cost_usd_at_risk REAL,
+  PRIMARY KEY (run_id, block)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE run_templates (
   run_id TEXT NOT NULL REFERENCES runs(id),
   value TEXT,
@@ -290,7 +328,44 @@ CREATE TABLE runs (
   cost_usd REAL
 ) STRICT;
 
+CREATE TABLE spending_sums (
+  run_id TEXT NOT NULL,
+  block INTEGER NOT NULL,
+  day TEXT NOT NULL,
+  experiment TEXT NOT NULL,
+  template_id TEXT NOT NULL,
+  model TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  results INTEGER NOT NULL,
+  images INTEGER NOT NULL,
+  bounded_credits INTEGER NOT NULL,
+  bounded_usd INTEGER NOT NULL,
+  known_credits INTEGER NOT NULL,
+  known_usd INTEGER NOT NULL,
+  credits REAL,
+  cost_usd REAL,
+  attempts_at_risk INTEGER NOT NULL,
+  bounded_credits_at_risk INTEGER NOT NULL,
+  bounded_usd_at_risk INTEGER NOT NULL,
+  credits_at_risk REAL,
+  cost_usd_at_risk REAL,
+  PRIMARY KEY (run_id, block, day, experiment, template_id, model, provider)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE sqlite_stat1(tbl,idx,stat);
+
+CREATE TABLE stale_sums (
+  run_id TEXT NOT NULL,
+  block INTEGER NOT NULL,
+  PRIMARY KEY (run_id, block)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE stray_sums (
+  run_id TEXT NOT NULL,
+  block INTEGER NOT NULL,
+  generation_id TEXT NOT NULL,
+  PRIMARY KEY (run_id, block, generation_id)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE template_files (
   template_id TEXT NOT NULL REFERENCES templates(id),
@@ -306,6 +381,29 @@ CREATE TABLE templates (
   source TEXT NOT NULL
 ) STRICT;
 
+CREATE TABLE variant_sums (
+  run_id TEXT NOT NULL,
+  block INTEGER NOT NULL,
+  experiment TEXT NOT NULL,
+  variant_id TEXT NOT NULL,
+  template_id TEXT NOT NULL,
+  axis_values TEXT,
+  provider TEXT NOT NULL,
+  model TEXT NOT NULL,
+  simulated INTEGER NOT NULL,
+  generations INTEGER NOT NULL,
+  images INTEGER NOT NULL,
+  completed INTEGER NOT NULL,
+  failed INTEGER NOT NULL,
+  unknown INTEGER NOT NULL,
+  lost INTEGER NOT NULL,
+  cached INTEGER NOT NULL,
+  credits REAL,
+  cost_usd REAL,
+  latencies INTEGER NOT NULL,
+  latency_ms INTEGER
+) STRICT;
+
 CREATE TABLE variants (
   experiment TEXT NOT NULL REFERENCES experiments(name),
   id TEXT NOT NULL,
@@ -313,6 +411,34 @@ CREATE TABLE variants (
   axes TEXT NOT NULL,
   PRIMARY KEY (experiment, id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER attempts_sums_delete AFTER DELETE ON attempts BEGIN
+  INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.id = old.generation_id
+    ON CONFLICT DO NOTHING;
+END;
+
+CREATE TRIGGER attempts_sums_insert BEFORE INSERT ON attempts WHEN NOT EXISTS (SELECT 1 FROM generations g JOIN stale_sums x
+  ON x.run_id = g.run_id AND x.block = g.sequence >> 12 WHERE g.id = new.generation_id) BEGIN
+  INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.id = new.generation_id
+    ON CONFLICT DO NOTHING;
+END;
+
+CREATE TRIGGER attempts_sums_move AFTER UPDATE OF generation_id ON attempts BEGIN
+  INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.id IN (old.generation_id, new.generation_id)
+    ON CONFLICT DO NOTHING;
+END;
+
+CREATE TRIGGER attempts_sums_replace BEFORE INSERT ON attempts
+WHEN EXISTS (SELECT 1 FROM attempts o WHERE o.id = new.id) BEGIN
+  INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.id = (SELECT o.generation_id FROM attempts o WHERE o.id = new.id)
+    ON CONFLICT DO NOTHING;
+END;
+
+CREATE TRIGGER attempts_sums_update AFTER UPDATE OF started_at, outcome, may_be_billed, credits_at_risk, cost_usd_at_risk ON attempts WHEN NOT EXISTS (SELECT 1 FROM generations g JOIN stale_sums x
+  ON x.run_id = g.run_id AND x.block = g.sequence >> 12 WHERE g.id = new.generation_id) BEGIN
+  INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.id = new.generation_id
+    ON CONFLICT DO NOTHING;
+END;
 
 CREATE TRIGGER generations_ad AFTER DELETE ON generations BEGIN
   INSERT INTO generations_fts (generations_fts, rowid, prompt, negative_prompt)
@@ -329,6 +455,42 @@ CREATE TRIGGER generations_au AFTER UPDATE OF prompt, negative_prompt ON generat
   INSERT INTO generations_fts (rowid, prompt, negative_prompt) VALUES (new.rowid, new.prompt, new.negative_prompt);
 END;
 
+CREATE TRIGGER generations_sums_copies AFTER UPDATE OF
+  experiment, variant_id, template_id, axis_values, provider, model, status, cached_from
+ON generations WHEN EXISTS (SELECT 1 FROM generations g WHERE g.cached_from = new.id) BEGIN
+  INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.cached_from = new.id
+    ON CONFLICT DO NOTHING;
+END;
+
+CREATE TRIGGER generations_sums_delete AFTER DELETE ON generations BEGIN
+  INSERT INTO stale_sums VALUES (old.run_id, old.sequence >> 12) ON CONFLICT DO NOTHING;
+  INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.cached_from = old.id
+    ON CONFLICT DO NOTHING;
+END;
+
+CREATE TRIGGER generations_sums_insert BEFORE INSERT ON generations WHEN NOT EXISTS (SELECT 1 FROM stale_sums x WHERE x.run_id = new.run_id AND x.block = new.sequence >> 12) BEGIN
+  INSERT INTO stale_sums VALUES (new.run_id, new.sequence >> 12) ON CONFLICT DO NOTHING;
+END;
+
+CREATE TRIGGER generations_sums_move AFTER UPDATE OF id, run_id, sequence ON generations BEGIN
+  INSERT INTO stale_sums VALUES (old.run_id, old.sequence >> 12) ON CONFLICT DO NOTHING;
+  INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.id = new.id OR g.cached_from IN (old.id, new.id)
+    ON CONFLICT DO NOTHING;
+END;
+
+CREATE TRIGGER generations_sums_replace BEFORE INSERT ON generations
+WHEN EXISTS (SELECT 1 FROM generations g WHERE g.id = new.id OR g.cached_from = new.id) BEGIN
+  INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.id = new.id OR g.cached_from = new.id
+    ON CONFLICT DO NOTHING;
+END;
+
+CREATE TRIGGER generations_sums_update AFTER UPDATE OF
+  run_id, sequence, experiment, variant_id, template_id, axis_values, provider, model, status, cached_from, credits,
+  cost_usd, cost_source, created_at, started_at, latency_ms
+ON generations WHEN NOT EXISTS (SELECT 1 FROM stale_sums x WHERE x.run_id = new.run_id AND x.block = new.sequence >> 12) BEGIN
+  INSERT INTO stale_sums VALUES (new.run_id, new.sequence >> 12) ON CONFLICT DO NOTHING;
+END;
+
 CREATE TRIGGER images_ad AFTER DELETE ON images BEGIN
   INSERT INTO images_fts (images_fts, rowid, revised_prompt) VALUES ('delete', old.rowid, old.revised_prompt);
 END;
@@ -340,6 +502,49 @@ END;
 CREATE TRIGGER images_au AFTER UPDATE OF revised_prompt ON images BEGIN
   INSERT INTO images_fts (images_fts, rowid, revised_prompt) VALUES ('delete', old.rowid, old.revised_prompt);
   INSERT INTO images_fts (rowid, revised_prompt) VALUES (new.rowid, new.revised_prompt);
+END;
+
+CREATE TRIGGER images_sums_delete AFTER DELETE ON images BEGIN
+  INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.id = old.generation_id
+    ON CONFLICT DO NOTHING;
+END;
+
+CREATE TRIGGER images_sums_insert BEFORE INSERT ON images WHEN NOT EXISTS (SELECT 1 FROM generations g JOIN stale_sums x
+  ON x.run_id = g.run_id AND x.block = g.sequence >> 12 WHERE g.id = new.generation_id) BEGIN
+  INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.id = new.generation_id
+    ON CONFLICT DO NOTHING;
+END;
+
+CREATE TRIGGER images_sums_move AFTER UPDATE OF generation_id ON images BEGIN
+  INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.id IN (old.generation_id, new.generation_id)
+    ON CONFLICT DO NOTHING;
+END;
+
+CREATE TRIGGER images_sums_replace BEFORE INSERT ON images
+WHEN EXISTS (SELECT 1 FROM images o WHERE o.id = new.id) BEGIN
+  INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.id = (SELECT o.generation_id FROM images o WHERE o.id = new.id)
+    ON CONFLICT DO NOTHING;
+END;
+
+CREATE TRIGGER images_sums_update AFTER UPDATE OF status, bytes ON images WHEN NOT EXISTS (SELECT 1 FROM generations g JOIN stale_sums x
+  ON x.run_id = g.run_id AND x.block = g.sequence >> 12 WHERE g.id = new.generation_id) BEGIN
+  INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.id = new.generation_id
+    ON CONFLICT DO NOTHING;
+END;
+
+CREATE TRIGGER runs_sums_delete AFTER DELETE ON runs BEGIN
+  INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.cached_from IN (SELECT p.id FROM generations p WHERE p.run_id = old.id)
+    ON CONFLICT DO NOTHING;
+END;
+
+CREATE TRIGGER runs_sums_insert AFTER INSERT ON runs BEGIN
+  INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.cached_from IN (SELECT p.id FROM generations p WHERE p.run_id = new.id)
+    ON CONFLICT DO NOTHING;
+END;
+
+CREATE TRIGGER runs_sums_update AFTER UPDATE OF id, kind ON runs BEGIN
+  INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.cached_from IN (SELECT p.id FROM generations p WHERE p.run_id IN (old.id, new.id))
+    ON CONFLICT DO NOTHING;
 END;
 
 CREATE VIEW gallery AS
@@ -354,12 +559,12 @@ SELECT
   g.seed_index,
   g.draw,
   i.position,
-  (SELECT m.mark FROM marks m WHERE m.image_id = ifnull(
-    (SELECT p.id FROM images p WHERE p.generation_id = g.cached_from AND p.position = i.position), i.id) ORDER BY m.at DESC LIMIT 1) AS mark,
-  (SELECT m.tags FROM marks m WHERE m.image_id = ifnull(
-    (SELECT p.id FROM images p WHERE p.generation_id = g.cached_from AND p.position = i.position), i.id) ORDER BY m.at DESC LIMIT 1) AS tags,
-  (SELECT m.note FROM marks m WHERE m.image_id = ifnull(
-    (SELECT p.id FROM images p WHERE p.generation_id = g.cached_from AND p.position = i.position), i.id) ORDER BY m.at DESC LIMIT 1) AS note,
+  (SELECT m.mark FROM latest_marks m WHERE m.image_id = ifnull(
+    (SELECT p.id FROM images p WHERE p.generation_id = g.cached_from AND p.position = i.position), i.id)) AS mark,
+  (SELECT m.tags FROM latest_marks m WHERE m.image_id = ifnull(
+    (SELECT p.id FROM images p WHERE p.generation_id = g.cached_from AND p.position = i.position), i.id)) AS tags,
+  (SELECT m.note FROM latest_marks m WHERE m.image_id = ifnull(
+    (SELECT p.id FROM images p WHERE p.generation_id = g.cached_from AND p.position = i.position), i.id)) AS note,
   g.prompt,
   i.revised_prompt,
   g.negative_prompt,
@@ -410,90 +615,192 @@ JOIN generations g ON g.id = i.generation_id
 JOIN runs r ON r.id = g.run_id
 WHERE r.kind <> 'verify';
 
-CREATE VIEW spending AS
-WITH entries AS (
-  SELECT
-    substr(coalesce(g.started_at, g.created_at), 1, 10) AS day, g.id, g.run_id,
-    g.status IN ('completed', 'lost') AS results,
-    (SELECT count(*) FROM images i WHERE i.generation_id = g.id) AS images,
-    g.credits, g.cost_usd,
-    (g.credits IS NOT NULL OR EXISTS (SELECT 1 FROM attempts b WHERE b.generation_id = g.id
-      AND b.may_be_billed = 1 AND b.outcome IN ('ok', 'short') AND b.credits_at_risk IS NOT NULL)) AS in_credits,
-    (g.cost_usd IS NOT NULL OR EXISTS (SELECT 1 FROM attempts b WHERE b.generation_id = g.id
-      AND b.may_be_billed = 1 AND b.outcome IN ('ok', 'short') AND b.cost_usd_at_risk IS NOT NULL)) AS in_usd,
-    0 AS attempts_at_risk, NULL AS credits_at_risk, NULL AS cost_usd_at_risk
-  FROM generations g
-  WHERE g.cached_from IS NULL AND NOT (g.provider = 'simulator' OR g.cost_source IS 'simulated')
-    AND (g.status IN ('completed', 'lost') OR g.credits IS NOT NULL OR g.cost_usd IS NOT NULL)
-  UNION ALL
-  SELECT
-    substr(a.started_at, 1, 10), g.id, g.run_id, 0, 0, NULL, NULL, 0, 0, 1, a.credits_at_risk, a.cost_usd_at_risk
-  FROM attempts a
-  JOIN generations g ON g.id = a.generation_id
-  WHERE a.may_be_billed = 1 AND NOT (g.provider = 'simulator' OR g.cost_source IS 'simulated')
-)
+CREATE VIEW latest_marks AS
+SELECT m.image_id, m."by", m.mark, m.tags, m.note, m.at FROM marks m
+WHERE NOT EXISTS (
+  SELECT 1 FROM marks n WHERE n.image_id = m.image_id AND (n.at > m.at OR (n.at = m.at AND n."by" < m."by")));
+
+CREATE VIEW run_parts AS
+SELECT * FROM run_sums s WHERE NOT EXISTS (SELECT 1 FROM stale_sums x WHERE x.run_id = s.run_id AND x.block = s.block)
+UNION ALL
 SELECT
-  e.day,
-  g.experiment,
-  t.path AS template,
-  g.model,
+  g.run_id, x.block,
+  1 AS generations,
+  g.status = 'completed' AND g.cached_from IS NULL AS completed,
+  g.cached_from IS NOT NULL AS cached,
+  g.status = 'failed' AS failed,
+  g.status = 'unknown' AS unknown,
+  g.status = 'lost' AS lost,
+  g.status = 'in_flight' AS in_flight,
+  g.status = 'planned' AS planned,
+  g.status = 'skipped' AS skipped,
+  (g.provider = 'simulator' OR g.cost_source IS 'simulated') AS simulated,
+  g.cached_from IS NULL AND g.status IN ('completed', 'lost') AS results,
+  g.cached_from IS NULL AND g.status IN ('completed', 'lost') AND (g.credits IS NOT NULL OR EXISTS (SELECT 1 FROM attempts b WHERE b.generation_id = g.id
+      AND b.may_be_billed = 1 AND b.outcome IN ('ok', 'short') AND b.credits_at_risk IS NOT NULL)) AS bounded_credits,
+  g.cached_from IS NULL AND g.status IN ('completed', 'lost') AND (g.cost_usd IS NOT NULL OR EXISTS (SELECT 1 FROM attempts b WHERE b.generation_id = g.id
+      AND b.may_be_billed = 1 AND b.outcome IN ('ok', 'short') AND b.cost_usd_at_risk IS NOT NULL)) AS bounded_usd,
+  g.cached_from IS NULL AND g.credits IS NOT NULL AS known_credits,
+  g.cached_from IS NULL AND g.cost_usd IS NOT NULL AS known_usd,
+  CASE WHEN g.cached_from IS NULL THEN g.credits END AS credits,
+  CASE WHEN g.cached_from IS NULL THEN g.cost_usd END AS cost_usd,
+  g.cached_from IS NULL AND g.status = 'completed' AND g.latency_ms IS NOT NULL AS latencies,
+  CASE WHEN g.cached_from IS NULL AND g.status = 'completed' THEN g.latency_ms END AS latency_ms,
+  0, 0, 0, 0, 0, 0, 0, NULL, NULL
+FROM stale_sums x CROSS JOIN generations g ON g.run_id = x.run_id
+  AND g.sequence BETWEEN x.block << 12 AND (x.block << 12) + 4095
+UNION ALL
+SELECT g.run_id, x.block, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, NULL,
+  i.status = 'stored', i.status = 'lost', CASE WHEN i.status = 'stored' THEN i.bytes END, 0, 0, 0, 0, NULL, NULL
+FROM stale_sums x CROSS JOIN generations g ON g.run_id = x.run_id
+  AND g.sequence BETWEEN x.block << 12 AND (x.block << 12) + 4095 CROSS JOIN images i ON i.generation_id = g.id
+UNION ALL
+SELECT g.run_id, x.block, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, NULL, 0, 0, 0,
+  1, a.may_be_billed <> 0,
+  a.may_be_billed AND a.credits_at_risk IS NOT NULL, a.may_be_billed AND a.cost_usd_at_risk IS NOT NULL,
+  CASE WHEN a.may_be_billed THEN a.credits_at_risk END, CASE WHEN a.may_be_billed THEN a.cost_usd_at_risk END
+FROM stale_sums x CROSS JOIN generations g ON g.run_id = x.run_id
+  AND g.sequence BETWEEN x.block << 12 AND (x.block << 12) + 4095 CROSS JOIN attempts a ON a.generation_id = g.id;
+
+CREATE VIEW spending AS
+SELECT
+  s.day,
+  s.experiment,
+  (SELECT t.path FROM templates t WHERE t.id = s.template_id) AS template,
+  s.model,
   r.user,
   r.project,
-  g.provider,
-  sum(e.results) AS generations,
-  sum(e.images) AS images,
-  CASE WHEN sum(e.results) = 0 AND count(e.credits) = 0 THEN 0.0 ELSE sum(e.credits) END AS credits,
-  CASE WHEN sum(e.results) = 0 AND count(e.cost_usd) = 0 THEN 0.0 ELSE sum(e.cost_usd) END AS cost_usd,
-  sum(e.attempts_at_risk) AS attempts_at_risk,
-  CASE WHEN sum(e.results) = sum(e.results AND e.in_credits) AND sum(e.attempts_at_risk) = count(e.credits_at_risk)
-    THEN total(e.credits) + total(e.credits_at_risk) END AS credits_at_most,
-  CASE WHEN sum(e.results) = sum(e.results AND e.in_usd) AND sum(e.attempts_at_risk) = count(e.cost_usd_at_risk)
-    THEN total(e.cost_usd) + total(e.cost_usd_at_risk) END AS cost_usd_at_most,
-  g.template_id
-FROM entries e
-JOIN generations g ON g.id = e.id
-JOIN runs r ON r.id = e.run_id
-LEFT JOIN templates t ON t.id = g.template_id
-GROUP BY e.day, g.experiment, g.template_id, g.model, r.user, r.project, g.provider;
+  s.provider,
+  sum(s.results) AS generations,
+  sum(s.images) AS images,
+  CASE WHEN sum(s.results) = 0 AND sum(s.known_credits) = 0 THEN 0.0 ELSE sum(s.credits) END AS credits,
+  CASE WHEN sum(s.results) = 0 AND sum(s.known_usd) = 0 THEN 0.0 ELSE sum(s.cost_usd) END AS cost_usd,
+  sum(s.attempts_at_risk) AS attempts_at_risk,
+  CASE WHEN sum(s.results) = sum(s.bounded_credits) AND sum(s.attempts_at_risk) = sum(s.bounded_credits_at_risk)
+    THEN total(s.credits) + total(s.credits_at_risk) END AS credits_at_most,
+  CASE WHEN sum(s.results) = sum(s.bounded_usd) AND sum(s.attempts_at_risk) = sum(s.bounded_usd_at_risk)
+    THEN total(s.cost_usd) + total(s.cost_usd_at_risk) END AS cost_usd_at_most,
+  s.template_id
+FROM spending_parts s
+JOIN runs r ON r.id = s.run_id
+GROUP BY s.day, s.experiment, s.template_id, s.model, r.user, r.project, s.provider;
+
+CREATE VIEW spending_parts AS
+SELECT * FROM spending_sums s WHERE NOT EXISTS (SELECT 1 FROM stale_sums x WHERE x.run_id = s.run_id AND x.block = s.block)
+UNION ALL
+SELECT
+  g.run_id, x.block,
+  substr(coalesce(g.started_at, g.created_at), 1, 10) AS day, g.experiment, g.template_id, g.model, g.provider,
+  g.status IN ('completed', 'lost') AS results,
+  (SELECT count(*) FROM images i WHERE i.generation_id = g.id) AS images,
+  g.status IN ('completed', 'lost') AND (g.credits IS NOT NULL OR EXISTS (SELECT 1 FROM attempts b WHERE b.generation_id = g.id
+      AND b.may_be_billed = 1 AND b.outcome IN ('ok', 'short') AND b.credits_at_risk IS NOT NULL)) AS bounded_credits,
+  g.status IN ('completed', 'lost') AND (g.cost_usd IS NOT NULL OR EXISTS (SELECT 1 FROM attempts b WHERE b.generation_id = g.id
+      AND b.may_be_billed = 1 AND b.outcome IN ('ok', 'short') AND b.cost_usd_at_risk IS NOT NULL)) AS bounded_usd,
+  g.credits IS NOT NULL AS known_credits,
+  g.cost_usd IS NOT NULL AS known_usd,
+  g.credits,
+  g.cost_usd,
+  0 AS attempts_at_risk, 0 AS bounded_credits_at_risk, 0 AS bounded_usd_at_risk,
+  NULL AS credits_at_risk, NULL AS cost_usd_at_risk
+FROM stale_sums x CROSS JOIN generations g ON g.run_id = x.run_id
+  AND g.sequence BETWEEN x.block << 12 AND (x.block << 12) + 4095
+WHERE g.cached_from IS NULL AND NOT (g.provider = 'simulator' OR g.cost_source IS 'simulated')
+  AND (g.status IN ('completed', 'lost') OR g.credits IS NOT NULL OR g.cost_usd IS NOT NULL)
+UNION ALL
+SELECT
+  g.run_id, x.block, substr(a.started_at, 1, 10), g.experiment, g.template_id, g.model, g.provider,
+  0, 0, 0, 0, 0, 0, NULL, NULL,
+  1, a.credits_at_risk IS NOT NULL, a.cost_usd_at_risk IS NOT NULL, a.credits_at_risk, a.cost_usd_at_risk
+FROM stale_sums x CROSS JOIN generations g ON g.run_id = x.run_id
+  AND g.sequence BETWEEN x.block << 12 AND (x.block << 12) + 4095 CROSS JOIN attempts a ON a.generation_id = g.id
+WHERE a.may_be_billed = 1 AND NOT (g.provider = 'simulator' OR g.cost_source IS 'simulated');
+
+CREATE VIEW stray_copies AS
+SELECT s.run_id, s.block, s.generation_id FROM stray_sums s WHERE NOT EXISTS (SELECT 1 FROM stale_sums x WHERE x.run_id = s.run_id AND x.block = s.block)
+UNION ALL
+SELECT g.run_id, x.block, g.id FROM stale_sums x CROSS JOIN generations g ON g.run_id = x.run_id
+  AND g.sequence BETWEEN x.block << 12 AND (x.block << 12) + 4095
+WHERE g.cached_from IS NOT NULL AND g.status NOT IN ('planned', 'skipped') AND NOT EXISTS (SELECT 1 FROM generations p JOIN runs q ON q.id = p.run_id
+  WHERE p.id = g.cached_from AND p.cached_from IS NULL AND p.status = g.status AND q.kind <> 'verify'
+    AND p.experiment = g.experiment AND p.variant_id = g.variant_id AND p.template_id = g.template_id
+    AND p.axis_values IS g.axis_values AND p.provider = g.provider AND p.model = g.model);
+
+CREATE VIEW variant_parts AS
+SELECT * FROM variant_sums s WHERE NOT EXISTS (SELECT 1 FROM stale_sums x WHERE x.run_id = s.run_id AND x.block = s.block)
+UNION ALL
+SELECT
+  g.run_id, x.block, g.experiment, g.variant_id, g.template_id, g.axis_values, g.provider, g.model,
+  (g.provider = 'simulator' OR g.cost_source IS 'simulated') AS simulated,
+  g.cached_from IS NULL AS generations,
+  CASE WHEN g.cached_from IS NULL THEN
+    (SELECT count(*) FROM images i WHERE i.generation_id = g.id AND +i.status = 'stored') ELSE 0 END AS images,
+  g.cached_from IS NULL AND g.status = 'completed' AS completed,
+  g.cached_from IS NULL AND g.status = 'failed' AS failed,
+  g.cached_from IS NULL AND g.status = 'unknown' AS unknown,
+  g.cached_from IS NULL AND g.status = 'lost' AS lost,
+  g.cached_from IS NOT NULL AS cached,
+  g.credits,
+  g.cost_usd,
+  g.cached_from IS NULL AND g.status = 'completed' AND g.latency_ms IS NOT NULL AS latencies,
+  CASE WHEN g.cached_from IS NULL AND g.status = 'completed' THEN g.latency_ms END AS latency_ms
+FROM stale_sums x CROSS JOIN generations g ON g.run_id = x.run_id
+  AND g.sequence BETWEEN x.block << 12 AND (x.block << 12) + 4095
+WHERE g.status NOT IN ('planned', 'skipped');
 
 CREATE VIEW variant_summary AS
-WITH results AS (
-  SELECT
-    g.experiment, g.variant_id, g.template_id, g.axis_values, g.provider, g.model,
-    coalesce(g.cached_from, g.id) AS paid_id,
-    max((g.provider = 'simulator' OR g.cost_source IS 'simulated')) AS simulated,
-    max(g.status = 'completed') AS completed,
-    max(g.status = 'failed') AS failed,
-    max(g.status = 'unknown') AS unknown,
-    max(g.status = 'lost') AS lost,
-    count(g.cached_from) AS cached,
-    sum(g.credits) AS credits,
-    sum(g.cost_usd) AS cost_usd,
-    max(CASE WHEN g.cached_from IS NULL AND g.status = 'completed' THEN g.latency_ms END) AS latency_ms
-  FROM generations g
-  JOIN runs r ON r.id = g.run_id
-  WHERE r.kind <> 'verify' AND g.status NOT IN ('planned', 'skipped')
+WITH strays AS (
+  SELECT g.experiment, g.variant_id, g.template_id, g.axis_values, g.provider, g.model, g.cached_from AS paid_id,
+    max(g.status = 'completed') AS completed, max(g.status = 'failed') AS failed,
+    max(g.status = 'unknown') AS unknown, max(g.status = 'lost') AS lost,
+    (SELECT p.status FROM generations p JOIN runs q ON q.id = p.run_id
+      WHERE p.id = g.cached_from AND p.cached_from IS NULL AND q.kind <> 'verify'
+        AND p.status NOT IN ('planned', 'skipped')
+        AND p.experiment = g.experiment AND p.variant_id = g.variant_id AND p.template_id = g.template_id
+        AND p.axis_values IS g.axis_values AND p.provider = g.provider AND p.model = g.model) AS counted
+  FROM stray_copies s
+  CROSS JOIN generations g ON g.id = s.generation_id
+  CROSS JOIN runs r ON r.id = g.run_id
+  WHERE r.kind <> 'verify'
   GROUP BY g.experiment, g.variant_id, g.template_id, g.axis_values, g.provider, g.model, paid_id
 ),
-pictured AS (
-  SELECT
-    s.*,
-    (SELECT count(*) FROM images i WHERE i.generation_id = s.paid_id AND +i.status = 'stored') AS images,
-    (SELECT count(*) FROM images i WHERE i.generation_id = s.paid_id AND 'keep' =
-      (SELECT m.mark FROM marks m WHERE m.image_id = i.id ORDER BY m.at DESC LIMIT 1)) AS kept,
-    (SELECT count(*) FROM images i WHERE i.generation_id = s.paid_id AND 'reject' =
-      (SELECT m.mark FROM marks m WHERE m.image_id = i.id ORDER BY m.at DESC LIMIT 1)) AS rejected
-  FROM results s
+judged AS (
+  SELECT g.experiment, g.variant_id, g.template_id, g.axis_values, g.provider, g.model, i.id, m.mark
+  FROM latest_marks m CROSS JOIN images i ON i.id = m.image_id
+  CROSS JOIN generations g ON g.id = i.generation_id CROSS JOIN runs r ON r.id = g.run_id
+  WHERE g.cached_from IS NULL AND r.kind <> 'verify' AND g.status NOT IN ('planned', 'skipped')
+  UNION
+  SELECT g.experiment, g.variant_id, g.template_id, g.axis_values, g.provider, g.model, i.id, m.mark
+  FROM latest_marks m CROSS JOIN images i ON i.id = m.image_id
+  CROSS JOIN generations g ON g.cached_from = i.generation_id CROSS JOIN runs r ON r.id = g.run_id
+  WHERE r.kind <> 'verify' AND g.status NOT IN ('planned', 'skipped')
+),
+parts AS (
+  SELECT p.experiment, p.variant_id, p.template_id, p.axis_values, p.provider, p.model,
+    p.simulated, p.generations, p.images, p.completed, p.failed, p.unknown, p.lost, p.cached, 0 AS kept, 0 AS rejected,
+    p.credits, p.cost_usd, p.latencies, p.latency_ms
+  FROM variant_parts p CROSS JOIN runs r ON r.id = p.run_id WHERE r.kind <> 'verify'
+  UNION ALL
+  SELECT experiment, variant_id, template_id, axis_values, provider, model,
+    0, counted IS NULL,
+    CASE WHEN counted IS NULL THEN
+      (SELECT count(*) FROM images i WHERE i.generation_id = paid_id AND +i.status = 'stored') ELSE 0 END,
+    completed AND counted IS NOT 'completed', failed AND counted IS NOT 'failed',
+    unknown AND counted IS NOT 'unknown', lost AND counted IS NOT 'lost',
+    0, 0, 0, NULL, NULL, 0, NULL
+  FROM strays
+  UNION ALL
+  SELECT experiment, variant_id, template_id, axis_values, provider, model, 0, 0, 0, 0, 0, 0, 0, 0, mark = 'keep', mark = 'reject', NULL, NULL, 0, NULL FROM judged
 )
 SELECT
   s.experiment,
-  v.name AS variant,
-  t.path AS template,
+  (SELECT v.name FROM variants v WHERE v.experiment = s.experiment AND v.id = s.variant_id) AS variant,
+  (SELECT t.path FROM templates t WHERE t.id = s.template_id) AS template,
   s.axis_values,
   s.provider,
   s.model,
-  max(s.simulated) AS simulated,
-  count(*) AS generations,
+  sum(s.simulated) > 0 AS simulated,
+  sum(s.generations) AS generations,
   sum(s.images) AS images,
   sum(s.completed) AS completed,
   sum(s.failed) AS failed,
@@ -504,11 +811,9 @@ SELECT
   sum(s.rejected) AS rejected,
   sum(s.credits) AS credits,
   sum(s.cost_usd) AS cost_usd,
-  avg(s.latency_ms) AS mean_latency_ms,
+  sum(s.latency_ms) * 1.0 / sum(s.latencies) AS mean_latency_ms,
   s.variant_id,
   s.template_id
-FROM pictured s
-LEFT JOIN variants v ON v.experiment = s.experiment AND v.id = s.variant_id
-LEFT JOIN templates t ON t.id = s.template_id
+FROM parts s
 GROUP BY s.experiment, s.variant_id, s.template_id, s.axis_values, s.provider, s.model;
 
