@@ -55,6 +55,11 @@ class LogDatabase(Database):  # type: ignore[misc,unused-ignore]
             results.rows = [(_More(COUNTED + 1),)]
         return results
 
+    async def primary_keys(self, table: str) -> list[str]:
+        """A row's address is its id, which other tables refer to, also where SQLite's key is the search indexes'."""
+        keys: list[str] = await super().primary_keys(table)
+        return ["id"] if keys == ["rowid"] and "id" in await self.table_columns(table) else keys
+
 
 def bound_tables(datasette: Datasette, name: str) -> None:
     """Let the database `name` be read as a log from now on. It keeps its place, and its permissions."""

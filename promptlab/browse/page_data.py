@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from promptlab.log.runs import Runs
+from promptlab.log.runs import Runs, Totals
 from promptlab.log.schema import SIMULATED_RUN
 
 __all__ = [
@@ -37,7 +37,6 @@ _RUN_COLUMNS = (
     "git_commit, git_branch, git_dirty, promptlab_version, planned, completed, cached, failed, credits, cost_usd, "
     f"{SIMULATED_RUN} AS simulated"
 )
-_UNKNOWN = ("unknown", "lost", "in_flight")
 
 
 def is_simulated(row: Mapping[str, Any]) -> bool:
@@ -50,31 +49,33 @@ def is_simulated(row: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class RunCard:
-    """One run with its counts as they are now, and a strip of its images, different variants first."""
+    """One run with its sums as they are now, and a strip of its images, different variants first."""
 
     run: Row
-    counts: Mapping[str, int]  # status → generations, with `cached` beside them
+    totals: Totals
     strip: Sequence[Row]
     simulated: bool
-    usd: tuple[float | None, float | None] = (None, None)  # what it cost, at least and at most; None is unknown
-    credits: tuple[float | None, float | None] = (None, None)
 
     @property
     def done(self) -> int:
         """Generations that have their images, paid or cached."""
-        return self.counts.get("completed", 0)
-
-    @property
-    def failed(self) -> int:
-        """Generations that ended without an image, for certain."""
-        return self.counts.get("failed", 0)
+        return self.totals.completed + self.totals.cached
 
     @property
     def unknown(self) -> int:
         """Generations of unknown outcome: they may have been billed."""
-        if self.run["status"] == "running":
-            return self.counts.get("unknown", 0) + self.counts.get("lost", 0)
-        return sum(self.counts.get(status, 0) for status in _UNKNOWN)
+        waiting = 0 if self.run["status"] == "running" else self.totals.in_flight
+        return self.totals.unknown + self.totals.lost + waiting
+
+    @property
+    def usd(self) -> tuple[float | None, float | None]:
+        """What it cost, at least and at most; None is unknown."""
+        return self.totals.cost_usd, self.totals.cost_usd_at_most
+
+    @property
+    def credits(self) -> tuple[float | None, float | None]:
+        """The same in the provider's credits."""
+        return self.totals.credits, self.totals.credits_at_most
 
 
 def experiments(connection: sqlite3.Connection) -> list[str]:
@@ -101,17 +102,8 @@ def _hides(connection: sqlite3.Connection) -> bool:
 
 
 def _card(connection: sqlite3.Connection, run: Row) -> RunCard:
-    totals = fetch(
-        connection,
-        "select status, count(*) as rows, count(cached_from) as cached from generations where run_id = ? "
-        "group by status",
-        run["id"],
-    )
-    counts = {row["status"]: row["rows"] for row in totals}
-    counts["cached"] = sum(row["cached"] for row in totals)
-    spent = Runs(Path(), connection).totals(run["id"])  # the run's own sums come at its end, and are not bounds
-    usd, credits = (spent.cost_usd, spent.cost_usd_at_most), (spent.credits, spent.credits_at_most)
-    return RunCard(run, counts, _strip(connection, run), is_simulated(run), usd, credits)
+    totals = Runs(Path(), connection).totals(run["id"])  # the run's own sums come at its end, and are not bounds
+    return RunCard(run, totals, _strip(connection, run), is_simulated(run))
 
 
 def _strip(connection: sqlite3.Connection, run: Row) -> list[Row]:

@@ -99,6 +99,15 @@ def test_a_reader_s_own_facet_counts_everything(site: Any, get: Get, monkeypatch
     assert found["model"]["results"][0]["count"] == 32
 
 
+def test_rows_are_found_by_their_ids(site: Any, demo: Any, get: Get) -> None:
+    """A row's page has its id in its address, and so has every link to it from another table."""
+    text = get(site, f"/promptlab/images?id={demo.image}").text
+    assert f'href="/promptlab/images/{demo.image}"' in text
+    (generation,) = set(re.findall(r'href="(/promptlab/generations/[^"]+)"', text))
+    assert "A ceramic teapot on linen" in get(site, generation).text
+    assert get(site, f"/promptlab/images/{demo.image}").status_code == 200
+
+
 def test_a_slow_count_is_left_out(site: Any, get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
     """A filter that no index helps may take long to count; the page comes all the same."""
     slow = "with recursive n(i) as (select 1 union all select i + 1 from n limit 100000000) select count(*) from n"
