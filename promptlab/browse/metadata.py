@@ -23,7 +23,7 @@ SETTINGS: Mapping[str, Any] = {
     "default_page_size": 50,
     "max_returned_rows": 1000,
     "sql_time_limit_ms": 5000,
-    "facet_time_limit_ms": 500,
+    "facet_time_limit_ms": 300,
     "default_facet_size": 12,
     "truncate_cells_html": 600,
     "default_cache_ttl": 0,
