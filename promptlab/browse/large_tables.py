@@ -110,7 +110,7 @@ class BoundedFacet(ColumnFacet):  # type: ignore[misc,unused-ignore]
             return [], columns
         values = (f"json_extract(value, '$[{place}]') as [{column}]" for place, column in enumerate(columns))
         self.sql = f"select {', '.join(values)} from json_each(:rows)"
-        self.params = {"rows": json.dumps([tuple(row) for row in rows])}
+        self.params = {"rows": json.dumps([tuple(row) for row in rows[:COUNTED]])}
         results, timed_out = await super().facet_results()
         for each in results:
             each["type"] = "column" if len(rows) <= COUNTED else f"in {COUNTED:,} rows"

@@ -80,7 +80,7 @@ async def compare_page(request: Request, datasette: Datasette) -> Response:
         found=found,
         grid=found.grid,
         by=found.grid.by or "variant",
-        size=wanted.size,
+        kept=wanted.size if wanted.size != _LINES else None,
         across=wanted.across,
         filters={_AXIS + axis: value for axis, value in found.only.items()},
         prompts=bool(args.get("prompts")),

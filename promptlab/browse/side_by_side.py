@@ -32,7 +32,7 @@ from promptlab.plan.identity import variant_id
 
 __all__ = ["SideBySide", "Wanted", "side_by_side"]
 
-_VARIANTS = 5_000  # more than these are not looked through for one page
+_VARIANTS = 10_000  # more than these are not looked through for one page
 _SAMPLE = 1_000  # rows read from the start of the plan, and again spread over it, to learn the axes of a huge run
 _COLUMNS = 24
 _CELLS = 200
@@ -72,6 +72,7 @@ class SideBySide:
     across_pages: int
     total_columns: int
     total_lines: int | None  # None: not counted
+    first_line: int = 1
     stretch: tuple[int, int, int] | None = None  # a huge run: first and last generation of this page, and of how many
 
 
@@ -146,7 +147,8 @@ def _variants(connection: sqlite3.Connection, extent: _Extent) -> list[VariantRo
     rows = connection.execute(sql, (*values, extent.experiment)).fetchall()
     if len(rows) > _VARIANTS:
         return None
-    return [VariantRows(id_, json.loads(axes or "{}"), count) for id_, axes, count in rows]
+    every = json.loads(f"[{','.join(axes or '{}' for _, axes, _ in rows)}]")  # at once: a quarter of the time
+    return [VariantRows(id_, axes, count) for (id_, _, count), axes in zip(rows, every, strict=True)]
 
 
 def _by_variant(
@@ -154,8 +156,8 @@ def _by_variant(
 ) -> SideBySide:
     axes = axes_of(variant.axes for variant in variants)
     by, only = _choose(axes, wanted)
-    matching = [each for each in variants if only.items() <= each.axes.items()]
-    columns = len({column_of(each.id, each.axes, by).key for each in matching})
+    matching = [each for each in variants if only.items() <= each.axes.items()] if only else variants
+    columns = len(matching if by is None else {each.axes.get(by) for each in matching})
     width, height = _shape(connection, extent, columns, wanted.size)
     page = cut_page(
         matching, by,
@@ -187,6 +189,7 @@ def _by_variant(
         across_pages=math.ceil(page.total_columns / width),
         total_columns=page.total_columns,
         total_lines=page.total_lines,
+        first_line=(wanted.page - 1) * height + 1,
     )
 
 

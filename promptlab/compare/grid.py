@@ -91,7 +91,9 @@ def axes_of(variants: Iterable[Mapping[str, str]]) -> dict[str, list[str]]:
     axes: dict[str, dict[str, None]] = {}
     for variant in variants:
         for axis, value in variant.items():
-            axes.setdefault(axis, {})[value] = None
+            if axis not in axes:
+                axes[axis] = {}
+            axes[axis][value] = None
     return {axis: list(values) for axis, values in axes.items()}
 
 
@@ -110,16 +112,19 @@ def cut_page(variants: Iterable[VariantRows], by: str | None, *, lines: slice, c
     found: dict[str, Column] = {}
     groups: dict[Axes, dict[str, VariantRows]] = {}
     for variant in variants:
-        column = column_of(variant.id, variant.axes, by)
-        found.setdefault(column.key, column)
-        groups.setdefault(shared_axes(variant.axes, by), {})[column.key] = variant
+        key = _column_key(variant.id, variant.axes, by)
+        if key not in found:
+            found[key] = column_of(variant.id, variant.axes, by)
+        groups.setdefault(shared_axes(variant.axes, by), {})[key] = variant
     shown = tuple(found.values())[columns]
     pieces: list[Piece] = []
     total = 0
     for group in groups.values():
         start, stop = max(lines.start - total, 0), lines.stop - total
-        total += max(variant.rows for variant in group.values())
-        chosen = [group[column.key] for column in shown if column.key in group] if stop > 0 else []
+        total += max([variant.rows for variant in group.values()])
+        if stop <= 0 or start >= total:
+            continue
+        chosen = [group[column.key] for column in shown if column.key in group]
         pieces += [Piece(each.id, start, min(stop, each.rows)) for each in chosen if start < each.rows]
     return Page(shown, tuple(pieces), len(found), total)
 
@@ -146,16 +151,23 @@ def build_grid(rows: Iterable[Row], by: str | None, columns: Sequence[Column] | 
 
 def column_of(variant_id: str, axes: Mapping[str, str], by: str | None) -> Column:
     """The column that a variant stands in."""
+    key = _column_key(variant_id, axes, by)
     if by is None:
         name = ", ".join(f"{axis} {value}" for axis, value in axes.items())
-        return Column(variant_id, variant_id, name or "the one variant")
+        return Column(key, variant_id, name or "the one variant")
     value = axes.get(by)
-    return Column(f"={value}" if value is not None else "", value, "not used" if value is None else value)
+    return Column(key, value, "not used" if value is None else value)
+
+
+def _column_key(variant_id: str, axes: Mapping[str, str], by: str | None) -> str:
+    if by is None:
+        return variant_id
+    return f"={axes[by]}" if by in axes else ""
 
 
 def shared_axes(axes: Mapping[str, str], by: str | None) -> Axes:
     """What the generations of a line agree in, besides seed and draw."""
-    return () if by is None else tuple((axis, value) for axis, value in axes.items() if axis != by)
+    return () if by is None else tuple([pair for pair in axes.items() if pair[0] != by])
 
 
 def _line(key: _Key, cells: Mapping[str, Sequence[Row]], columns: Sequence[Column]) -> Line:

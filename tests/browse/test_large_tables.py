@@ -90,6 +90,8 @@ def test_a_large_table_says_so(site: Any, get: Get, monkeypatch: pytest.MonkeyPa
     assert re.search(r"<h3>more than 5 rows\s", bounded)
     assert "experiment (in 5 rows)" in bounded
     assert ">shelf_photos</a>" not in bounded  # not among the latest five
+    facet = get(site, "/promptlab/gallery.json").json()["facet_results"]["experiment"]["results"]
+    assert sum(value["count"] for value in facet) == 5
 
 
 def test_a_reader_s_own_facet_counts_everything(site: Any, get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
