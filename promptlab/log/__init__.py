@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from promptlab.log.answers import RawAnswer
-from promptlab.log.cache import Hit
+from promptlab.log.cache import Hit, RawAnswer
 from promptlab.log.forget import Forgetting
 from promptlab.log.log import Log
 from promptlab.log.marks import Marked
-from promptlab.log.money import GROUPS, Spent
 from promptlab.log.runs import Failure, Totals
+from promptlab.log.sums import GROUPS, Spent
 from promptlab.log.templates import TemplateUsage, UsedTemplate
 
 __all__ = [

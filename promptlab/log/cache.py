@@ -1,4 +1,4 @@
-"""What was already sent: cache hits, the state of a request, and claims between processes.
+"""What was already sent: cache hits, the state of a request, claims between processes, answers not yet decoded.
 
 Only a paid result is a hit: completed, not itself a copy, every image stored (and its file there, says the caller).
 Runs of kind `verify` are left out on both sides: they ask again on purpose, to see what changes, and must not change
@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from promptlab.log.connection import Connection
 from promptlab.log.rows import GENERATIONS, IMAGES, read
 from promptlab.model import Generation, Image, utc_now
 
-__all__ = ["Cache", "Hit", "Kept"]
+__all__ = ["Cache", "Hit", "Holder", "Kept", "RawAnswer"]
 
 #: Whether the files of these images (by sha256) are available.
 Kept = Callable[[Sequence[str]], bool]
@@ -66,6 +66,25 @@ class Hit:
 
     generation_id: str
     sha256s: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a claim, and whether it ran out: until another owner takes it, it can still be renewed."""
+
+    owner: str
+    expired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RawAnswer:
+    """A row of `answers`; `body` is None where it is in a file."""
+
+    generation_id: str
+    status_code: int
+    headers: Mapping[str, str]
+    body: bytes | None = field(repr=False)
+    latency_ms: int
 
 
 def _any(sha256s: Sequence[str]) -> bool:
@@ -184,9 +203,59 @@ class Cache(Connection):
         owner: str | None = self.value(sql, (request_hash, draw, utc_now()))
         return owner
 
-    def forget_expired_claims(self) -> int:
-        """Remove what dead processes left behind; says how many claims that were."""
-        return self.execute("DELETE FROM claims WHERE expires_at <= ?", (utc_now(),)).rowcount
+    def holder(self, name: str, draw: int = 0) -> Holder | None:
+        """Whose claim this is, also one that ran out."""
+        sql = "SELECT owner, expires_at <= ? FROM claims WHERE request_hash = ? AND draw = ?"
+        for owner, expired in self.rows(sql, (utc_now(), name, draw)):
+            return Holder(owner, bool(expired))
+        return None
+
+    def claim_owner(self, name: str) -> str | None:
+        """Whose claim this is: one look-up, for what is checked at every step of a run."""
+        owner: str | None = self.value("SELECT owner FROM claims WHERE request_hash = ? AND draw = 0", (name,))
+        return owner
+
+    def hand_over_claims(self, old: str, new: str, seconds: float) -> None:
+        """All claims of one owner are another's from now on."""
+        self.execute("UPDATE claims SET owner = ?, expires_at = ? WHERE owner = ?", (new, _later(seconds), old))
+
+    def expired_owners(self) -> list[str]:
+        """The owners of claims that ran out."""
+        return [
+            owner for (owner,) in self.rows("SELECT DISTINCT owner FROM claims WHERE expires_at <= ?", (utc_now(),))
+        ]
+
+    def forget_expired_claims_of(self, owner: str) -> None:
+        """Remove what this owner left behind."""
+        self.execute("DELETE FROM claims WHERE owner = ? AND expires_at <= ?", (owner, utc_now()))
+
+    # --- answers as they came, kept from the moment they are whole until their images are ---
+
+    def keep_answer(self, answer: RawAnswer) -> None:
+        """Write an answer; a generation has one, its newest."""
+        sql = """
+            INSERT OR REPLACE INTO answers (generation_id, status_code, headers, body, latency_ms, at)
+            VALUES (?, ?, ?, ?, ?, ?)
+        """
+        headers = json.dumps(dict(answer.headers), separators=(",", ":"))
+        row = (answer.generation_id, answer.status_code, headers, answer.body, answer.latency_ms, utc_now())
+        self.execute(sql, row)
+
+    def answer(self, generation_id: str) -> RawAnswer | None:
+        """The kept answer of a generation."""
+        sql = "SELECT status_code, headers, body, latency_ms FROM answers WHERE generation_id = ?"
+        for status, headers, body, latency in self.rows(sql, (generation_id,)):
+            return RawAnswer(generation_id, status, json.loads(headers), body, latency)
+        return None
+
+    def answered(self, run_id: str) -> set[str]:
+        """The generations of a run whose answers are kept: they can be decoded again free of charge."""
+        sql = "SELECT a.generation_id FROM answers a JOIN generations g ON g.id = a.generation_id WHERE g.run_id = ?"
+        return {generation_id for (generation_id,) in self.rows(sql, (run_id,))}
+
+    def forget_answer(self, generation_id: str) -> None:
+        """Its images are kept, or it will be sent again."""
+        self.execute("DELETE FROM answers WHERE generation_id = ?", (generation_id,))
 
 
 def _newest(rows: Iterable[tuple[str, str, str, str | None]], kept: Kept) -> Mapping[str, Hit]:

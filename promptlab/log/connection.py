@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -12,7 +12,7 @@ from typing import Any, Final
 from promptlab.errors import LogError
 from promptlab.log import migrations
 
-__all__ = ["BUSY_SECONDS", "Connection", "Transaction", "connect", "explain", "use_wal"]
+__all__ = ["BUSY_SECONDS", "Connection", "Transaction", "connect", "explain", "quote", "use_wal"]
 
 BUSY_SECONDS: Final = 30.0  # two runs may write to one file: the second waits for the first's short transactions
 _ELSEWHERE: Final = "or name another file with --db or PROMPTLAB_DB"
@@ -27,6 +27,11 @@ _ADVICE: Final = {
     "SQLITE_PERM": f"{{path}} may not be opened by this user; change its permissions, {_ELSEWHERE}",
     "SQLITE_READONLY": f"{{path}} is read-only; change its permissions, {_ELSEWHERE}",
 }
+
+
+def quote(name: str) -> str:
+    """An SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def explain(error: sqlite3.Error, path: Path) -> LogError:
@@ -46,15 +51,20 @@ def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
     return connection
 
 
-def prepare(path: Path, *, create: bool, readonly: bool) -> sqlite3.Connection:
-    """Open the file, brought up to date; LogError where it is not there, not a log, or newer than this promptlab."""
+def prepare(
+    path: Path, *, create: bool, readonly: bool, migrated: Callable[[sqlite3.Connection], None]
+) -> sqlite3.Connection:
+    """Open the file, brought up to date; LogError where it is not there, not a log, or newer than this promptlab.
+
+    `migrated` gets a connection that may write, once an older log has the tables of this promptlab.
+    """
     if not path.exists() and (readonly or not create):
         raise LogError(f"there is no log at {path} yet; `promptlab run` makes one, {_ELSEWHERE}")
     try:
         connection = connect(path, readonly=readonly)
         try:
             if _is_behind(connection, path):
-                _migrate(path)
+                _migrate(path, migrated)
             if not readonly:
                 _settle(connection)
         except BaseException:
@@ -91,7 +101,7 @@ def use_wal(connection: sqlite3.Connection) -> None:
 
 
 def _is_behind(connection: sqlite3.Connection, path: Path) -> bool:
-    done = migrations.applied(connection)
+    done = _applied(connection)
     if newer := [name for name in done if name not in migrations.MIGRATIONS]:
         raise LogError(
             f"{path} was written by a newer promptlab (it has {newer[-1]}); upgrade this one with "
@@ -100,17 +110,45 @@ def _is_behind(connection: sqlite3.Connection, path: Path) -> bool:
     return len(done) < len(migrations.MIGRATIONS)
 
 
-def _migrate(path: Path) -> None:
+def _migrate(path: Path, migrated: Callable[[sqlite3.Connection], None]) -> None:
     connection = connect(path, readonly=False)
     try:
         use_wal(connection)
-        migrations.apply(connection)
+        _apply(connection)
+        migrated(connection)
     except sqlite3.OperationalError as error:
         if "already exists" not in str(error):
             raise
         raise LogError(f"{path} belongs to another program ({error}); move it away, {_ELSEWHERE}") from error
     finally:
         connection.close()
+
+
+def _applied(connection: sqlite3.Connection) -> list[str]:
+    """The names of the migrations this file has had, in order; empty for a new file."""
+    found = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlite_migrations'"
+    if connection.execute(found).fetchone() is None:
+        return []
+    rows = connection.execute(
+        "SELECT name FROM _sqlite_migrations WHERE migration_set = ? ORDER BY id", (migrations.MIGRATION_SET,)
+    )
+    return [name for (name,) in rows]
+
+
+def _apply(connection: sqlite3.Connection) -> None:
+    """Bring the file up to date. Two processes may do it at once: the second waits and finds nothing left to do."""
+    from sqlite_utils import Database, Migrations
+
+    chosen = Migrations(migrations.MIGRATION_SET)
+    for name, script in migrations.MIGRATIONS.items():
+        chosen(name=name)(lambda db, script=script: db.executescript(script))
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        chosen.apply(Database(connection, execute_plugins=False, recursive_triggers=False))
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
 
 
 class Transaction:

@@ -12,8 +12,7 @@ import json
 from dataclasses import dataclass
 
 from promptlab.errors import InputError
-from promptlab.log.axes import quote
-from promptlab.log.connection import Connection
+from promptlab.log.connection import Connection, quote
 from promptlab.log.schema import SIMULATED
 
 __all__ = ["Forget", "Forgetting"]

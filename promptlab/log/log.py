@@ -1,34 +1,49 @@
 """The log: one writer, one file. Everything a run knows goes through here, and everything can be read back."""
 
+# ruff: noqa: S608  the SQL is put together from this package's own names; values are bound
+
 from __future__ import annotations
 
 import json
+import logging
 import os
-from collections.abc import Iterable, Sequence
+import re
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from promptlab.errors import InputError, LogError
-from promptlab.log import search
-from promptlab.log.answers import Answers
-from promptlab.log.axes import quote, view_name, view_sql
 from promptlab.log.cache import Cache
-from promptlab.log.claims import Claims
-from promptlab.log.connection import prepare
+from promptlab.log.connection import prepare, quote
 from promptlab.log.forget import Forget
-from promptlab.log.listing import Listing
 from promptlab.log.marks import Marks
-from promptlab.log.money import Money
-from promptlab.log.rows import ROWS, Row, table
+from promptlab.log.rows import ROWS, Row, searchable_later, table
 from promptlab.log.runs import Runs
 from promptlab.log.sums import Sums
 from promptlab.log.templates import Templates
 from promptlab.model import InputFile, RunTemplate, TemplateFile, Variant, utc_now
 
-__all__ = ["Log"]
+__all__ = ["COMMON", "Log", "axis_columns", "view_name"]
+
+_LOGGER = logging.getLogger(__name__)
+_MANY: Final = 20_000  # generations: adding them up takes a second
+
+#: The view of each experiment has its axes as columns, so that facets need no JSON digging; these columns of
+#: `gallery` stand in front of and behind the axes.
+_FRONT: Final = ("image_id", "thumbnail")
+_BACK: Final = (
+    *("variant", "seed", "draw", "position", "mark", "tags", "note", "prompt", "revised_prompt", "negative_prompt"),
+    *("model", "aspect_ratio", "output_format", "strength", "template", "status", "simulated", "cached"),
+    *("credits", "cost_usd", "latency_ms", "width", "height", "bytes", "sha256", "perceptual_hash", "path"),
+    *("run_id", "created_at", "variant_id", "template_id", "generation_id", "paid_image_id", "generation_rowid"),
+)
+COMMON: Final = (*_FRONT, *_BACK)
 
 
-class Log(Cache, Claims, Answers, Runs, Money, Marks, Templates, Listing, Forget, Sums):
+class Log(Cache, Runs, Sums, Marks, Templates, Forget):
     """A log's file. One writer per object, from the thread that opened it; readers open their own.
 
     Writes outside `transaction()` commit by themselves. Every failure of the file is a LogError.
@@ -37,7 +52,10 @@ class Log(Cache, Claims, Answers, Runs, Money, Marks, Templates, Listing, Forget
     @classmethod
     def open(cls, path: Path, *, create: bool = True, readonly: bool = False) -> Log:
         """Open a log, make it where there is none, bring an older one up to date; refuse a newer one (LogError)."""
-        return cls(path, prepare(path, create=create, readonly=readonly))
+        log = cls(path, prepare(path, create=create, readonly=readonly, migrated=partial(_add_up, cls, path)))
+        if not readonly:  # what a killed run left behind
+            log.refresh_sums()
+        return log
 
     def __enter__(self) -> Log:
         return self
@@ -54,7 +72,7 @@ class Log(Cache, Claims, Answers, Runs, Money, Marks, Templates, Listing, Forget
         kinds: dict[type[Row], list[Row]] = {kind: [] for kind in ROWS}
         for row in rows:
             kinds[type(row)].append(row)
-        with self.transaction(), search.paused(self, max(map(len, kinds.values()))):
+        with self.transaction(), searchable_later(self, max(map(len, kinds.values()))):
             for kind, found in kinds.items():
                 if found:
                     target = ROWS[kind]
@@ -151,6 +169,69 @@ class Log(Cache, Claims, Answers, Runs, Money, Marks, Templates, Listing, Forget
                 self.execute(sql)
                 self.execute("UPDATE experiments SET axes_view = ? WHERE name = ?", (name, experiment))
         return name
+
+
+def _add_up(kind: type[Log], path: Path, connection: sqlite3.Connection) -> None:
+    """The first sums of a log that was just brought up to date; killed here, they are made by its next writer."""
+    log = kind(path, connection)
+    if (rows := log.value("SELECT count(*) FROM generations")) > _MANY:
+        _LOGGER.warning(
+            "%s is brought up to date, with the sums of %s generations: once, for some seconds", path, f"{rows:,}"
+        )
+    log.refresh_sums()
+
+
+def _text(value: str) -> str:
+    """An SQL text."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def view_name(experiment: str, taken: Mapping[str, str]) -> str:
+    """`axes_<experiment>`, safe to type; with part of a hash where another experiment's view has that name.
+
+    `taken` maps the views there are, in lower case, to their experiments.
+    """
+    slug = re.sub(r"\W+", "_", experiment.lower())
+    name = f"axes_{slug}"
+    if taken.get(name, experiment) == experiment:
+        return name
+    return f"{name}_{sha256(experiment.encode()).hexdigest()[:8]}"
+
+
+def axis_columns(axes: Sequence[str]) -> dict[str, str]:
+    """Axis → its column: its own name, or `axis_<name>` where a common column or another axis has it.
+
+    SQLite gives a column named true or false another name, so these two are taken as well.
+    """
+    taken = {"true", "false", *COMMON}
+    columns = {}
+    for axis in axes:
+        column = axis or "axis"
+        while column.lower() in taken:
+            column = f"axis_{column}"
+        taken.add(column.lower())
+        columns[axis] = column
+    return columns
+
+
+def view_sql(name: str, experiment: str, axes: Iterable[str]) -> str:
+    """The view: the useful columns of `gallery`, one row per image, with a column for each axis."""
+    columns = [f"  {column}" for column in _FRONT]
+    columns += [f"  {_axis_value(axis)} AS {quote(column)}" for axis, column in axis_columns(tuple(axes)).items()]
+    columns += [f"  {column}" for column in _BACK]
+    chosen = ",\n".join(columns)
+    return f"CREATE VIEW {quote(name)} AS\nSELECT\n{chosen}\nFROM gallery\nWHERE experiment = {_text(experiment)}"
+
+
+def _axis_value(axis: str) -> str:
+    """The value id of an axis, out of the JSON of `variants.axes`.
+
+    A name that JSON would escape has no path that every SQLite understands; it is looked for among the keys.
+    """
+    if re.search(r'["\\\x00-\x1f\x7f]', axis) or not axis:
+        return f"(SELECT e.value FROM json_each(axes) e WHERE e.key = {_text(axis)})"
+    path = f'$."{axis}"'
+    return f"json_extract(axes, {_text(path)})"
 
 
 def _json(value: Any) -> str:

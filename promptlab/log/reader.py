@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.log.log import Log
-from promptlab.log.money import Spent
 from promptlab.log.runs import Failure, Totals
+from promptlab.log.sums import Spent
 from promptlab.model import Attempt, Generation, Image, Run
 
 __all__ = ["LogReader"]

@@ -1,56 +1,35 @@
-"""Runs and what became of them: finding one by what the user types, its rows, its totals, its failures."""
+"""Runs and what became of them: finding one by what is typed, hiding one, its rows, its totals, its failures."""
 # ruff: noqa: S608  the SQL is put together from this package's own names; values are bound
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, fields
+from itertools import pairwise
 
 from promptlab.errors import InputError
 from promptlab.log.connection import Connection
 from promptlab.log.rows import ATTEMPTS, GENERATIONS, IMAGES, RUNS, read
-from promptlab.log.schema import SIMULATED, SIMULATED_RUN, bounded
-from promptlab.model import Attempt, Generation, Image, Run
+from promptlab.log.schema import SIMULATED_RUN
+from promptlab.log.schema_sums import run_rows
+from promptlab.model import Attempt, Generation, Image, Run, utc_now
 
-__all__ = ["Failure", "Runs", "Totals"]
+__all__ = ["Failure", "Runs", "Totals", "short"]
 
 _PAGE = 500
+LEAST = 8  # letters of a short id: a shorter prefix would soon name several runs
 _NEWEST_FIRST = "ORDER BY started_at DESC, id DESC"
 _GENERATION = GENERATIONS.select("g")
 
-_TOTALS = f"""
-SELECT
-  count(*),
-  total(g.status = 'completed' AND g.cached_from IS NULL), count(g.cached_from),
-  total(g.status = 'failed'), total(g.status = 'unknown'), total(g.status = 'lost'),
-  total(g.status = 'in_flight'), total(g.status = 'planned'), total(g.status = 'skipped'),
-  total({SIMULATED}),
-  total(g.cached_from IS NULL AND g.status IN ('completed', 'lost')),
-  total(g.cached_from IS NULL AND g.status IN ('completed', 'lost') AND {bounded("credits")}),
-  total(g.cached_from IS NULL AND g.status IN ('completed', 'lost') AND {bounded("cost_usd")}),
-  count(CASE WHEN g.cached_from IS NULL THEN g.credits END),
-  count(CASE WHEN g.cached_from IS NULL THEN g.cost_usd END),
-  total(CASE WHEN g.cached_from IS NULL THEN g.credits END),
-  total(CASE WHEN g.cached_from IS NULL THEN g.cost_usd END),
-  avg(CASE WHEN g.cached_from IS NULL AND g.status = 'completed' THEN g.latency_ms END)
-FROM generations g WHERE g.run_id = ?
-"""
 _COUNTS = (
-    *("generations", "completed", "cached", "failed", "unknown", "lost"),
-    *("in_flight", "planned", "skipped", "simulated"),
+    *("generations", "completed", "cached", "failed", "unknown", "lost", "in_flight", "planned", "skipped"),
+    *("simulated", "results", "bounded_credits", "bounded_usd", "known_credits", "known_usd", "latencies"),
+    *("latency_ms", "images", "images_lost", "bytes", "attempts", "attempts_at_risk", "bounded_credits_at_risk"),
+    *("bounded_usd_at_risk", "credits", "cost_usd", "credits_at_risk", "cost_usd_at_risk"),
 )
-_IMAGE_TOTALS = """
-SELECT total(i.status = 'stored'), total(i.status = 'lost'), total(CASE WHEN i.status = 'stored' THEN i.bytes END)
-FROM generations g JOIN images i ON i.generation_id = g.id WHERE g.run_id = ?
-"""
-_ATTEMPT_TOTALS = """
-SELECT count(*), total(a.may_be_billed),
-  total(a.may_be_billed AND a.credits_at_risk IS NOT NULL), total(a.may_be_billed AND a.cost_usd_at_risk IS NOT NULL),
-  total(CASE WHEN a.may_be_billed THEN a.credits_at_risk END),
-  total(CASE WHEN a.may_be_billed THEN a.cost_usd_at_risk END)
-FROM generations g JOIN attempts a ON a.generation_id = g.id WHERE g.run_id = ?
-"""
+_TOTALS = f"SELECT {', '.join(f'total({column})' for column in _COUNTS)} FROM {{0}} WHERE run_id = ?"
+_OF_OLDER_LOGS = f"({run_rows('generations g', '0')})"  # a page shows a log of before migration 006 as it is
 _FAILURES = """
 SELECT status, error_code, error_type, error_message, count(*), min(sequence), min(id)
 FROM generations WHERE run_id = ? AND status IN ('failed', 'unknown', 'lost')
@@ -99,6 +78,17 @@ class Failure:
     count: int
     sequence: int
     generation_id: str
+
+
+def short(ids: Iterable[str]) -> dict[str, str]:
+    """Id → the shortest prefix that no other of these ids has, of at least eight letters."""
+    ordered = sorted(set(ids))
+    lengths = dict.fromkeys(ordered, LEAST)
+    for one, other in pairwise(ordered):
+        same = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+        for id_ in (one, other):
+            lengths[id_] = max(lengths[id_], same + 1)
+    return {id_: id_[:length] for id_, length in lengths.items()}
 
 
 class Runs(Connection):
@@ -151,6 +141,22 @@ class Runs(Connection):
         advice = f"did you mean {near[0]!r}?" if near else f"experiments that ran: {', '.join(recent[:5])}."
         return f"there is no run {text!r}; {advice} A run is an id, the start of one, an experiment's name or `last`"
 
+    def short_ids(self) -> dict[str, str]:
+        """Run id → the shortest prefix that names it and no other run of this log."""
+        return short(id_ for (id_,) in self.rows("SELECT id FROM runs"))
+
+    def hidden_runs(self) -> set[str]:
+        """The ids of the runs that lists leave out."""
+        return {id_ for (id_,) in self.rows("SELECT run_id FROM hidden_runs")}
+
+    def hide_run(self, run_id: str) -> None:
+        """Leave a run out of lists; nothing else changes."""
+        self.execute("INSERT INTO hidden_runs (run_id, at) VALUES (?, ?) ON CONFLICT DO NOTHING", (run_id, utc_now()))
+
+    def unhide_run(self, run_id: str) -> None:
+        """Put a run back into lists."""
+        self.execute("DELETE FROM hidden_runs WHERE run_id = ?", (run_id,))
+
     def generations(self, run_id: str, *, statuses: Collection[str] = ()) -> Iterator[Generation]:
         """The run's generations in the order of the plan, of these statuses if any are named.
 
@@ -199,23 +205,18 @@ class Runs(Connection):
         return int(self.value(sql, (run_id,)))
 
     def totals(self, run_id: str) -> Totals:
-        """The run's counts and costs, from its rows: right at any moment, also after a kill."""
-        row = self.execute(_TOTALS, (run_id,)).fetchone()
-        *counts, results, in_credits, in_usd, some_credits, some_usd, credits, usd, latency = row
-        stored, lost, size = map(int, self.execute(_IMAGE_TOTALS, (run_id,)).fetchone())
-        attempts, at_risk, risk_in_credits, risk_in_usd, credits_at_risk, usd_at_risk = self.execute(
-            _ATTEMPT_TOTALS, (run_id,)
-        ).fetchone()
+        """The run's counts and costs, as its rows are: right at any moment, also after a kill."""
+        has_sums = self.value("SELECT 1 FROM sqlite_master WHERE name = 'run_parts'") is not None
+        row = self.execute(_TOTALS.format("run_parts" if has_sums else _OF_OLDER_LOGS), (run_id,)).fetchone()
+        sums: dict[str, float] = dict(zip(_COUNTS, row, strict=True))
+        n = {name: int(number) for name, number in sums.items()}
+        credits_known = (n["bounded_credits"], n["bounded_credits_at_risk"]) == (n["results"], n["attempts_at_risk"])
+        usd_known = (n["bounded_usd"], n["bounded_usd_at_risk"]) == (n["results"], n["attempts_at_risk"])
         return Totals(
-            **{name: int(count) for name, count in zip(_COUNTS, counts, strict=True)},
-            images=stored,
-            images_lost=lost,
-            bytes=size,
-            attempts=attempts,
-            attempts_at_risk=int(at_risk),
-            credits=credits if some_credits or not results else None,
-            cost_usd=usd if some_usd or not results else None,
-            credits_at_most=credits + credits_at_risk if (in_credits, risk_in_credits) == (results, at_risk) else None,
-            cost_usd_at_most=usd + usd_at_risk if (in_usd, risk_in_usd) == (results, at_risk) else None,
-            mean_latency_ms=latency,
+            **{field.name: n[field.name] for field in fields(Totals) if field.type == "int"},
+            credits=sums["credits"] if n["known_credits"] or not n["results"] else None,
+            cost_usd=sums["cost_usd"] if n["known_usd"] or not n["results"] else None,
+            credits_at_most=sums["credits"] + sums["credits_at_risk"] if credits_known else None,
+            cost_usd_at_most=sums["cost_usd"] + sums["cost_usd_at_risk"] if usd_known else None,
+            mean_latency_ms=sums["latency_ms"] / n["latencies"] if n["latencies"] else None,
         )

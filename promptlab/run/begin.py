@@ -86,6 +86,7 @@ def begin(
         planned += len(rows)
         cached += sum(row.cached_from is not None for row in rows)
     log.update(Run, run.id, planned=planned, cached=cached)
+    log.refresh_sums(run.id, running=True)
     return Begun(replace(run, planned=planned, cached=cached), planned, cached, gone, files.restored, note)
 
 

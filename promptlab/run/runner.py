@@ -348,6 +348,7 @@ class _Work:
 
             driver = send_planned(self._session(run), mode, to_send)
             stopped, interrupted = driver.stopped, driver.interrupted
+        self.log.refresh_sums(run.id)
         ended = self._end(run, _status(self.log.totals(run.id), stopped, interrupted))
         summary = summarise(self.log, ended, self.studio, stopped, time.monotonic() - self.started)
         if to_send and not summary.simulated:

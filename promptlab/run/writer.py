@@ -144,6 +144,7 @@ class RunWriter:
         with self.log.transaction():
             self._check_hold()
             self.log.renew_claims(self.owner, CLAIM_S)
+        self.log.refresh_sums(self.run_id, running=True)
 
     def _check_file(self) -> None:
         try:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
+from math import isclose
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from promptlab.log import Log
+from promptlab.log import Log, schema
 from promptlab.model import Attempt, Generation, Image, Run, RunTemplate, TemplateFile, Variant
 
 DAY = "2026-11-22T13:00:00.000Z"
@@ -112,3 +115,47 @@ def log(tmp_path: Path, empty_log: Path) -> Iterator[Log]:
 @pytest.fixture
 def rows(log: Log) -> Rows:
     return Rows(log)
+
+
+#: The views as they added up every row before sums were kept: what kept sums are compared with.
+EARLIER = {
+    "spending": schema.MONEY.replace("DROP VIEW spending;", "").replace("VIEW spending", "TEMP VIEW spending_then"),
+    "variant_summary": schema.VARIANT_SUMMARY.replace("VIEW variant_summary", "TEMP VIEW variant_summary_then"),
+}
+
+
+def alike(a: Any, b: Any) -> bool:
+    """Equal up to the order in which fractions were added."""
+    return type(a) is type(b) and (isclose(a, b, rel_tol=1e-9) if isinstance(a, float) else a == b)
+
+
+def lines(connection: sqlite3.Connection, view: str) -> list[tuple[Any, ...]]:
+    return sorted(connection.execute(f"SELECT * FROM {view}").fetchall(), key=lambda row: json.dumps(
+        [value for value in row if not isinstance(value, float)]))  # fmt: skip
+
+
+def _sums_agree(path: Path) -> None:
+    """Spending, variants and each run's totals are what their rows add up to."""
+    connection = sqlite3.connect(path)
+    try:
+        for view, sql in EARLIER.items():
+            connection.execute(sql)
+            now, then = lines(connection, view), lines(connection, f"{view}_then")
+            assert len(now) == len(then)
+            for one, other in zip(now, then, strict=True):
+                assert all(map(alike, one, other)), (view, one, other)
+        for run_id, *counts in connection.execute(
+            "SELECT run_id, sum(generations), sum(images + images_lost), sum(attempts) FROM run_parts GROUP BY 1"
+        ).fetchall():
+            of_run = "FROM generations g {0} WHERE g.run_id = ?"
+            joined = ("", "JOIN images i ON i.generation_id = g.id", "JOIN attempts a ON a.generation_id = g.id")
+            sql = ", ".join(f"(SELECT count(*) {of_run.format(join)})" for join in joined)
+            assert [*connection.execute(f"SELECT {sql}", (run_id,) * 3).fetchone()] == counts
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def sums_agree() -> Callable[[Path], None]:
+    """A check that spending, variants and each run's totals are what their rows add up to."""
+    return _sums_agree

@@ -624,7 +624,7 @@ CREATE VIEW run_parts AS
 SELECT * FROM run_sums s WHERE NOT EXISTS (SELECT 1 FROM stale_sums x WHERE x.run_id = s.run_id AND x.block = s.block)
 UNION ALL
 SELECT
-  g.run_id, x.block,
+  g.run_id, x.block AS block,
   1 AS generations,
   g.status = 'completed' AND g.cached_from IS NULL AS completed,
   g.cached_from IS NOT NULL AS cached,

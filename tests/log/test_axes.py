@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from promptlab.log import Log
-from promptlab.log.axes import COMMON, axis_columns, view_name
+from promptlab.log.log import COMMON, axis_columns, view_name
 
 
 class Undo(Exception):

@@ -135,7 +135,9 @@ class TestClaims:
         assert log.claim("i", 0, "dead", -1)
         assert log.claimed_by("h", 0) is None
         assert log.claim("h", 0, "two", 60)
-        assert log.forget_expired_claims() == 1
+        assert log.expired_owners() == ["dead"]
+        log.forget_expired_claims_of("dead")
+        assert log.expired_owners() == []
         assert log.claimed_by("h", 0) == "two"
 
     def test_all_of_an_owner(self, log: Log) -> None:

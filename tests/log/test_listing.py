@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptlab.log import Log
-from promptlab.log.listing import LEAST, short
+from promptlab.log.runs import LEAST, short
 
 
 @given(st.sets(st.text("01AB", min_size=26, max_size=26), max_size=20))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 
 from promptlab.errors import LogError
 from promptlab.log import Log, RawAnswer, migrations
+from promptlab.log import log as log_module
 from promptlab.model import Attempt, Generation, Image, Run
 
 GOLDEN = Path(__file__).parent / "schema.sql"
@@ -82,17 +85,25 @@ def test_older_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert list(log.rows("SELECT name FROM _sqlite_migrations ORDER BY id")) == [(name,) for name in newer]
 
 
+@contextmanager
+def version(monkeypatch: pytest.MonkeyPatch, number: int) -> Iterator[None]:
+    """Inside the block, a promptlab that knows the first so many migrations, and nothing of sums."""
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "MIGRATIONS", dict(list(migrations.MIGRATIONS.items())[:number]))
+        if number < 6:
+            patch.setattr(Log, "refresh_sums", lambda self: 0)
+        yield
+
+
 def test_a_log_of_the_first_version_gets_its_answers(
     tmp_path: Path, rows: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A log that has only migration 001 keeps its rows, and can keep raw answers; they go with their generation."""
     path = tmp_path / "old.db"
-    with monkeypatch.context() as patch:
-        patch.setattr(migrations, "MIGRATIONS", dict(list(migrations.MIGRATIONS.items())[:1]))
-        with Log.open(path) as log:
-            old = type(rows)(log)
-            run = old.run()
-            generation = old.generation(run)
+    with version(monkeypatch, 1), Log.open(path) as log:
+        old = type(rows)(log)
+        run = old.run()
+        generation = old.generation(run)
     with Log.open(path) as log:
         kept = RawAnswer(generation.id, 200, {"content-type": "application/json"}, b"{}", 5)
         log.keep_answer(kept)
@@ -100,6 +111,74 @@ def test_a_log_of_the_first_version_gets_its_answers(
         assert log.answered(run.id) == {generation.id}
         log.execute("DELETE FROM generations WHERE id = ?", (generation.id,))
         assert log.answer(generation.id) is None
+
+
+MATCHES = (
+    "SELECT g.id FROM generations_fts f JOIN generations g ON g.rowid = f.rowid WHERE generations_fts MATCH 'oak'",
+    "SELECT i.id FROM images_fts f JOIN images i ON i.rowid = f.rowid WHERE images_fts MATCH 'linen'",
+)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("readonly", [True, False])
+def test_older_logs(
+    tmp_path: Path, rows: Any, monkeypatch: pytest.MonkeyPatch, sums_agree: Any, number: int, readonly: bool
+) -> None:
+    """A log of any earlier version has the same rows, sums and search once it is open, and a schema like a new one."""
+    path = tmp_path / "old.db"
+    with version(monkeypatch, number), Log.open(path) as log:
+        old = type(rows)(log)
+        for provider in ("kairval", "simulator"):
+            run = old.run(provider=provider)
+            for sequence in range(3):
+                paid = old.generation(
+                    run, sequence=sequence * 4000, prompt="an oak stool", axis_values="{}", credits=50.0, cost_usd=0.75
+                )
+                old.attempt(paid, may_be_billed=sequence == 1, outcome="unknown", credits_at_risk=9.0)
+                old.image(paid, revised_prompt="on linen", bytes=7)
+            old.image(old.generation(old.run(kind="verify"), cached_from=paid.id))
+            old.image(old.generation(old.run(), cached_from=paid.id, axis_values="{}"))
+        log.execute("DELETE FROM images WHERE generation_id = ?", (run.id,))
+        tables = {table: list(log.rows(f"SELECT * FROM {table}")) for table in ("runs", "generations", "images")}
+        found = [list(log.rows(sql)) for sql in MATCHES]
+    with Log.open(path, readonly=readonly) as log:
+        assert log.value("SELECT count(*) FROM stale_sums") == 0
+        assert [list(log.rows(sql)) for sql in MATCHES] == found != [[], []]
+        for table, before in tables.items():
+            assert [row[: len(before[0])] for row in log.rows(f"SELECT * FROM {table}")] == before
+        assert log.value("PRAGMA integrity_check") == "ok"
+        assert log.value("SELECT count(*) FROM pragma_foreign_key_check") == 0
+    sums_agree(path)
+    assert schema(path) == GOLDEN.read_text()
+
+
+def test_own_columns(tmp_path: Path, rows: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns that somebody added to the log keep their values when an older log is brought up to date."""
+    path = tmp_path / "old.db"
+    with version(monkeypatch, 5), Log.open(path) as log:
+        old = type(rows)(log)
+        row = old.generation(old.run(), images=1)
+        for table in ("generations", "images"):
+            log.execute(f"ALTER TABLE {table} ADD COLUMN rating INTEGER")
+            log.execute(f"UPDATE {table} SET rating = 5")
+    with Log.open(path) as log:
+        assert log.value("PRAGMA integrity_check") == "ok"
+        for table in ("generations", "images"):
+            assert list(log.rows(f"SELECT rating, rowid FROM {table}")) == [(5, 1)]
+        assert log.generation(row.id) == row
+
+
+def test_a_large_log_says_so(
+    tmp_path: Path, rows: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Bringing a large log up to date is announced, since it takes a while."""
+    path = tmp_path / "old.db"
+    with version(monkeypatch, 5), Log.open(path) as log:
+        old = type(rows)(log)
+        old.generation(old.run())
+    monkeypatch.setattr(log_module, "_MANY", 0)
+    Log.open(path, readonly=True).close()
+    assert caplog.messages == [f"{path} is brought up to date, with the sums of 1 generations: once, for some seconds"]
 
 
 def test_failed_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
