@@ -1,8 +1,9 @@
-"""All of promptlab's figures on this machine: `python benchmarks/bench.py [NAME]...`, such as plan, prompts, run.
+"""All of promptlab's figures on this machine: `python benchmarks/bench.py [NAME ...]`.
 
-Without names everything but `pro` (a minute of waiting for a rate limit) and `log` (a log of 200,000 generations takes
-a minute to write; `log 1000000` writes one of a million). Ratios are taken in one run, each side
-measured several times in turn and the medians compared, since machines are noisy. Nothing here is a test.
+The names: start, plan, prompts, run, cached, wall, pacing, pictures, pro, log and pages. Without one, everything but
+`pro` (a minute of waiting for a rate limit), `log` and `pages` (a log of 200,000 generations takes a minute to write;
+`log pages 1000000` writes one of a million). Ratios are taken in one run, each side measured several times in turn and the medians compared, since
+machines are noisy. Nothing here is a test.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import biglog
 from measure import Cost, measure
 
 HERE = Path(__file__).parent
+USUAL = ["start", "plan", "prompts", "run", "cached", "wall", "pacing", "pictures"]
 ROUNDS = 5
 IMAGES = 1000
 CONCURRENCY = 20
@@ -31,7 +34,7 @@ CONCURRENCY = 20
 
 def main(names: list[str]) -> None:
     """Run the chosen benchmarks in a folder that goes away."""
-    chosen = [name for name in names if not name.isdecimal()] or ["plan", "run", "cached", "wall", "pacing"]
+    chosen = [name for name in names if not name.isdecimal()] or USUAL
     with tempfile.TemporaryDirectory() as folder:
         for name in chosen:
             print(f"\n{name}")
@@ -231,13 +234,20 @@ QUERIES = (
 )
 
 
-def bench_log(folder: Path) -> None:
-    """What is read from a large log: whole commands, the views for people, and search."""
+@cache
+def large_log(folder: Path) -> tuple[int, biglog.Facts]:
+    """The large log, written once: how many generations it has, and what is where in it."""
     rows = next((int(name) for name in sys.argv if name.isdecimal()), biglog.ROWS)
     start = time.process_time()
     facts = biglog.build(folder / "promptlab.db", rows)
     say(f"{rows:,} generations: to write them, CPU", f"{time.process_time() - start:.0f} s")
     say("the file", f"{facts.path.stat().st_size / 1e6:,.0f} MB")
+    return rows, facts
+
+
+def bench_log(folder: Path) -> None:
+    """What is read from a large log: whole commands, the views for people, and search."""
+    rows, facts = large_log(folder)
     aim = 0.5 * (1 if rows <= biglog.ROWS else 2)
     for command in COMMANDS:
         costs = [measure(["promptlab", *command, "--db", str(facts.path)], cwd=folder) for _ in range(3)]
@@ -320,6 +330,62 @@ async def _keep_many(folder: Path, count: int = 400) -> None:
         f"a 60 KB image kept durably, {CONCURRENCY} at a time: CPU here / images a second",
         f"{cpu / count * 1e3:.2f} ms / {count / wall:,.0f}",
     )
+
+
+#: Page → its aim in seconds and kB (0: none), at 200,000 generations.
+PAGES = {
+    "/-/promptlab": (0.5, 0),
+    "/-/promptlab?experiment=shelf": (0.5, 0),
+    "/-/promptlab/compare?run={largest}": (0.15, 500),
+    "/-/promptlab/compare?run={largest}&by=style&page=200": (0.15, 500),
+    "/-/promptlab/compare?run={largest}&by=variant&prompts=1": (0.15, 500),
+    "/-/promptlab/compare?run={largest}&by=look&axis.style=neon": (0.15, 500),
+    "/-/promptlab/image/{image}": (0.15, 500),
+    "/promptlab/gallery?run_id={largest}": (0.5, 0),
+    "/promptlab/gallery?_search=kettle+brass": (0.5, 0),
+    "/promptlab/gallery?_next=1000": (0.5, 0),
+}
+
+
+def bench_pages(folder: Path) -> None:
+    """The pages of `promptlab browse` over a large log, and every table's; in this process, without a browser."""
+    import asyncio
+
+    from promptlab.browse import build_datasette
+    from promptlab.browse.canned_queries import QUERIES
+
+    rows, facts = large_log(folder)
+    scale = 1 if rows <= biglog.ROWS else 2
+    site = build_datasette(facts.path, folder / "images")
+    with sqlite3.connect(facts.path) as db:
+        sql = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE '%@_fts%' ESCAPE '@'"
+        tables = [name for (name,) in db.execute(sql) if not name.startswith("sqlite_")]
+    db.close()
+    pages = {page.format(largest=facts.largest, image=facts.image): aim for page, aim in PAGES.items()}
+    pages |= {f"/promptlab/{name}": (0.5, 0) for name in [*tables, *QUERIES]}
+
+    async def ask(page: str) -> tuple[float, float, int]:
+        wall, cpu = [], []
+        for _ in range(ROUNDS):
+            start, used = time.perf_counter(), time.process_time()
+            answer = await site.client.get(page)
+            wall.append(time.perf_counter() - start)
+            cpu.append(time.process_time() - used)
+            if answer.status_code != 200:
+                raise SystemExit(f"{page} answered {answer.status_code}")
+        return statistics.median(wall), min(cpu), len(answer.content)
+
+    async def ask_all() -> None:
+        await site.invoke_startup()
+        for page, (aim, most) in pages.items():
+            wall, cpu, size = await ask(page)
+            aims = f"aim {aim * scale:g} s" + (f", {most} kB" if most else "")
+            say(
+                page.replace(facts.largest, "…").replace(facts.image, "…"),
+                f"{wall:.3f} s / {cpu:.3f} s CPU, {size / 1000:.0f} kB; {aims}",
+            )
+
+    asyncio.run(ask_all())
 
 
 if __name__ == "__main__":

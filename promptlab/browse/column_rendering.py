@@ -9,8 +9,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from promptlab.browse import pages
-from promptlab.browse.home import Links
+from promptlab.browse import page_rendering
+from promptlab.browse.open_logs import Links
 
 __all__ = ["COLUMNS", "cell"]
 
@@ -81,7 +81,7 @@ def _id_link(address: str, value: str) -> Markup:
 
 def _money(column: str, value: float, row: Mapping[str, Any]) -> Markup:
     known = column == "cost_usd" and _row_key(row, "cost_source") in ("response", "usage")
-    return Markup('<span class="pl-money">{}{}</span>').format("" if known else "~", pages.dollars(value))
+    return Markup('<span class="pl-money">{}{}</span>').format("" if known else "~", page_rendering.dollars(value))
 
 
 def _structured(links: Links, column: str, value: str) -> Markup | None:
@@ -90,18 +90,18 @@ def _structured(links: Links, column: str, value: str) -> Markup | None:
     except ValueError:
         return None
     if column == "rewriting" and _is_segments(data):
-        return Markup('<div class="pl-rewriting">{}</div>').format(pages.segments_html(data))
+        return Markup('<div class="pl-rewriting">{}</div>').format(page_rendering.segments_html(data))
     if column == "side_by_side" and isinstance(data, list):
         return _side_by_side(links, data)
     if column in _CHIPS and isinstance(data, dict):
         return Markup("").join(
-            Markup('<span class="pl-chip">{} <b>{}</b></span>').format(axis, pages.pretty_json(used))
+            Markup('<span class="pl-chip">{} <b>{}</b></span>').format(axis, page_rendering.pretty_json(used))
             for axis, used in data.items()
         )
     if column == "tags" and isinstance(data, list):
         return Markup("").join(Markup('<span class="pl-chip"><b>{}</b></span>').format(str(tag)) for tag in data)
     if column in _JSON and isinstance(data, (dict, list)):
-        return _folded(pages.pretty_json(data))
+        return _folded(page_rendering.pretty_json(data))
     return None
 
 

@@ -15,7 +15,7 @@ from promptlab.errors import StoreError
 if TYPE_CHECKING:
     from datasette.utils.asgi import Response  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
-    from promptlab.browse.home import Home
+    from promptlab.browse.open_logs import OpenLog
     from promptlab.store import Store, Thumbnail
 
 __all__ = ["image_response", "missing_response", "static_response", "thumbnail_response"]
@@ -31,18 +31,18 @@ def _makers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=2, thread_name_prefix="promptlab-thumbnail")
 
 
-async def image_response(homes: Iterable[Home], sha256: str) -> Response:
+async def image_response(logs: Iterable[OpenLog], sha256: str) -> Response:
     """The full file, from the first log whose store has it."""
-    for home in homes:
-        if (store := home.store()) is not None and (stored := store.head(sha256)) is not None:
+    for log in logs:
+        if (store := log.store()) is not None and (stored := store.head(sha256)) is not None:
             return _file(sha256, stored.format, await asyncio.to_thread(store.get, sha256))
     return missing_response(sha256)
 
 
-async def thumbnail_response(homes: Iterable[Home], sha256: str) -> Response:
+async def thumbnail_response(logs: Iterable[OpenLog], sha256: str) -> Response:
     """The small picture; made now, off the event loop, when there is none yet."""
-    for home in homes:
-        store = home.store()
+    for log in logs:
+        store = log.store()
         if store is None or store.head(sha256) is None:
             continue
         small = store.thumbnail(sha256)

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from promptlab.browse.canned_queries import QUERIES
 from promptlab.browse.descriptions import TABLES, Table, column_words
-from promptlab.browse.queries import QUERIES
+from promptlab.browse.large_tables import FACET
 
 __all__ = ["SETTINGS", "config_1_0", "metadata", "schema_columns"]
 
@@ -22,7 +23,7 @@ SETTINGS: Mapping[str, Any] = {
     "default_page_size": 50,
     "max_returned_rows": 1000,
     "sql_time_limit_ms": 5000,
-    "facet_time_limit_ms": 1500,
+    "facet_time_limit_ms": 300,
     "default_facet_size": 12,
     "truncate_cells_html": 600,
     "default_cache_ttl": 0,
@@ -79,7 +80,7 @@ def _table(name: str, columns: list[str]) -> dict[str, Any]:
     described = {column: column_words(name, column) or f"The value of the axis {column}" for column in columns}
     table: dict[str, Any] = {"title": words.title, "description": words.description, "columns": described}
     if facets := [column for column in words.facets if column in columns]:
-        table["facets"] = facets
+        table["facets"] = [{FACET: column} for column in facets]
     if words.sort_desc in columns:
         table["sort_desc"] = words.sort_desc
     if words.label:

@@ -22,20 +22,30 @@ __all__: list[str] = []
 
 @hookimpl  # type: ignore[untyped-decorator,unused-ignore]
 def startup(datasette: Datasette) -> Callable[[], Awaitable[None]]:
-    """Find the promptlab logs among the databases."""
+    """Find the promptlab logs among the databases, and bound what their table pages cost."""
 
     async def look() -> None:
-        from promptlab.browse.home import find_homes
+        from promptlab.browse.large_tables import bound_tables
+        from promptlab.browse.open_logs import find_logs
 
-        await find_homes(datasette)
+        for name in await find_logs(datasette):
+            bound_tables(datasette, name)
 
     return look
 
 
 @hookimpl  # type: ignore[untyped-decorator,unused-ignore]
+def register_facet_classes() -> list[type]:
+    """The facets that the description of a log's table asks for."""
+    from promptlab.browse.large_tables import BoundedFacet
+
+    return [BoundedFacet]
+
+
+@hookimpl  # type: ignore[untyped-decorator,unused-ignore]
 def register_routes(datasette: Datasette) -> list[tuple[str, Callable[..., Any]]]:
     """promptlab's own pages, image files and static files, all below /-/promptlab."""
-    from promptlab.browse.views import ROUTES
+    from promptlab.browse.page_routes import ROUTES
 
     return ROUTES
 
@@ -54,16 +64,16 @@ def render_cell(
     """Pictures, JSON and costs in Datasette's tables."""
     if value is None or database is None:
         return None
-    from promptlab.browse.home import Links, known_homes
+    from promptlab.browse.open_logs import Links, known_logs
 
-    homes = known_homes(datasette)
-    if database not in homes:
+    logs = known_logs(datasette)
+    if database not in logs:
         return None
     from promptlab.browse import column_rendering
 
     if column not in column_rendering.COLUMNS:
         return None
-    return column_rendering.cell(Links(datasette, homes[database], several=len(homes) > 1), table, column, value, row)
+    return column_rendering.cell(Links(datasette, logs[database], several=len(logs) > 1), table, column, value, row)
 
 
 @hookimpl  # type: ignore[untyped-decorator,unused-ignore]
@@ -99,13 +109,13 @@ def extra_css_urls(datasette: Datasette, database: str | None) -> list[str]:
 
 def _links(datasette: Datasette, database: str | None = None) -> Any:
     """Links into this log, or into the first one; None where there is none, or `database` is another's."""
-    from promptlab.browse.home import Links, known_homes
+    from promptlab.browse.open_logs import Links, known_logs
 
-    homes = known_homes(datasette)
-    if database is None and any(each.path and name not in homes for name, each in datasette.databases.items()):
-        return None  # a page of no database, where other databases are at home too
-    home = homes.get(database) if database is not None else next(iter(homes.values()), None)
-    return home and Links(datasette, home, several=len(homes) > 1)
+    logs = known_logs(datasette)
+    if database is None and any(each.path and name not in logs for name, each in datasette.databases.items()):
+        return None  # a page of no database, where other databases are open too
+    log = logs.get(database) if database is not None else next(iter(logs.values()), None)
+    return log and Links(datasette, log, several=len(logs) > 1)
 
 
 def _navigation(links: Any) -> list[dict[str, str]]:

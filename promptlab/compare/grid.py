@@ -2,6 +2,9 @@
 
 A line holds generations that agree in every axis but the compared one, and in seed and draw. Without a seed nothing
 ties two generations together: such lines are shown in the order of their draws, and never called matched.
+
+A run may have a hundred thousand lines. `cut_page` says from its variants alone which rows a page needs, and
+`build_grid` lays out the rows that were read.
 """
 
 from __future__ import annotations
@@ -11,10 +14,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Column", "Grid", "Line", "axes_of", "build_grid", "default_axis"]
+__all__ = [
+    "Column", "Grid", "Line", "Page", "Piece", "VariantRows", "axes_of", "build_grid", "column_of", "cut_page",
+    "default_axis", "shared_axes",
+]  # fmt: skip
 
 Row = Mapping[str, Any]
-_Key = tuple[tuple[tuple[str, str], ...], int | None, int]
+Axes = tuple[tuple[str, str], ...]
+_Key = tuple[Axes, int | None, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +46,55 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """`by` is the compared axis, None for whole variants; `total_*` count what `lines` and `columns` are a part of."""
+    """The lines and columns of one page; `by` is the compared axis, None for whole variants."""
 
     by: str | None
     columns: tuple[Column, ...]
     lines: tuple[Line, ...]
-    total_columns: int
-    total_lines: int
 
     @property
     def matched_lines(self) -> int:
-        """How many of the lines shown compare like with like."""
+        """How many of the lines compare like with like."""
         return sum(line.matched for line in self.lines)
+
+
+@dataclass(frozen=True, slots=True)
+class VariantRows:
+    """A variant of a run, with how many generations it has there."""
+
+    id: str
+    axes: Mapping[str, str]
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The rows of one variant that a page shows: from `start` to before `stop`, in the order of the plan."""
+
+    variant_id: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What to read for a page, and what it is a part of."""
+
+    columns: tuple[Column, ...]
+    pieces: tuple[Piece, ...]
+    total_columns: int
+    total_lines: int
 
 
 def axes_of(variants: Iterable[Mapping[str, str]]) -> dict[str, list[str]]:
     """Axis → its value ids, both in the order in which the variants first show them."""
-    axes: dict[str, list[str]] = {}
+    axes: dict[str, dict[str, None]] = {}
     for variant in variants:
         for axis, value in variant.items():
-            values = axes.setdefault(axis, [])
-            if value not in values:
-                values.append(value)
-    return axes
+            if axis not in axes:
+                axes[axis] = {}
+            axes[axis][value] = None
+    return {axis: list(values) for axis, values in axes.items()}
 
 
 def default_axis(axes: Mapping[str, Sequence[str]]) -> str | None:
@@ -69,37 +102,72 @@ def default_axis(axes: Mapping[str, Sequence[str]]) -> str | None:
     return next((axis for axis, values in axes.items() if len(values) > 1), None)
 
 
-def build_grid(
-    rows: Iterable[Row],
-    by: str | None,
-    *,
-    lines: slice = slice(0, 200),
-    columns: slice = slice(0, 24),
-) -> Grid:
+def cut_page(variants: Iterable[VariantRows], by: str | None, *, lines: slice, columns: slice) -> Page:
+    """The rows of these variants that stand in `lines` and `columns` of their grid.
+
+    Variants that share all axes but `by` form a group, which has as many lines as its longest variant has rows: the
+    n-th rows of all of them are one line wherever the variants have the same seeds and draws. Where they don't, each
+    row still is on exactly one page. Groups and columns stand in the order in which the variants come.
+    """
+    found: dict[str, Column] = {}
+    groups: dict[Axes, dict[str, VariantRows]] = {}
+    for variant in variants:
+        key = _column_key(variant.id, variant.axes, by)
+        if key not in found:
+            found[key] = column_of(variant.id, variant.axes, by)
+        groups.setdefault(shared_axes(variant.axes, by), {})[key] = variant
+    shown = tuple(found.values())[columns]
+    pieces: list[Piece] = []
+    total = 0
+    for group in groups.values():
+        start, stop = max(lines.start - total, 0), lines.stop - total
+        total += max([variant.rows for variant in group.values()])
+        if stop <= 0 or start >= total:
+            continue
+        chosen = [group[column.key] for column in shown if column.key in group]
+        pieces += [Piece(each.id, start, min(stop, each.rows)) for each in chosen if start < each.rows]
+    return Page(shown, tuple(pieces), len(found), total)
+
+
+def build_grid(rows: Iterable[Row], by: str | None, columns: Sequence[Column] | None = None) -> Grid:
     """Lay rows out: one column a value of the axis `by` (None: a whole variant), one line per matched cell.
 
     A row (a generation or an image) has `variant_id`, `axes` (a mapping or its JSON text: axis → value id), `seed`
-    (None: unseeded) and `draw`; everything else in it is carried along. Columns and lines stand in the order in which
-    the rows come, so pass them in the order of the plan; `lines` and `columns` cut the page that is wanted.
+    (None: unseeded) and `draw`; everything else in it is carried along. Lines stand in the order in which the rows
+    come, so pass them in the order of the plan; so do the columns, where they are not given.
     """
-    found: dict[str, Column] = {}
+    found = {column.key: column for column in columns or ()}
     cells: dict[_Key, dict[str, list[Row]]] = {}
-    parsed: dict[str, Mapping[str, str]] = {}
     for row in rows:
-        axes = _axes(row, parsed)
-        column = _column(row, axes, by)
-        found.setdefault(column.key, column)
-        seed, draw = row.get("seed"), int(row.get("draw") or 0)
-        shared = tuple((axis, value) for axis, value in axes.items() if by is not None and axis != by)
-        cells.setdefault((shared, seed, draw), {}).setdefault(column.key, []).append(row)
-    shown = tuple(found.values())[columns]
-    return Grid(
-        by=by,
-        columns=shown,
-        lines=tuple(_line(key, cells[key], shown) for key in list(cells)[lines]),
-        total_columns=len(found),
-        total_lines=len(cells),
-    )
+        axes = json.loads(row["axes"]) if isinstance(row["axes"], str) else row["axes"] or {}
+        column = column_of(str(row["variant_id"]), axes, by)
+        if columns is None:
+            found.setdefault(column.key, column)
+        key = (shared_axes(axes, by), row.get("seed"), int(row.get("draw") or 0))
+        cells.setdefault(key, {}).setdefault(column.key, []).append(row)
+    shown = tuple(found.values())
+    return Grid(by, shown, tuple(_line(key, cells[key], shown) for key in cells))
+
+
+def column_of(variant_id: str, axes: Mapping[str, str], by: str | None) -> Column:
+    """The column that a variant stands in."""
+    key = _column_key(variant_id, axes, by)
+    if by is None:
+        name = ", ".join(f"{axis} {value}" for axis, value in axes.items())
+        return Column(key, variant_id, name or "the one variant")
+    value = axes.get(by)
+    return Column(key, value, "not used" if value is None else value)
+
+
+def _column_key(variant_id: str, axes: Mapping[str, str], by: str | None) -> str:
+    if by is None:
+        return variant_id
+    return f"={axes[by]}" if by in axes else ""
+
+
+def shared_axes(axes: Mapping[str, str], by: str | None) -> Axes:
+    """What the generations of a line agree in, besides seed and draw."""
+    return () if by is None else tuple([pair for pair in axes.items() if pair[0] != by])
 
 
 def _line(key: _Key, cells: Mapping[str, Sequence[Row]], columns: Sequence[Column]) -> Line:
@@ -111,21 +179,3 @@ def _line(key: _Key, cells: Mapping[str, Sequence[Row]], columns: Sequence[Colum
         matched=seed is not None and len(cells) > 1,
         cells=tuple(tuple(cells.get(column.key, ())) for column in columns),
     )
-
-
-def _column(row: Row, axes: Mapping[str, str], by: str | None) -> Column:
-    if by is None:
-        name = ", ".join(f"{axis} {value}" for axis, value in axes.items())
-        return Column(str(row["variant_id"]), str(row["variant_id"]), name or "the one variant")
-    value = axes.get(by)
-    return Column(f"={value}" if value is not None else "", value, "not used" if value is None else value)
-
-
-def _axes(row: Row, parsed: dict[str, Mapping[str, str]]) -> Mapping[str, str]:
-    """The row's axes; a JSON text is parsed once a variant."""
-    axes = row["axes"]
-    if not isinstance(axes, str):
-        return axes or {}
-    if axes not in parsed:
-        parsed[axes] = json.loads(axes)
-    return parsed[axes]

@@ -8,7 +8,7 @@ import itertools
 import json
 import random
 import sqlite3
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +20,7 @@ from PIL import ImageDraw
 
 from promptlab.log import Log
 from promptlab.model import Attempt, Generation, Image, InputFile, Run, RunTemplate, TemplateFile, Variant
+from promptlab.plan.identity import variant_id
 from promptlab.store import Store
 
 T = TypeVar("T")
@@ -95,6 +96,7 @@ class Writer:
     log: Log
     store: Store
     studio: Path
+    variant_id: Callable[[Mapping[str, str]], str] = variant_id
 
     def run(self, id: str, experiment: str, **more: Any) -> Run:
         values: dict[str, Any] = {"provider": "kairval", "user": "ana", "plan": "pro", "git_branch": "main"}
@@ -111,7 +113,7 @@ class Writer:
         return run
 
     def generation(self, run: Run, sequence: int, axes: dict[str, str], **more: Any) -> Generation:
-        variant = Variant(id_of("v", run.experiment, sorted(axes.items())).lower()[:16], axes)
+        variant = Variant(self.variant_id(axes), axes)
         self.log.add_variant(run.experiment, variant)
         style, look = STYLES.get(axes.get("style", ""), "plain"), axes.get("look", "soft")
         values: dict[str, Any] = {
@@ -289,3 +291,15 @@ def get() -> Callable[..., Any]:
         return asyncio.run(task)
 
     return request
+
+
+@pytest.fixture(scope="session")
+def writer_class() -> type[Writer]:
+    """For tests that write a log of their own."""
+    return Writer
+
+
+@pytest.fixture(name="make_demo")
+def make_demo_fixture() -> Callable[[Path], Demo]:
+    """For tests that need the demo studio elsewhere."""
+    return make_demo

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from promptlab.browse.page_data import image_detail, recent_runs
-from promptlab.browse.pages import risk, spent
+from promptlab.browse.page_rendering import risk, spent
 from promptlab.log import Log
 from promptlab.model import Attempt
 

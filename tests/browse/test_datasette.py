@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from promptlab.browse import application, build_datasette, write_files
+from promptlab.browse.canned_queries import QUERIES
 from promptlab.browse.descriptions import COLUMNS, TABLES, column_words
 from promptlab.browse.metadata import schema_columns
-from promptlab.browse.queries import QUERIES
 
 Get = Callable[..., Any]
 

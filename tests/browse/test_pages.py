@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from promptlab.browse import build_datasette, pages
+from promptlab.browse import build_datasette
+from promptlab.browse import page_rendering as pages
 from promptlab.log import Log
 
 Get = Callable[..., Any]

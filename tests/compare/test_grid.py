@@ -6,7 +6,7 @@ import itertools
 import json
 from typing import Any
 
-from promptlab.compare import axes_of, build_grid, default_axis
+from promptlab.compare import Page, Piece, VariantRows, axes_of, build_grid, cut_page, default_axis
 
 
 def rows(*, seeds: tuple[int | None, ...] = (1, 2), draws: int = 1) -> list[dict[str, Any]]:
@@ -69,19 +69,56 @@ def test_rows_of_one_cell_stay_together() -> None:
     assert [len(cell) for cell in grid.lines[0].cells] == [2, 2]
 
 
+def cut(variants: list[VariantRows], by: str | None, lines: slice, columns: slice = slice(0, 24)) -> Page:
+    return cut_page(variants, by, lines=lines, columns=columns)
+
+
+def variants(*, rows: int = 50) -> list[VariantRows]:
+    """A 2 × 2 experiment in the order of its plan, with as many rows in each variant."""
+    cells = itertools.product(("film", "ink"), ("warm", "cold"))
+    return [VariantRows(f"{style}-{look}", {"style": style, "look": look}, rows) for style, look in cells]
+
+
 def test_pages() -> None:
-    """Slices cut the page and the totals still count everything."""
-    grid = build_grid(rows(seeds=tuple(range(50))), None, lines=slice(10, 20), columns=slice(1, 3))
-    assert (grid.total_lines, grid.total_columns) == (50, 4)
-    assert [line.seed for line in grid.lines] == list(range(10, 20))
-    assert all(line.matched for line in grid.lines)
-    assert [len(line.cells) for line in grid.lines] == [2] * 10
+    """A page names the rows it needs of each variant, and the totals still count everything."""
+    page = cut(variants(), None, slice(10, 20), slice(1, 3))
+    assert (page.total_lines, page.total_columns) == (50, 4)
+    assert page.pieces == (Piece("film-cold", 10, 20), Piece("ink-warm", 10, 20))
+    assert [column.key for column in page.columns] == ["film-cold", "ink-warm"]
+
+
+def test_a_page_goes_on_into_the_next_group() -> None:
+    """Lines that share other values follow each other, and a page may hold the end of one and the start of the next."""
+    page = cut(variants(rows=3), "style", slice(2, 4))
+    assert (page.total_lines, page.total_columns) == (6, 2)
+    assert page.pieces == (
+        Piece("film-warm", 2, 3), Piece("ink-warm", 2, 3), Piece("film-cold", 0, 1), Piece("ink-cold", 0, 1),
+    )  # fmt: skip
+
+
+def test_every_row_is_on_exactly_one_page() -> None:
+    """Variants with more or fewer rows than others, or missing ones, lose nothing and repeat nothing."""
+    uneven = [VariantRows(each.id, each.axes, 1 + 7 * place) for place, each in enumerate(variants())][:3]
+    shown = []
+    for start in range(0, 100, 4):
+        for piece in cut(uneven, "style", slice(start, start + 4)).pieces:
+            shown += [(piece.variant_id, row) for row in range(piece.start, piece.stop)]
+    assert sorted(shown) == sorted((each.id, row) for each in uneven for row in range(each.rows))
+
+
+def test_given_columns_stay() -> None:
+    """A grid of a page keeps the columns of the whole, also those that none of its rows is in."""
+    columns = cut(variants(), "style", slice(0, 1)).columns
+    grid = build_grid([row for row in rows() if "ink" in row["axes"]], "style", columns)
+    assert [column.label for column in grid.columns] == ["film", "ink"]
+    assert [[len(cell) for cell in line.cells] for line in grid.lines] == [[0, 1]] * 4
 
 
 def test_nothing() -> None:
     """No rows make an empty grid."""
     grid = build_grid([], "style")
-    assert (grid.columns, grid.lines, grid.total_lines) == ((), (), 0)
+    assert (grid.columns, grid.lines) == ((), ())
+    assert cut([], "style", slice(0, 60)) == Page((), (), 0, 0)
 
 
 def test_axes() -> None:

@@ -184,10 +184,13 @@ select
   g.id as generation_id
 from generations g
 left join variants v on v.experiment = g.experiment and v.id = g.variant_id
-where g.cost_usd > 0
-  and {_WHERE}
+where g.id in (
+  select g.id from generations g
+  where g.cost_usd > 0
+    and {_WHERE}
+  order by g.cost_usd desc, g.rowid desc
+  limit 100)
 order by g.cost_usd desc, g.rowid desc
-limit 100
 """,
     },
     "kept_images": {
@@ -229,9 +232,10 @@ select
   count(distinct g.prompt) as prompts,
   min(g.prompt) as prompt,
   min(i.id) as image_id
-from images i
+from (select sha256 from images where sha256 is not null group by sha256 having count(*) > 1) twice
+join images i on i.sha256 = twice.sha256
 join generations g on g.id = i.generation_id
-where i.sha256 is not null and g.cached_from is null
+where g.cached_from is null
   and {_WHERE}
 group by i.sha256
 having count(*) > 1

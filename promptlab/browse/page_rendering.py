@@ -54,7 +54,7 @@ def _environment() -> Environment:
             "is_hash": lambda text: re.fullmatch("[0-9a-f]{64}", text) is not None,
         }
     )
-    environment.globals.update({"cost": cost, "risk": risk, "spent": spent})
+    environment.globals.update({"cost": cost, "risk": risk, "seconds_between": seconds_between, "spent": spent})
     return environment
 
 
@@ -189,9 +189,8 @@ def segments_html(segments: Sequence[Sequence[str]]) -> Markup:
     parts = []
     for op, text in segments:
         words, tail = text.rstrip(), text[len(text.rstrip()) :]
-        tag = tags.get(op)
-        parts.append(Markup("<{0}>{1}</{0}>{2}").format(Markup(tag), words, tail) if tag else escape(text))  # noqa: S704
-    return Markup("").join(parts)
+        parts.append(f"<{tags[op]}>{escape(words)}</{tags[op]}>{tail}" if op in tags else escape(text))
+    return Markup("".join(parts))  # noqa: S704  every text in it was escaped
 
 
 def pretty_json(text: object) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from promptlab.store import Store
 
-__all__ = ["Home", "Links", "find_homes", "is_allowed", "is_log", "known_homes"]
+__all__ = ["Links", "OpenLog", "find_logs", "is_allowed", "is_log", "known_logs"]
 
 #: The tables that make a database a promptlab log.
 _TABLES = frozenset({"experiments", "runs", "variants", "generations", "attempts", "images"})
@@ -28,7 +28,7 @@ _BASE = "/-/promptlab"
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
+class OpenLog:
     """One promptlab log of this Datasette: the database's name, and the folder of its images (None: not known)."""
 
     database: str
@@ -41,26 +41,26 @@ class Home:
         return Store(self.images) if self.images is not None else None
 
 
-_known: WeakKeyDictionary[Datasette, dict[str, Home]] = WeakKeyDictionary()
+_known: WeakKeyDictionary[Datasette, dict[str, OpenLog]] = WeakKeyDictionary()
 
 
-def known_homes(datasette: Datasette) -> Mapping[str, Home]:
+def known_logs(datasette: Datasette) -> Mapping[str, OpenLog]:
     """The logs found when anybody last looked: no query, for hooks that run once a cell."""
     return _known.get(datasette, {})
 
 
-async def find_homes(datasette: Datasette) -> Mapping[str, Home]:
+async def find_logs(datasette: Datasette) -> Mapping[str, OpenLog]:
     """Look through the databases for promptlab logs, by the names of their tables."""
-    homes: dict[str, Home] = {}
+    logs: dict[str, OpenLog] = {}
     for name, database in datasette.databases.items():
         try:
             ours = await database.execute_fn(is_log)
         except sqlite3.Error:  # not a database, locked, encrypted: whatever it is, it is not ours to judge
             continue
         if ours:
-            homes[name] = Home(name, _images_folder(datasette, name, database.path))
-    _known[datasette] = homes
-    return homes
+            logs[name] = OpenLog(name, _images_folder(datasette, name, database.path))
+    _known[datasette] = logs
+    return logs
 
 
 def is_log(connection: sqlite3.Connection) -> bool:
@@ -77,14 +77,14 @@ def _images_folder(datasette: Datasette, name: str, path: str | None) -> Path | 
     return Path(path).absolute().parent / "images" if path else None
 
 
-async def is_allowed(datasette: Datasette, actor: Mapping[str, Any] | None, home: Home) -> bool:
+async def is_allowed(datasette: Datasette, actor: Mapping[str, Any] | None, log: OpenLog) -> bool:
     """Whether this user may see the log: its pages and images follow Datasette's own rule for the database."""
     if hasattr(datasette, "permission_allowed"):  # 0.65
-        checks = [("view-instance", None), ("view-database", home.database)]
+        checks = [("view-instance", None), ("view-database", log.database)]
         return all([await datasette.permission_allowed(actor, name, on, default=True) for name, on in checks])
     from datasette.resources import DatabaseResource  # type: ignore[import-untyped,import-not-found,unused-ignore]  # 1.0
 
-    resource = DatabaseResource(home.database)
+    resource = DatabaseResource(log.database)
     return bool(await datasette.allowed(action="view-database", resource=resource, actor=actor))
 
 
@@ -93,7 +93,7 @@ class Links:
     """Every address the pages use, below this Datasette's base_url."""
 
     datasette: Datasette
-    home: Home
+    log: OpenLog
     several: bool = False  # more than one log is open: say which one in the address
 
     def runs(self, **query: object) -> str:
@@ -126,15 +126,15 @@ class Links:
 
     def database(self) -> str:
         """Datasette's page of the log."""
-        return str(self.datasette.urls.database(self.home.database))
+        return str(self.datasette.urls.database(self.log.database))
 
     def table(self, table: str, **query: object) -> str:
         """A table or a view, filtered."""
-        return _with(str(self.datasette.urls.table(self.home.database, table)), query)
+        return _with(str(self.datasette.urls.table(self.log.database, table)), query)
 
     def query(self, name: str, **query: object) -> str:
         """A canned query with its parameters, without its SQL."""
-        address = str(self.datasette.urls.query(self.home.database, name))
+        address = str(self.datasette.urls.query(self.log.database, name))
         return _with(address, {**query, "_hide_sql": 1})
 
     def row(self, table: str, *key: str) -> str:
@@ -142,11 +142,11 @@ class Links:
         from datasette.utils import tilde_encode  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
         path = ",".join(tilde_encode(part) for part in key)
-        return str(self.datasette.urls.row(self.home.database, table, path))
+        return str(self.datasette.urls.row(self.log.database, table, path))
 
     def _page(self, path: str, query: Mapping[str, object], *, plain: bool = False) -> str:
         if self.several and not plain:
-            query = {**query, "db": self.home.database}
+            query = {**query, "db": self.log.database}
         return _with(str(self.datasette.urls.path(_BASE + path)), query)
 
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from promptlab.browse import image_routes, page_data, pages
-from promptlab.browse.home import Home, Links, find_homes, is_allowed
+from promptlab.browse import image_routes, page_data, page_rendering
+from promptlab.browse.open_logs import Links, OpenLog, find_logs, is_allowed
+from promptlab.browse.side_by_side import SideBySide, Wanted, side_by_side
 
 if TYPE_CHECKING:
     from datasette.app import Datasette  # type: ignore[import-untyped,import-not-found,unused-ignore]
@@ -20,14 +21,13 @@ __all__ = ["ROUTES"]
 T = TypeVar("T")
 _LINES = 60  # grid lines on one page; ?lines= asks for up to _MOST_LINES
 _MOST_LINES = 200
-_COLUMNS = 24
 _AXIS = "axis."  # ?axis.look=warm keeps only that value
 
 
 async def runs_page(request: Request, datasette: Datasette) -> Response:
     """The latest runs, with their images."""
-    home, links = await _open(request, datasette)
-    if home is None or links is None:
+    log, links = await _open(request, datasette)
+    if log is None or links is None:
         return _nothing_here(datasette)
     experiment, page = request.args.get("experiment") or None, _number(request.args.get("page"), 1, 10_000)
 
@@ -35,7 +35,7 @@ async def runs_page(request: Request, datasette: Datasette) -> Response:
         cards, more = page_data.recent_runs(connection, experiment=experiment, page=page)
         return cards, more, page_data.experiments(connection)
 
-    cards, more, names = await _read(datasette, home, read)
+    cards, more, names = await _read(datasette, log, read)
     return _page(
         "runs.html",
         links,
@@ -50,25 +50,27 @@ async def runs_page(request: Request, datasette: Datasette) -> Response:
 
 async def compare_page(request: Request, datasette: Datasette) -> Response:
     """One run, its variants side by side."""
-    home, links = await _open(request, datasette)
-    if home is None or links is None:
+    log, links = await _open(request, datasette)
+    if log is None or links is None:
         return _nothing_here(datasette)
-    by, size = request.args.get("by") or None, _number(request.args.get("lines"), _LINES, _MOST_LINES)
-    page, across = _number(request.args.get("page"), 1, 10**6), _number(request.args.get("across"), 1, 10**6)
-    only = {key[len(_AXIS) :]: request.args[key] for key in request.args if key.startswith(_AXIS) and request.args[key]}
-    wanted = request.args.get("run") or request.args.get("experiment") or "last"
+    args = request.args
+    only = {key[len(_AXIS) :]: args[key] for key in args if key.startswith(_AXIS) and args[key]}
+    wanted = Wanted(
+        by=args.get("by") or None,
+        only=only,
+        page=_number(args.get("page"), 1, 10**6),
+        across=_number(args.get("across"), 1, 10**6),
+        size=_number(args.get("lines"), _LINES, _MOST_LINES),
+    )
+    name = args.get("run") or args.get("experiment") or "last"
 
-    def read(connection: sqlite3.Connection) -> page_data.SideBySide | None:
-        run = page_data.find_run(connection, wanted)
-        lines = slice((page - 1) * size, page * size)
-        columns = slice((across - 1) * _COLUMNS, across * _COLUMNS)
-        if run is None:
-            return None
-        return page_data.side_by_side(connection, run, by=by, only=only, lines=lines, columns=columns)
+    def read(connection: sqlite3.Connection) -> SideBySide | None:
+        run = page_data.find_run(connection, name)
+        return None if run is None else side_by_side(connection, run, wanted)
 
-    found = await _read(datasette, home, read)
+    found = await _read(datasette, log, read)
     if found is None:
-        return _message(links, f"There is no run {wanted!r} in this log", "The runs page lists every run there is.")
+        return _message(links, f"There is no run {name!r} in this log", "The runs page lists every run there is.")
     if found.run["kind"] == "verify":
         reason = "It only checks that images come out the same, so it stays out of comparisons."
         return _message(links, "This is a verify run", reason, status=200)
@@ -78,24 +80,21 @@ async def compare_page(request: Request, datasette: Datasette) -> Response:
         found=found,
         grid=found.grid,
         by=found.grid.by or "variant",
-        page=page,
-        pages=-(-found.grid.total_lines // size),
-        size=size,
-        across=across,
-        across_pages=-(-found.grid.total_columns // _COLUMNS),
+        kept=wanted.size if wanted.size != _LINES else None,
+        across=wanted.across,
         filters={_AXIS + axis: value for axis, value in found.only.items()},
-        prompts=bool(request.args.get("prompts")),
+        prompts=bool(args.get("prompts")),
         live=found.run["status"] == "running",
     )
 
 
 async def image_page(request: Request, datasette: Datasette) -> Response:
     """One image and how it came to be."""
-    home, links = await _open(request, datasette)
-    if home is None or links is None:
+    log, links = await _open(request, datasette)
+    if log is None or links is None:
         return _nothing_here(datasette)
     key = request.url_vars["key"]
-    found = await _read(datasette, home, lambda connection: page_data.image_detail(connection, key))
+    found = await _read(datasette, log, lambda connection: page_data.image_detail(connection, key))
     if found is None:
         return _message(links, "There is no such image in this log", "Its row may be in another database.")
     return _page("image.html", links, found=found, values=_values(found.generation), params=_params(found.generation))
@@ -103,14 +102,14 @@ async def image_page(request: Request, datasette: Datasette) -> Response:
 
 async def image_file(request: Request, datasette: Datasette) -> Response:
     """The full image file."""
-    homes = await _allowed(request, datasette)
-    return await image_routes.image_response(homes, request.url_vars["sha256"])
+    logs = await _allowed(request, datasette)
+    return await image_routes.image_response(logs, request.url_vars["sha256"])
 
 
 async def thumbnail_file(request: Request, datasette: Datasette) -> Response:
     """The small picture, made when there is none yet."""
-    homes = await _allowed(request, datasette)
-    return await image_routes.thumbnail_response(homes, request.url_vars["sha256"])
+    logs = await _allowed(request, datasette)
+    return await image_routes.thumbnail_response(logs, request.url_vars["sha256"])
 
 
 async def static_file(request: Request) -> Response:
@@ -140,31 +139,36 @@ ROUTES: list[tuple[str, Callable[..., Any]]] = [
 # --- helpers ------------------------------------------------------------------------------------------------------
 
 
-async def _allowed(request: Request, datasette: Datasette) -> list[Home]:
-    homes = (await find_homes(datasette)).values()
-    return [home for home in homes if await is_allowed(datasette, request.actor, home)]
+async def _allowed(request: Request, datasette: Datasette) -> list[OpenLog]:
+    logs = (await find_logs(datasette)).values()
+    return [log for log in logs if await is_allowed(datasette, request.actor, log)]
 
 
-async def _open(request: Request, datasette: Datasette) -> tuple[Home | None, Links | None]:
+async def _open(request: Request, datasette: Datasette) -> tuple[OpenLog | None, Links | None]:
     """The log that ?db= names, or the first one."""
-    homes = await _allowed(request, datasette)
+    logs = await _allowed(request, datasette)
     name = request.args.get("db")
-    home = next((home for home in homes if name in (None, home.database)), None)
-    return (home, Links(datasette, home, several=len(homes) > 1)) if home is not None else (None, None)
+    log = next((log for log in logs if name in (None, log.database)), None)
+    return (log, Links(datasette, log, several=len(logs) > 1)) if log is not None else (None, None)
 
 
-async def _read(datasette: Datasette, home: Home, function: Callable[[sqlite3.Connection], T]) -> T:
-    answer: T = await datasette.get_database(home.database).execute_fn(function)
+async def _read(datasette: Datasette, log: OpenLog, function: Callable[[sqlite3.Connection], T]) -> T:
+    answer: T = await datasette.get_database(log.database).execute_fn(function)
     return answer
 
 
 def _page(template: str, links: Links, *, status: int = 200, **context: Any) -> Response:
     from datasette.utils.asgi import Response  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
-    shared = {"links": links, "now": datetime.now(UTC), "live": False, "seconds_between": pages.seconds_between}
-    body = pages.render(template, {**shared, **context})
+    shared = {
+        "links": links,
+        "now": datetime.now(UTC),
+        "live": False,
+        "seconds_between": page_rendering.seconds_between,
+    }
+    body = page_rendering.render(template, {**shared, **context})
     headers = {
-        "content-security-policy": pages.CONTENT_SECURITY_POLICY,
+        "content-security-policy": page_rendering.CONTENT_SECURITY_POLICY,
         "x-content-type-options": "nosniff",
         "referrer-policy": "same-origin",
         "cache-control": "no-store",
@@ -190,13 +194,15 @@ def _number(text: str | None, default: int, most: int) -> int:
 def _values(generation: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The axis values that were used, each as text; a row's fields as JSON."""
     used = _mapping(generation["axis_values"])
-    return [(axis, value if isinstance(value, str) else pages.pretty_json(value)) for axis, value in used.items()]
+    return [
+        (axis, value if isinstance(value, str) else page_rendering.pretty_json(value)) for axis, value in used.items()
+    ]
 
 
 def _params(generation: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What was asked for, beside the prompt: the columns that are set, then the rest of the parameters."""
     named = ("operation", "aspect_ratio", "output_format", "n", "strength")
-    defaulted = pages.names(generation["defaulted"])
+    defaulted = page_rendering.names(generation["defaulted"])
     found = [
         (name, f"{generation[name]} (the default)" if name in defaulted else str(generation[name]))
         for name in named
