@@ -62,7 +62,8 @@ if TYPE_CHECKING:
     from promptlab.prompts import Library, Template
     from promptlab.providers import Capabilities, Cost, Output, Price, Provider, Result, Setup, Wire
     from promptlab.run.anywhere import aresume, arun_experiment, resume, run_experiment
-    from promptlab.run.events import Finished, Message, Planned, Summary, Waiting
+    from promptlab.run.events import Finished, Message, Planned, Waiting
+    from promptlab.run.summary import Summary
     from promptlab.simulator import FaultPlan, SimulatorSettings, create_app, load_faults, running
     from promptlab.spec import Settings, experiment_schema, parse_matcher
     from promptlab.store import Store
@@ -91,7 +92,8 @@ _PACKAGES = {
     "prompts": "Library Template",
     "providers": "Capabilities Cost Output Price Provider Result Setup Wire",
     "run.anywhere": "aresume arun_experiment resume run_experiment",
-    "run.events": "Finished Message Planned Summary Waiting",
+    "run.events": "Finished Message Planned Waiting",
+    "run.summary": "Summary",
     "simulator": "FaultPlan SimulatorSettings create_app load_faults running",
     "spec": "Settings experiment_schema parse_matcher",
     "store": "Store",

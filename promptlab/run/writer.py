@@ -1,30 +1,46 @@
-"""A run's entries in the log: one transaction a step, so that a process killed anywhere leaves a story that is true.
+"""A run's entries in the log: one commit a step, so that a process killed anywhere leaves a story that is true.
 
-planned → in_flight (with its attempt, before the send) → answered (response stored) → completed (files on disk), or
-an end that is not so good. Only the run's driver writes here.
+planned → in_flight (with its attempt, before the send) → the answer as it came (before anything decodes it) →
+completed (its files on disk), or an end that is not so good. Only the run's driver writes here.
+
+What many generations write at about the same time goes into one commit (`begin`, `keep`, `completed`: they are
+awaited); what is rare is written at once. No step of a generation is made before the commit of the one before it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from promptlab.errors import LogError, ProviderFault, TakenOver
 from promptlab.http import Answer, Decision, Reply
-from promptlab.log import Log
+from promptlab.log import Log, RawAnswer
+from promptlab.log.batch import Batch, asked_before, claim_all, forget_all, forget_settled, keep_all, release_all
 from promptlab.model import Amount, Attempt, Generation, GenerationStatus, Image, new_id, utc_now
 from promptlab.providers import Cost, Job, Result
 from promptlab.run.budget import Budget
-from promptlab.run.claims import holds, is_dead
-from promptlab.run.raw_answers import Answers
-from promptlab.run.recover import is_simulated
-from promptlab.run.rows import copy_changes
-from promptlab.run.session import CLAIM_S
+from promptlab.run.context import CLAIM_S, holds, is_dead
+from promptlab.run.rows import copy_changes, is_simulated
 
-__all__ = ["Blocked", "Busy", "Full", "Hit", "Look", "RunWriter"]
+__all__ = ["Answers", "Blocked", "Busy", "Full", "Hit", "Look", "RunWriter"]
+
+LARGE = 64 * 1024  # bytes of an answer in a row
+_STALE_S = 86_400.0
+#: Headers that no provider decodes, and that may open a session.
+_LEFT_OUT = ("set-cookie", "set-cookie2", "www-authenticate", "proxy-authenticate")
+#: How long a commit waits for others to share it. A generation takes seconds; a commit costs more than what is in it.
+GATHER_S = 0.003
+#: Claims, answers and perceptual hashes of completed generations are tidied up so many at a time.
+TIDY = 64
+#: A result whose files take longer than this is written before they are there.
+DUE_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +77,138 @@ Look = Hit | Busy | Blocked | Full
 
 
 @dataclass(slots=True)
+class Answers:
+    """Raw answers on their way: committed before anything decodes them, so that no fault after that can lose a result.
+
+    A small one is a row; a large one, with pixels inside, is a file in `folder` and a row that says so. The file is
+    written before its row and removed after it, and needs no fsync: what a kill leaves is what the log's own commit
+    leaves.
+    """
+
+    log: Log
+    folder: Path
+    files: set[str] = field(default_factory=set)  # generations whose body is in a file
+
+    def prepared(self, generation_id: str, answer: Answer, latency_ms: int) -> RawAnswer:
+        """The row of an answer; a large body is in its file by then."""
+        headers = {name: text for name, text in answer.headers.items() if name not in _LEFT_OUT}
+        body = None if len(answer.body) > LARGE and self._write(generation_id, answer.body) else answer.body
+        return RawAnswer(generation_id, answer.status, headers, body, latency_ms)
+
+    def keep(self, generation_id: str, answer: Answer, latency_ms: int, row: RawAnswer | None = None) -> None:
+        """Commit an answer, replacing an earlier one of this generation.
+
+        Either place replaces the other: a disk that takes no file, a log that takes no row (LogError, after that).
+        """
+        row = row or self.prepared(generation_id, answer, latency_ms)
+        try:
+            self.log.keep_answer(row)
+        except LogError:
+            if row.body is not None:
+                self._write(generation_id, answer.body)
+            raise
+
+    def get(self, generation_id: str) -> Answer | None:
+        """The answer that was kept, as it came; None where there is none, or its file is gone."""
+        row = self.log.answer(generation_id)
+        if row is not None and row.body is not None:
+            return Answer(row.status_code, row.headers, row.body, row.latency_ms)
+        try:
+            body = self._path(generation_id).read_bytes()
+        except OSError:
+            return None
+        self.files.add(generation_id)
+        # A file without a row: the log could not be written, but this was a result, else nothing would have been kept.
+        return Answer(200, {}, body) if row is None else Answer(row.status_code, row.headers, body, row.latency_ms)
+
+    def forget(self, generation_id: str) -> None:
+        """Its images are kept, or it is sent again: the row goes with the commit that says so."""
+        self.log.forget_answer(generation_id)
+
+    def drop_file(self, generation_id: str) -> None:
+        """After that commit: the file, if there was one."""
+        if generation_id in self.files:
+            self.files.discard(generation_id)
+            with suppress(OSError):
+                self._path(generation_id).unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Remove what will not be decoded: rows of what has ended, yesterday's files of processes that were killed."""
+        forget_settled(self.log)
+        if not self.folder.is_dir():
+            return
+        with suppress(OSError):
+            for path in list(self.folder.iterdir()):
+                row = self.log.generation(path.name)
+                is_open = row is not None and row.status in ("in_flight", "unknown")
+                if not is_open and time.time() - path.stat().st_mtime > _STALE_S:
+                    path.unlink(missing_ok=True)
+
+    def _write(self, generation_id: str, body: bytes) -> bool:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._path(generation_id).write_bytes(body)
+        except OSError:
+            return False
+        self.files.add(generation_id)
+        return True
+
+    def _path(self, generation_id: str) -> Path:
+        return self.folder / generation_id
+
+
+@dataclass(slots=True)
+class _Begin:
+    """What a send waits for: its money reserved, its request claimed, its attempt in the log."""
+
+    generation: Generation
+    attempt: Attempt
+    budget: Budget
+    price: Amount
+    changes: dict[str, Any]  # of the generation
+    future: asyncio.Future[Any]
+    must = False  # a stop that comes before its commit takes it back
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Its claim."""
+        return self.generation.request_hash, self.generation.draw
+
+
+@dataclass(slots=True)
+class _Keep:
+    """An answer as it came."""
+
+    generation: Generation
+    answer: Answer
+    latency_ms: int
+    row: RawAnswer
+    future: asyncio.Future[Any]
+    must = True  # it is paid for
+
+
+@dataclass(slots=True)
+class _Complete:
+    """A generation whose files are on disk."""
+
+    generation: Generation
+    images: Sequence[Image]
+    changes: dict[str, Any]
+    future: asyncio.Future[Any]
+    must = True
+
+
+@dataclass(slots=True)
+class _Due:
+    """A result that is known and not written yet: what changes in its attempt and its generation."""
+
+    attempt_id: str
+    attempt: dict[str, Any]
+    generation: dict[str, Any]
+    since: float = field(default_factory=time.monotonic)
+
+
+@dataclass(slots=True)
 class RunWriter:
     """The writer of one run's generations.
 
@@ -77,8 +225,219 @@ class RunWriter:
     resend: frozenset[str] = frozenset()
     has_files: Callable[[Sequence[str]], bool] = lambda sha256s: True
     sending: dict[str, str] = field(default_factory=dict)  # request hash → the generation of this run that sends it
-    seen: int | None = None  # SQLite's data_version: it changes when another process writes
     numbers: dict[str, int] = field(default_factory=dict)  # generation → its attempt that this process sent
+    #: SQLite's data_version, which changes when another process writes: when the hold was last seen, and when money
+    #: under the caps was last counted.
+    seen: int | None = None
+    counted: int | None = None
+    #: The requests that other generations have asked for too; None once another process wrote: it may be any then.
+    asked: set[str] | None = None
+    _pending: list[_Begin | _Keep | _Complete] = field(default_factory=list)
+    _due: dict[str, _Due] = field(default_factory=dict)
+    _settled: list[tuple[str, tuple[str, int]]] = field(default_factory=list)  # generation, claim: to be tidied up
+    _hashes: list[tuple[str, str]] = field(default_factory=list)  # image, perceptual hash
+
+    # --- commits that generations share ---
+
+    async def begin(
+        self, generation: Generation, attempt: Attempt, budget: Budget, price: Amount,
+        *, dropped: Sequence[str] = (), emulated: Sequence[str] = (), simulated: bool = False,
+    ) -> Look | None:  # fmt: skip
+        """Reserve, claim and write the attempt, in one commit before its send; or say what prevents it.
+
+        Until its end is known an attempt may be billed, and says so: a killed process leaves a bound that holds, and
+        the caps of other processes count it. `simulated`: the server has named itself a simulator so far.
+        """
+        attempt = replace(attempt, may_be_billed=True, credits_at_risk=price.credits, cost_usd_at_risk=price.usd)
+        changes = {
+            "status": "in_flight", "started_at": attempt.started_at, "attempts": attempt.number,
+            "error_code": None, "error_type": None, "error_message": None,
+            "dropped": _names(dropped), "emulated": _names(emulated),
+            "cost_source": "simulated" if simulated else None,
+        }  # fmt: skip
+        future: asyncio.Future[Look | None] = asyncio.get_running_loop().create_future()
+        look: Look | None = await self._share(_Begin(generation, attempt, budget, price, changes, future))
+        return look
+
+    def began(self, attempt: Attempt) -> bool:
+        """Whether this attempt is in the log: where a stop came while its commit was waited for."""
+        return self.numbers.get(attempt.generation_id) == attempt.number
+
+    async def keep(self, generation: Generation, answer: Answer, latency_ms: int) -> None:
+        """The answer as it came, committed before anything decodes it."""
+        row = self.answers.prepared(generation.id, answer, latency_ms)
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        await self._share(_Keep(generation, answer, latency_ms, row, future))
+
+    async def completed(
+        self, generation: Generation, images: Sequence[Image], note: str | None, code: str = "short"
+    ) -> Generation:
+        """Every image is on disk: the row is complete. `note` says what is not as it was asked for."""
+        changes: dict[str, Any] = {
+            "error_code": code if note else None, "error_message": note, "file_name": None, "status": "completed",
+            "ended_at": utc_now(),
+        }  # fmt: skip
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        await self._share(_Complete(generation, images, changes, future))
+        return replace(generation, **changes)
+
+    async def _share(self, entry: _Begin | _Keep | _Complete) -> Any:
+        self._pending.append(entry)
+        if len(self._pending) == 1:
+            asyncio.get_running_loop().call_later(GATHER_S, self.flush)
+        try:
+            return await entry.future
+        except asyncio.CancelledError:
+            self.flush()  # what is paid for is written before anybody hears of the stop
+            raise
+
+    def flush(self) -> None:
+        """Write everything that waits, in one commit; where that fails each by itself, so that none spoils another."""
+        entries = [entry for entry in self._pending if entry.must or not entry.future.cancelled()]
+        self._pending = []
+        if not entries:
+            return
+        found: list[Any]
+        try:
+            found = self._together(entries)
+        except Exception:  # noqa: BLE001 - each one's own is raised where it is waited for
+            found = [self._alone(entry) for entry in entries]
+        for entry, result in zip(entries, found, strict=True):
+            if entry.future.done():
+                continue
+            if isinstance(result, Exception):
+                entry.future.set_exception(result)
+            else:
+                entry.future.set_result(result)
+
+    def _alone(self, entry: _Begin | _Keep | _Complete) -> Any:
+        try:
+            return self._together([entry], alone=True)[0]
+        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+            return error
+
+    def _together(self, entries: Sequence[_Begin | _Keep | _Complete], *, alone: bool = False) -> list[Any]:
+        """One commit; the result of each. What an exception undoes in the log is undone here as well."""
+        begins = [entry for entry in entries if isinstance(entry, _Begin)]
+        keeps = [entry for entry in entries if isinstance(entry, _Keep)]
+        ends = [entry for entry in entries if isinstance(entry, _Complete)]
+        if keeps and len(entries) == 1:  # needs no transaction, and has a place of its own where the log refuses
+            self.answers.keep(keeps[0].generation.id, keeps[0].answer, keeps[0].latency_ms, keeps[0].row)
+            return [None]
+        if begins:
+            self._check_file()
+        reserved: list[_Begin] = []
+        looks: dict[int, Look] = {}
+        try:
+            with self.log.transaction():
+                self._look_around(entries)
+                batch = Batch()
+                if begins:
+                    self._begin(begins, batch, reserved, looks)
+                for end in ends:
+                    self._complete(end, batch, alone=alone)
+                batch.write(self.log)
+                if keeps:
+                    keep_all(self.log, [entry.row for entry in keeps])
+                self._tidy()
+        except BaseException:
+            for entry in reserved:
+                entry.budget.settle(entry.price, (Amount(usd=0.0, credits=0.0),), entry.attempt.started_at)
+            raise
+        for entry in reserved:
+            self.sending[entry.generation.request_hash] = entry.generation.id
+            self.numbers[entry.generation.id] = entry.attempt.number
+            if self.asked is not None:
+                self.asked.add(entry.generation.request_hash)
+        for end in ends:
+            self._due.pop(end.generation.id, None)
+            self.answers.drop_file(end.generation.id)
+            self._settled.append((end.generation.id, (end.generation.request_hash, end.generation.draw)))
+            self._done(end.generation)
+        return [looks.get(id(entry)) for entry in entries]
+
+    def _look_around(self, entries: Sequence[_Begin | _Keep | _Complete]) -> None:
+        """Where another process wrote since: whether the run is still ours, and that its requests may be anybody's."""
+        version = self.log.value("PRAGMA data_version")
+        if version == self.seen:
+            return
+        if not self._check_hold(entries[0].generation if len(entries) == 1 else None):
+            return
+        self.asked = asked_before(self.log, self.run_id) if self.seen is None else None
+        self.seen = version
+
+    def _begin(
+        self, begins: Sequence[_Begin], batch: Batch, reserved: list[_Begin], looks: dict[int, Look]
+    ) -> None:  # fmt: skip
+        """Of each send what prevents it, else its claim, its money and its rows."""
+        hashes: set[str] = set()
+        for entry in begins:
+            hash_ = entry.generation.request_hash
+            look: Look | None = Busy(self.owner) if hash_ in hashes else self._prevents(entry.generation)
+            look = look or self._reserve(entry)
+            if look is not None:
+                looks[id(entry)] = look
+                continue
+            hashes.add(hash_)
+            reserved.append(entry)
+        ours = claim_all(self.log, [entry.key for entry in reserved], self.owner, CLAIM_S)
+        for entry in list(reserved):
+            if entry.key not in ours and (look := self._refused(entry)) is not None:
+                looks[id(entry)] = look
+                reserved.remove(entry)
+                entry.budget.settle(entry.price, (Amount(usd=0.0, credits=0.0),), entry.attempt.started_at)
+                continue
+            batch.update(Generation, entry.generation.id, **entry.changes)
+            batch.insert(entry.attempt)
+            if entry.attempt.number > 1:
+                self.answers.forget(entry.generation.id)  # an earlier attempt's, should it have been kept
+
+    def _prevents(self, generation: Generation) -> Hit | Busy | Blocked | None:
+        """`look`, without asking the log where only this process can have asked for this request."""
+        hash_ = generation.request_hash
+        if self.sending.get(hash_, generation.id) != generation.id:
+            return Busy(self.owner)
+        return self.look(generation) if self.asked is None or hash_ in self.asked else None
+
+    def _reserve(self, entry: _Begin) -> Full | None:
+        budget = entry.budget
+        if budget.caps and (version := self.log.value("PRAGMA data_version")) != self.counted:
+            self.counted = version
+            budget.refresh()
+        verdict, cap = budget.reserve(entry.price, entry.attempt.started_at)
+        return None if verdict == "granted" else Full(verdict == "reached", str(cap))
+
+    def _refused(self, entry: _Begin) -> Look | None:
+        """Another owner's claim stands in the way: what it is, or None where its process is gone and it is taken."""
+        look = self.look(entry.generation)
+        if look is not None:
+            return look
+        return None if claim_all(self.log, [entry.key], self.owner, CLAIM_S) else Busy("another process")
+
+    def _complete(self, end: _Complete, batch: Batch, *, alone: bool) -> None:
+        id_ = end.generation.id
+        due = self._due.get(id_)
+        if due is not None:
+            batch.update(Attempt, due.attempt_id, **due.attempt)
+        batch.update(Generation, id_, **{**(due.generation if due else {}), **end.changes})
+        if alone:  # one that stood as lost may be here already, and then this takes its place
+            self._put_images(id_, end.images)
+            return
+        for image in end.images:
+            batch.insert(image)
+
+    def _tidy(self, least: int = TIDY) -> None:
+        """Release claims and answers of what is completed, and write what was seen of its pixels."""
+        if len(self._settled) >= least:
+            release_all(self.log, [claim for _, claim in self._settled], self.owner)
+            forget_all(self.log, [id_ for id_, _ in self._settled])
+            self._settled = []
+        if len(self._hashes) >= least:
+            batch = Batch()
+            for image_id, hash_ in self._hashes:
+                batch.update(Image, image_id, perceptual_hash=hash_)
+            batch.write(self.log)
+            self._hashes = []
 
     # --- before a send ---
 
@@ -104,40 +463,6 @@ class RunWriter:
             return None
         return Blocked(earlier)
 
-    def begin(
-        self, generation: Generation, attempt: Attempt, budget: Budget, price: Amount,
-        *, dropped: Sequence[str] = (), emulated: Sequence[str] = (), simulated: bool = False,
-    ) -> Look | None:  # fmt: skip
-        """Reserve, claim and write the attempt, in one commit before its send; or say what prevents it.
-
-        Until its end is known an attempt may be billed, and says so: a killed process leaves a bound that holds, and
-        the caps of other processes count it. `simulated`: the server has named itself a simulator so far.
-        """
-        self._check_file()
-        attempt = replace(attempt, may_be_billed=True, credits_at_risk=price.credits, cost_usd_at_risk=price.usd)
-        with self.log.transaction():
-            self._check_hold(generation)
-            if (look := self.look(generation)) is not None:
-                return look
-            if budget.caps and (version := self.log.value("PRAGMA data_version")) != self.seen:
-                self.seen = version
-                budget.refresh()
-            verdict, cap = budget.reserve(price, attempt.started_at)
-            if verdict != "granted":
-                return Full(verdict == "reached", str(cap))
-            self.log.claim(generation.request_hash, generation.draw, self.owner, CLAIM_S)
-            self.log.update(
-                Generation, generation.id, status="in_flight", started_at=attempt.started_at,
-                attempts=attempt.number, error_code=None, error_type=None, error_message=None,
-                dropped=_names(dropped), emulated=_names(emulated), cost_source="simulated" if simulated else None,
-            )  # fmt: skip
-            self.log.insert(attempt)
-            if attempt.number > 1:
-                self.answers.forget(generation.id)  # an earlier attempt's, should it have been kept
-        self.sending[generation.request_hash] = generation.id
-        self.numbers[generation.id] = attempt.number
-        return None
-
     def renew(self) -> None:
         """Say that this run's claims still hold; TakenOver where they don't, LogError where the log refuses."""
         self._check_file()
@@ -153,28 +478,24 @@ class RunWriter:
                 f"{error}, so nothing more is sent; the images that were made are in {self.pictures}"
             ) from error
 
-    def _check_hold(self, generation: Generation | None = None) -> None:
-        """TakenOver where another process has taken over this run.
+    def _check_hold(self, generation: Generation | None = None) -> bool:
+        """Whether the run is ours; TakenOver where another process has taken it over.
 
         What this one had sent before that, and no other sent since, it may still settle: an answer that was paid for is
         better than an unknown outcome.
         """
         if holds(self.log, self.run_id, self.owner):
-            return
+            return True
         if generation is not None and (number := self.numbers.get(generation.id)) is not None:
             row = self.log.generation(generation.id)
             if row is not None and row.attempts == number and row.status in ("in_flight", "unknown"):
-                return
+                return False
         raise TakenOver(
             f"another process has taken over run {self.run_id}, since this one was suspended for longer than "
             f"{CLAIM_S:.0f} s; nothing more is sent from here"
         )
 
     # --- after an answer ---
-
-    def keep(self, generation: Generation, answer: Answer, latency_ms: int) -> None:
-        """The answer as it came, committed before anything decodes it."""
-        self.answers.keep(generation.id, answer, latency_ms)
 
     def submitted(self, generation: Generation, result: Result, job: Job) -> None:
         """The provider took the request as a job: from here on it can be collected, and is never sent again."""
@@ -189,18 +510,35 @@ class RunWriter:
         self, generation: Generation, attempt: Attempt, event: Reply, decision: Decision, result: Result, cost: Cost,
         *, risk: Amount | None, latency_ms: int,
     ) -> Generation:  # fmt: skip
-        """The result is known, before its files are: whatever happens now, it is fetched and never requested again."""
+        """The result is known, before its files are: whatever happens now, it is fetched and never requested again.
+
+        The answer as it came is in the log, and says all of it; this is written with its files, or by `write_due`
+        where they take longer.
+        """
         changes: dict[str, Any] = {
             "provider_id": result.id, "response_model": result.model, "provider_created_at": _iso(result.created),
             "response": json.dumps(result.response, ensure_ascii=False, separators=(",", ":")),
             "credits": cost.credits, "cost_usd": cost.usd, "cost_source": cost.source, "latency_ms": latency_ms,
             "status": "in_flight", "attempts": attempt.number,
         }  # fmt: skip
-        with self.log.transaction():
-            self._check_hold(generation)
-            self._end_attempt(attempt, decision, event, risk)
-            self.log.update(Generation, generation.id, **changes)
+        self._due[generation.id] = _Due(attempt.id, _end_of(decision, event, risk), changes)
         return replace(generation, **changes)
+
+    def write_due(self, older_than_s: float = DUE_S) -> None:
+        """Write the results whose files are slow to come."""
+        now = time.monotonic()
+        late = {id_: due for id_, due in self._due.items() if now - due.since >= older_than_s}
+        if not late:
+            return
+        with self.log.transaction():
+            self._check_hold()
+            self._write_due(late)
+
+    def _write_due(self, late: dict[str, _Due]) -> None:
+        for id_, due in late.items():
+            self.log.update(Attempt, due.attempt_id, **due.attempt)
+            self.log.update(Generation, id_, **due.generation)
+            del self._due[id_]
 
     def attempt_ended(
         self, generation: Generation, attempt: Attempt, decision: Decision, event: object, risk: Amount | None,
@@ -256,30 +594,32 @@ class RunWriter:
         return replace(generation, **changes)
 
     def _end_attempt(self, attempt: Attempt, decision: Decision, event: object, risk: Amount | None) -> None:
-        headers = event.headers if isinstance(event, Reply) else {}
-        self.log.update(
-            Attempt, attempt.id, ended_at=utc_now(),
-            status_code=event.status if isinstance(event, Reply) else event if isinstance(event, int) else None,
-            outcome=decision.outcome,
-            request_id=headers.get("x-request-id") or headers.get("request-id"),
-            error_code=decision.code, error_message=decision.message,
-            retry_after_s=decision.wait.seconds if decision.wait else None, may_be_billed=risk is not None,
-            credits_at_risk=risk.credits if risk else None, cost_usd_at_risk=risk.usd if risk else None,
-        )  # fmt: skip
+        self._due.pop(attempt.generation_id, None)  # an end that is known better
+        self.log.update(Attempt, attempt.id, **_end_of(decision, event, risk))
 
     # --- ends ---
 
-    def completed(
-        self, generation: Generation, images: Sequence[Image], note: str | None, code: str = "short"
-    ) -> Generation:
-        """Every image is on disk: the row is complete. `note` says what is not as it was asked for."""
-        return self._end(
-            generation, "completed", images, error_code=code if note else None, error_message=note, file_name=None
-        )
+    def hashed(self, image_id: str, perceptual_hash: str) -> None:
+        """What a decoder saw of an image; written with others."""
+        self._hashes.append((image_id, perceptual_hash))
+
+    def close(self) -> None:
+        """Write whatever waited for company."""
+        self.flush()
+        self.write_due(0.0)
+        if self._settled or self._hashes:
+            with self.log.transaction():
+                self._tidy(1)
 
     def lost(self, generation: Generation, images: Sequence[Image], code: str, message: str) -> Generation:
         """A result that was paid for, but an image of it could not be had; what came is kept."""
         return self._end(generation, "lost", images, error_code=code, error_message=message)
+
+    def replaced(self, image: Image) -> None:
+        """Another copy of an image whose pixels could not be decoded."""
+        with self.log.transaction():
+            self._check_hold()
+            self.log.update(Image, image.id, **_columns(image))
 
     def ended_badly(self, generation: Generation, decision: Decision, *, simulated: bool = False) -> Generation:
         """Failed finally, or of unknown outcome."""
@@ -315,6 +655,9 @@ class RunWriter:
     def release(self, generation: Generation) -> None:
         """Let others have this request."""
         self.log.release_claim(generation.request_hash, generation.draw, self.owner)
+        self._done(generation)
+
+    def _done(self, generation: Generation) -> None:
         if self.sending.get(generation.request_hash) == generation.id:
             del self.sending[generation.request_hash]
 
@@ -325,6 +668,8 @@ class RunWriter:
         is_read = status != "unknown"  # an answer that could not be read stays: it may be readable later
         with self.log.transaction():
             self._check_hold(generation)
+            if (due := self._due.get(generation.id)) is not None:
+                self._write_due({generation.id: due})
             self._put_images(generation.id, images)
             self.log.update(Generation, generation.id, **changes)
             if is_read:
@@ -341,10 +686,27 @@ class RunWriter:
         )
         for image in images:
             if image.position in known:
-                changes = {field.name: getattr(image, field.name) for field in fields(image) if field.name != "id"}
-                self.log.update(Image, known[image.position], **changes)
+                self.log.update(Image, known[image.position], **_columns(image))
             else:
                 self.log.insert(image)
+
+
+def _columns(image: Image) -> dict[str, Any]:
+    return {field.name: getattr(image, field.name) for field in fields(image) if field.name != "id"}
+
+
+def _end_of(decision: Decision, event: object, risk: Amount | None) -> dict[str, Any]:
+    """What an attempt's row says at its end."""
+    headers = event.headers if isinstance(event, Reply) else {}
+    return {
+        "ended_at": utc_now(),
+        "status_code": event.status if isinstance(event, Reply) else event if isinstance(event, int) else None,
+        "outcome": decision.outcome,
+        "request_id": headers.get("x-request-id") or headers.get("request-id"),
+        "error_code": decision.code, "error_message": decision.message,
+        "retry_after_s": decision.wait.seconds if decision.wait else None, "may_be_billed": risk is not None,
+        "credits_at_risk": risk.credits if risk else None, "cost_usd_at_risk": risk.usd if risk else None,
+    }  # fmt: skip
 
 
 def _names(names: Sequence[str]) -> str | None:

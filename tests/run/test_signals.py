@@ -91,7 +91,7 @@ def test_a_second_ctrl_c_between_an_answer_and_its_row_loses_no_picture(
 ) -> None:
     """The pixels came inside the answer, which is committed at once: `resume` has the picture without asking again."""
     from promptlab.run.driver import Driver
-    from promptlab.store import Decoder
+    from promptlab.run._standin import Keeper
 
     drivers: list[Driver] = []
     real_run = Driver.run
@@ -100,7 +100,7 @@ def test_a_second_ctrl_c_between_an_answer_and_its_row_loses_no_picture(
         drivers.append(self)
         await real_run(self)
 
-    async def twice(self: Decoder, *part: Any) -> Any:
+    async def twice(self: Keeper, *part: Any) -> Any:
         drivers[0].interrupt()
         drivers[0].interrupt()
         import asyncio
@@ -111,7 +111,7 @@ def test_a_second_ctrl_c_between_an_answer_and_its_row_loses_no_picture(
     lab.experiment(3)
     with monkeypatch.context() as patch:
         patch.setattr(Driver, "run", watched)
-        patch.setattr(Decoder, "keep", twice)
+        patch.setattr(Keeper, "put_new", twice)
         assert lab.run(jobs=1).exit_code == 130
     assert lab.statuses()["in_flight"] == 1
     assert lab.rows("SELECT status FROM images") == [], "its picture has no row yet"

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from promptlab.errors import StoreError
-from promptlab.store import Decoder
+from promptlab.run._standin import Keeper
 
 
 def test_a_daily_quota_ends_the_run_at_once_with_the_time_it_may_go_on(lab: Any, api: Any) -> None:
@@ -146,15 +146,15 @@ def test_a_full_disk_stops_in_order_and_loses_nothing_that_was_paid(
     lab: Any, api: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sentence says what to do, exit 1; answers are in the log, so that `resume` fetches their files."""
-    kept, keep = [0], Decoder.keep
+    kept, keep = [0], Keeper.put_new
 
-    async def full(self: Decoder, *part: Any) -> Any:
+    async def full(self: Keeper, *part: Any) -> Any:
         kept[0] += 1
         if kept[0] > 5:
             raise StoreError("images: cannot keep the image; the disk is full: free some space")
         return await keep(self, *part)
 
-    monkeypatch.setattr(Decoder, "keep", full)
+    monkeypatch.setattr(Keeper, "put_new", full)
     api.behave = lambda call: api.act(delay=0.02)
     lab.experiment(40)
     summary = lab.run()
@@ -162,7 +162,7 @@ def test_a_full_disk_stops_in_order_and_loses_nothing_that_was_paid(
     assert "the disk is full" in str(summary.stopped)
     assert len(api.calls) < 40
     assert any("promptlab resume" in text for text in summary.next_commands)
-    monkeypatch.setattr(Decoder, "keep", keep)
+    monkeypatch.setattr(Keeper, "put_new", keep)
     assert lab.resume().completed == 40
     assert api.made == 40
     lab.holds()

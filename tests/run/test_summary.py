@@ -46,14 +46,14 @@ def test_answers_whose_files_could_not_be_kept_are_no_unsent_requests(
 ) -> None:
     """The disk fills up in mid-run: what was answered is paid, still to be fetched, and `resume` fetches it."""
     from promptlab.errors import StoreError
-    from promptlab.store import Decoder
+    from promptlab.run._standin import Keeper
 
     async def full(*args: Any) -> None:
         raise StoreError("the disk is full")
 
     lab.experiment(40)
     with monkeypatch.context() as patch:
-        patch.setattr(Decoder, "keep", full)
+        patch.setattr(Keeper, "put_new", full)
         summary = lab.run()
     ok = lab.one("SELECT count(*) FROM attempts WHERE outcome = 'ok'")
     assert summary.unfetched == ok == api.made > 0
