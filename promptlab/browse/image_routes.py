@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptlab.browse import assets
@@ -17,11 +16,11 @@ if TYPE_CHECKING:
     from datasette.utils.asgi import Response  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
     from promptlab.browse.home import Home
-    from promptlab.store import Store
+    from promptlab.store import Store, Thumbnail
 
 __all__ = ["image_response", "missing_response", "static_response", "thumbnail_response"]
 
-_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
+_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 #: A file's name is the hash of its content: it can never change.
 _FOREVER = "public, max-age=31536000, immutable"
 
@@ -35,8 +34,8 @@ def _makers() -> ThreadPoolExecutor:
 async def image_response(homes: Iterable[Home], sha256: str) -> Response:
     """The full file, from the first log whose store has it."""
     for home in homes:
-        if (store := home.store()) is not None and (path := store.path(sha256)) is not None:
-            return await _file(path)
+        if (store := home.store()) is not None and (stored := store.head(sha256)) is not None:
+            return _file(sha256, stored.format, await asyncio.to_thread(store.get, sha256))
     return missing_response(sha256)
 
 
@@ -44,29 +43,29 @@ async def thumbnail_response(homes: Iterable[Home], sha256: str) -> Response:
     """The small picture; made now, off the event loop, when there is none yet."""
     for home in homes:
         store = home.store()
-        if store is None or store.path(sha256) is None:
+        if store is None or store.head(sha256) is None:
             continue
-        path = store.thumbnail(sha256)
-        if path is None:
-            path = await asyncio.get_running_loop().run_in_executor(_makers(), _make, store, sha256)
-        if path is not None:
-            return await _file(path)
+        small = store.thumbnail(sha256)
+        if small is None:
+            small = await asyncio.get_running_loop().run_in_executor(_makers(), _make, store, sha256)
+        if small is not None:
+            return _file(sha256, small.format, small.data)
     return missing_response(sha256)
 
 
-def _make(store: Store, sha256: str) -> Path | None:
+def _make(store: Store, sha256: str) -> Thumbnail | None:
     """The new thumbnail, or None where the image cannot be read: the page shows a placeholder instead."""
+    from promptlab.store import thumbnail_of
+
     try:
-        store.make_thumbnail(sha256)
+        return thumbnail_of(store, sha256)
     except (StoreError, OSError):
         return None
-    return store.thumbnail(sha256)
 
 
-async def _file(path: Path) -> Response:
-    body = await asyncio.to_thread(path.read_bytes)
-    kind = _TYPES.get(path.suffix.lower(), "application/octet-stream")
-    return _response(body, kind, {"content-disposition": f'inline; filename="{path.name}"', "cache-control": _FOREVER})
+def _file(sha256: str, format: str, body: bytes) -> Response:
+    headers = {"content-disposition": f'inline; filename="{sha256}.{format}"', "cache-control": _FOREVER}
+    return _response(body, _TYPES[format], headers)
 
 
 def missing_response(sha256: str) -> Response:

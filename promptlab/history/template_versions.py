@@ -218,9 +218,10 @@ def _image_pairs(
 
 def _file(studio: Studio, image: Image) -> str:
     """The file of an image by its content, relative to the studio where it is inside it."""
-    path = studio.store().path(image.sha256) if image.sha256 else None
-    if path is None:
+    store = studio.store()
+    if not image.sha256 or store.head(image.sha256) is None:
         return "gone from the store"
+    path = store.local_copy(image.sha256)
     return path.relative_to(studio.folder).as_posix() if path.is_relative_to(studio.folder) else str(path)
 
 

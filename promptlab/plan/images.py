@@ -105,10 +105,9 @@ def _decoded(uri: str) -> bytes:
 
 def _checked(data: bytes, shown: str) -> str:
     """The sha256 of an image that a run would take; BadSource for anything else."""
-    from promptlab.store import BadImage, inspect
+    from promptlab.store import BadImage, sniff
 
-    try:
-        inspect(data)
-    except BadImage as bad:
-        raise BadSource("bad-image", f"{shown} is not an image that can be edited: {bad.message}") from bad
+    bad = sniff(data)
+    if isinstance(bad, BadImage):
+        raise BadSource("bad-image", f"{shown} is not an image that can be edited: {bad.message}")
     return hashlib.sha256(data).hexdigest()

@@ -6,12 +6,10 @@ The plan is streamed into the log in chunks; what the log has already is answere
 
 from __future__ import annotations
 
-import errno
 import getpass
 import hashlib
 import json
 import os
-import secrets
 import shutil
 import socket
 import sys
@@ -28,8 +26,7 @@ from promptlab.log import Log
 from promptlab.model import Generation, Image, InputFile, Request, Run, Variant, new_id, utc_now
 from promptlab.run.context import RunContext
 from promptlab.run.rows import Names, copy_changes, planned_row
-from promptlab.store import BadImage, Store, inspect
-from promptlab.store.faults import explained
+from promptlab.store import BadImage, Store, sniff
 from promptlab.studio.cached import Files, Found, look_up
 from promptlab.studio.prepare import PreparedRun
 from promptlab.studio.url_masking import settings_text
@@ -199,7 +196,7 @@ def _keep_sources(chunk: Sequence[Request], store: Store, kept: set[str], studio
         data = _bytes_of(path)
         if hashlib.sha256(data).hexdigest() != sha256:
             raise StoreError(f"{path} changed while the run was being planned; run it again")
-        if store.path(sha256) is None:
+        if store.head(sha256) is None:
             _keep(data, path, store)
         if path[:5].lower() == "data:":
             found.append(InputFile(f"{path[:32]}…", "image", sha256, None))
@@ -217,13 +214,12 @@ def _bytes_of(source: str) -> bytes:
 
 
 def _keep(data: bytes, source: str, store: Store) -> None:
-    try:
-        format_ = inspect(data).format
-    except BadImage as bad:
-        raise InputError(f"{source[:200]} is not an image that can be edited: {bad.message}", code="bad-image") from bad
+    seen = sniff(data)
+    if isinstance(seen, BadImage):
+        raise InputError(f"{source[:200]} is not an image that can be edited: {seen.message}", code="bad-image")
     with store.part() as part:
         part.write(data)
-        part.keep(format_)
+        store.put_new(part, seen.format)
 
 
 # --- what this machine needs before the first send ----------------------------------------------------------------
@@ -239,10 +235,7 @@ SPARE = 32  # files: the event loop, the log, the decoder, what Python opens by 
 def check_ready(log: Log, store: Store, to_send: int, workers: int) -> None:
     """Raise StoreError or InputError, with what to do, where results could not be kept."""
     at_once = min(workers, to_send)
-    _try_folder(store.folder, "write an image")
-    with store.part() as part:
-        part.write(b"promptlab tries whether it may write here")
-    _try_folder(store.names, "write the names of images")
+    store.try_writing("so nothing was sent")
     _check_room(store.folder, round(at_once * _typical(log)))
     for folder in (store.names, log.path.parent):
         _check_room(folder, 0)
@@ -272,20 +265,6 @@ def _check_room(folder: Path, needed: int) -> None:
             f"{folder}: the disk is full, or nearly so ({free / 1e6:,.1f} MB free): what comes back could not be kept. "
             "Free some space, or move the folder to a larger disk; nothing was sent"
         )
-
-
-def _try_folder(folder: Path, what: str) -> None:
-    """Make a folder, and one in it; every folder of images that is there has to take files too."""
-    with explained(f"{what}, so nothing was sent", folder):
-        if folder.exists() and not folder.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "a file is in the way", str(folder))
-        folder.mkdir(parents=True, exist_ok=True)
-        trial = folder / f".try-{secrets.token_hex(8)}"
-        trial.mkdir()
-        trial.rmdir()
-        for inside in folder.glob("[0-9a-f][0-9a-f]"):
-            if not os.access(inside, os.W_OK | os.X_OK):
-                raise PermissionError(errno.EACCES, "not writable", str(inside))
 
 
 def _check_descriptors(workers: int, downloads: int) -> None:

@@ -144,6 +144,6 @@ def take(log: Log, run_id: str, owner: str | None = None) -> bool:
 
 def sweep(log: Log) -> None:
     """Remove claims that ran out, but not those of a process that only sleeps: it may wake up and go on."""
-    for owner in log.expired_owners():
-        if state_of(owner.partition("#")[0]) != "alive":
-            log.forget_expired_claims_of(owner)
+    for expired in log.expired_owners():
+        if state_of(expired.partition("#")[0]) != "alive":
+            log.forget_expired_claims_of(expired)

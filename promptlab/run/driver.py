@@ -31,7 +31,6 @@ from promptlab.http import SIMULATED_HEADER, Answer, Decision, Reach, Reply, Sen
 from promptlab.model import Amount, Attempt, Generation, Image, Request, new_id, utc_now
 from promptlab.pacing import Lease, Pacer
 from promptlab.providers import Cost, ImageBytes, Job, Output, Result
-from promptlab.run._standin import Pixels
 from promptlab.run.budget import Budget, cost_of, more_expensive, risk_of, worst_price
 from promptlab.run.context import RunContext
 from promptlab.run.edit_images import Sources
@@ -40,6 +39,7 @@ from promptlab.run.rows import request_of
 from promptlab.run.sender import Kept, Missed, Sender, Sent, Task
 from promptlab.run.writer import Blocked, Busy, Full, Hit, RunWriter
 from promptlab.store import BadImage, Decoded
+from promptlab.store.background import Pixels
 
 __all__ = ["Answered", "Driver"]
 
@@ -599,7 +599,7 @@ class Driver:
         """Those of a generation's images that are here already; their URLs may be dead by now."""
         found = {}
         for image in images:
-            if image.status == "stored" and image.sha256 and self.context.store.path(image.sha256):
+            if image.status == "stored" and image.sha256 and self.context.store.head(image.sha256):
                 kept = Kept(
                     image.sha256, image.bytes or 0, image.width or 0, image.height or 0, image.format or "bin",
                     image.perceptual_hash,
@@ -654,7 +654,7 @@ class Driver:
         """What the decoders say of an image."""
         if isinstance(decoded, BadImage):
             with suppress(StoreError):  # removed by somebody else
-                self.context.store.remove(sha256)
+                self.context.store.delete(sha256)
         for found in self.looking.pop(sha256, ()):
             found(decoded)
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from weakref import WeakValueDictionary
 
 from promptlab.errors import GenerationError
 from promptlab.log import Log
 from promptlab.model import InputFile
-from promptlab.providers import ImageBytes, ImageFormat, Output
+from promptlab.providers import ImageBytes, Output
 from promptlab.run.begin import LARGEST_SOURCE
 from promptlab.run.sender import Kept, Missed, Sender
 from promptlab.store import BadImage, Decoded
@@ -37,10 +36,10 @@ class Sources:
         """The bytes of an image of the store, one copy for all edits of it that are on their way."""
         held = self.held.get(sha256)
         if held is None:
-            path = self.sender.store.path(sha256)
-            if path is None:
+            stored = self.sender.store.head(sha256)
+            if stored is None:
                 raise GenerationError(f"the source image {sha256[:12]}… is no longer in the store", code="no_source")
-            held = self.held[sha256] = ImageBytes(path.read_bytes(), _format(path))
+            held = self.held[sha256] = ImageBytes(self.sender.store.get(sha256), stored.format)
         return held
 
     async def get(self, url: str) -> str:
@@ -52,7 +51,7 @@ class Sources:
 
     async def _get(self, url: str) -> str:
         for known in self.log.inputs(self.run_id):
-            if known.path == url and known.role == "image" and self.sender.store.path(known.sha256):
+            if known.path == url and known.role == "image" and self.sender.store.head(known.sha256):
                 return known.sha256
         kept = await self.sender.collect_one(Output(url=url), None)
         if isinstance(kept, Missed):
@@ -71,8 +70,3 @@ class Sources:
             raise GenerationError(message, code="source_too_large")
         self.log.add_inputs(self.run_id, [InputFile(url, "image", kept.sha256, None)])
         return kept.sha256
-
-
-def _format(path: Path) -> ImageFormat:
-    suffix = path.suffix.lstrip(".")
-    return "png" if suffix == "png" else "webp" if suffix == "webp" else "jpg"

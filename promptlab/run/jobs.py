@@ -74,8 +74,8 @@ class Jobs:
         """Poll until the job is terminal or its time is up; the policy's event, and the result if there is one.
 
         `submitted` is the answer that accepted it; without one it is an earlier process' job, and polled at once.
-        `heard` is awaited with the answer that brings the result before it is decoded. AccountRefused where the key may not
-        poll: the job stays what it is. ProviderFault where the provider's code raises.
+        `heard` is awaited with the answer that brings the result before it is decoded. AccountRefused where the key
+        may not poll: the job stays what it is. ProviderFault where the provider's code raises.
         """
         deadline = min(job.expires_at or self.clock() + DEADLINE_S, self.clock() + LONGEST_S)
         if (ended := _ended(job, submitted)) is not None:

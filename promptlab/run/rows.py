@@ -1,4 +1,4 @@
-"""Between a Request, its row in the log and its readable names, so that a resumed run sends exactly what was planned."""
+"""Between a request, its row in the log and its readable names: a resumed run sends exactly what was planned."""
 
 from __future__ import annotations
 

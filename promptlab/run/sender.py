@@ -1,9 +1,9 @@
 """One attempt on the wire: send a call, follow its job, fetch its files. It knows no log, no money and no pace.
 
-`Sender.send(task)` gives `Sent(event, result)`, and `Sender.collect(task, sent)` the files: plain data, so that a worker
-on another machine can run this very code. Around it stand the three steps of every send: *lease* (pace and money, from
-the driver), *sent* (the fence: the attempt is committed just before its POST) and *done* (the driver commits what came).
-Inside one process all three are plain calls of the driver.
+`send` says what happened and what the result is, `collect` fetches its files: plain data in and out, so that a worker
+on another machine can run this very code. Around them stand the three steps of every send: *lease* (pace and money,
+from the driver), *sent* (the fence: the attempt is committed just before its POST) and *done* (the driver commits what
+came). Inside one process all three are plain calls of the driver.
 
 The order of a file's checks is the order of their price: length and structure on the way in, every pixel later, in
 other processes. A file that fails is fetched again while its URL lives; what stays broken is reported, never kept
@@ -34,8 +34,8 @@ from promptlab.model import Request
 from promptlab.providers import Endpoint, ImageBytes, Job, Output, Result
 from promptlab.providers.faults import checked, provider_code
 from promptlab.run.jobs import Jobs
-from promptlab.run._standin import Keeper, sniff
-from promptlab.store import BadImage, PartFile, Store
+from promptlab.store import BadImage, PartFile, Store, sniff
+from promptlab.store.background import Keeper
 
 __all__ = ["Gate", "Kept", "Missed", "Sender", "Sent", "Task"]
 
@@ -245,9 +245,8 @@ class Sender:
 
     async def _keep(self, part: PartFile, wanted: str | None) -> Kept | Missed:
         """Whole by its structure, and durably in the store: the generation may say so."""
-        try:
-            seen = sniff(part)
-        except BadImage as bad:
-            return Missed(f"image_{bad.kind}", bad.message)
+        seen = sniff(part)
+        if isinstance(seen, BadImage):
+            return Missed(f"image_{seen.kind}", seen.message)
         stored = await self.keeper.put_new(part, seen.format)
         return Kept(stored.sha256, stored.bytes, seen.width, seen.height, seen.format).judged(wanted)

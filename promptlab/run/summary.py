@@ -294,17 +294,13 @@ def _pictures(summary: Summary) -> Iterator[str]:
 
 def _thumbnail(summary: Summary, sha256: str) -> str | None:
     """The small picture as a data URI; made now where there is none yet."""
-    from promptlab.store import Store
+    from promptlab.store import Store, thumbnail_of
 
     if summary.store is None:
         return None
     store = Store(Path(summary.store))
-    if store.path(sha256) is None:
+    small = thumbnail_of(store, sha256) if store.head(sha256) is not None else None
+    if small is None:
         return None
-    path = store.thumbnail(sha256)
-    if path is None:
-        store.make_thumbnail(sha256)
-        path = store.thumbnail(sha256)
-    if path is None:
-        return None
-    return "data:image/webp;base64," + base64.b64encode(path.read_bytes()).decode()
+    kind = "jpeg" if small.format == "jpg" else small.format
+    return f"data:image/{kind};base64," + base64.b64encode(small.data).decode()

@@ -17,7 +17,6 @@ from promptlab.log import Log, Totals
 from promptlab.model import Amount, Generation, Mode, Run, utc_now
 from promptlab.pacing import Pacer, state_folder
 from promptlab.providers import Endpoint
-from promptlab.run._standin import Keeper, Pixels
 from promptlab.run.budget import Budget, Cap, Period
 from promptlab.run.context import RunContext, owner_of
 from promptlab.run.driver import Driver
@@ -28,6 +27,7 @@ from promptlab.run.sender import Sender
 from promptlab.run.stopping import early_stops, listening
 from promptlab.run.writer import Answers, RunWriter
 from promptlab.spec import Settings
+from promptlab.store.background import Keeper, Pixels
 from promptlab.studio.cached import Files
 from promptlab.studio.limits import known_limits, limits_of, may_raise
 from promptlab.studio.studio import Studio
@@ -85,9 +85,7 @@ async def _with_driver(
             asynchronous=mode == "async" or (mode == "auto" and webhook_url is not None), webhook_url=webhook_url,
         )  # fmt: skip
         thumbnails = context.studio.settings.thumbnails if options.thumbnails is None else options.thumbnails
-        driver.pixels = await stack.enter_async_context(
-            Pixels(context.store, found=driver.seen, thumbnails=thumbnails)
-        )
+        driver.pixels = await stack.enter_async_context(Pixels(context.store, driver.seen, thumbnails=thumbnails))
         await _drive(driver, use, stops_seen)
     return driver
 
@@ -113,7 +111,7 @@ async def _drive(driver: Driver, use: Use, stops_seen: list[int]) -> None:
 
 def _writer(context: RunContext, run: Run) -> RunWriter:
     log, store = context.log, context.store
-    answers = Answers(log, store.folder / ".answers")
+    answers = Answers(log, store.private_folder("answers"))
     answers.sweep()
     return RunWriter(
         log, run.id, owner_of(run.id), answers,

@@ -43,7 +43,7 @@ class Files:
 
     def missing(self, sha256s: Iterable[str]) -> list[str]:
         """Those of the contents that are permanently gone."""
-        return [sha256 for sha256 in sha256s if self.store.path(sha256) is None and not self._can_be_had(sha256)]
+        return [sha256 for sha256 in sha256s if self.store.head(sha256) is None and not self._can_be_had(sha256)]
 
     def _can_be_had(self, sha256: str) -> bool:
         if sha256 not in self._away:

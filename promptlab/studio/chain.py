@@ -65,5 +65,5 @@ def _picked(
         axes = json.loads(axes_text or "{}")
         if (source.pick == "kept" and mark != "keep") or not all(matches(matcher, axes) for matcher in where):
             continue
-        if (path := store.path(sha256)) is not None:
-            yield ChainImage(sha256[:ID_LENGTH], path, sha256, axes)
+        if store.head(sha256) is not None:
+            yield ChainImage(sha256[:ID_LENGTH], store.local_copy(sha256), sha256, axes)

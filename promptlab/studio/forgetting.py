@@ -68,8 +68,9 @@ def _remove_name(studio: Studio, path: str, sha256: str) -> bool:
     file = studio.folder / path
     if not file.parent.resolve().is_relative_to(results.resolve()) or file.is_symlink() or not file.is_file():
         return False
-    kept = studio.store().path(sha256)
-    if not (kept is not None and kept.samefile(file)) and _hash(file) != sha256:
+    store = studio.store()
+    is_ours = store.head(sha256) is not None and store.local_copy(sha256).samefile(file)
+    if not is_ours and _hash(file) != sha256:
         return False  # a later run took the name over, or the user changed the file
     file.unlink()
     for folder in file.parents:
@@ -82,10 +83,12 @@ def _remove_name(studio: Studio, path: str, sha256: str) -> bool:
 def _remove_file(studio: Studio, sha256: str) -> int | None:
     """Remove a file of the store, its size; None where it is not there, or where it has a name that is not ours."""
     store = studio.store()
-    path = store.path(sha256)
-    if path is None or path.is_symlink() or path.stat().st_nlink > 1:
+    if store.head(sha256) is None:
         return None
-    return store.remove(sha256)
+    path = store.local_copy(sha256)
+    if path.is_symlink() or path.stat().st_nlink > 1:
+        return None
+    return store.delete(sha256)
 
 
 def _hash(file: Path) -> str:

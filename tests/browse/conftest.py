@@ -148,7 +148,7 @@ class Writer:
     def image(self, generation: Generation, data: bytes, position: int = 0, **more: Any) -> Image:
         with self.store.part() as part:
             part.write(data)
-            stored = part.keep("png")
+            stored = self.store.put_new(part, "png")
         width, height = Picture.open(io.BytesIO(data)).size
         image = Image(
             id=id_of("i", generation.id, position),

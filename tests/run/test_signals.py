@@ -91,7 +91,7 @@ def test_a_second_ctrl_c_between_an_answer_and_its_row_loses_no_picture(
 ) -> None:
     """The pixels came inside the answer, which is committed at once: `resume` has the picture without asking again."""
     from promptlab.run.driver import Driver
-    from promptlab.run._standin import Keeper
+    from promptlab.store.background import Keeper
 
     drivers: list[Driver] = []
     real_run = Driver.run

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from promptlab.errors import StoreError
-from promptlab.run._standin import Keeper
+from promptlab.store.background import Keeper
 
 
 def test_a_daily_quota_ends_the_run_at_once_with_the_time_it_may_go_on(lab: Any, api: Any) -> None:

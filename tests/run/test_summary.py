@@ -46,7 +46,7 @@ def test_answers_whose_files_could_not_be_kept_are_no_unsent_requests(
 ) -> None:
     """The disk fills up in mid-run: what was answered is paid, still to be fetched, and `resume` fetches it."""
     from promptlab.errors import StoreError
-    from promptlab.run._standin import Keeper
+    from promptlab.store.background import Keeper
 
     async def full(*args: Any) -> None:
         raise StoreError("the disk is full")

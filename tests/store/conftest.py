@@ -41,6 +41,6 @@ def kept(store, picture):
     def keep(data: bytes | None = None, format: str = "png"):
         with store.part() as part:
             part.write(picture("png") if data is None else data)
-            return part.keep(format)
+            return store.put_new(part, format)
 
     return keep

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from promptlab.errors import StoreError
 from promptlab.store import Store
 from promptlab.store import local as files_module
-from promptlab.store.readable_names import safe_name
+from promptlab.store.local import safe_name
 
 
 def everything(folder: Path) -> list[str]:
@@ -33,16 +33,18 @@ def test_kept_by_content(store, kept, picture):
     assert first == second
     assert (first.sha256, first.bytes) == (sha256, len(data))
     assert everything(store.folder) == [f"{sha256[:2]}/{sha256}.png"]
-    assert store.read(sha256) == data
-    assert store.path(sha256) == first.path
-    assert list(store.hashes()) == [sha256]
+    assert store.get(sha256) == data
+    assert store.head(sha256) == first
+    assert store.local_copy(sha256).read_bytes() == data
+    assert store.sign(sha256) is None
+    assert list(store.list()) == [sha256]
 
 
 def test_nothing_is_written_by_looking(store):
     """Opening and reading an empty store makes no folder."""
-    assert store.path("0" * 64) is None
+    assert store.head("0" * 64) is None
     assert store.missing(["0" * 64]) == ["0" * 64]
-    assert list(store.hashes()) == []
+    assert list(store.list()) == []
     assert not store.folder.exists()
 
 
@@ -50,8 +52,10 @@ def test_discarded(store, picture):
     """A part that is not kept leaves nothing, also when its block raises."""
     with store.part() as part:
         part.write(b"half")
-        assert part.content() == b"half"
-        assert part.sha256 == hashlib.sha256(b"half").hexdigest()
+        assert part.read(1, 2) == b"al"
+        part.write(b"!")
+        assert part.head == b"half!"
+        assert part.sha256 == hashlib.sha256(b"half!").hexdigest()
     with suppress(ZeroDivisionError), store.part() as part:
         part.write(b"half" * 100_000)
         raise ZeroDivisionError
@@ -62,20 +66,20 @@ def test_verify(store, kept):
     """Verify reads the bytes again; a damaged file is replaced when its content comes again in another size."""
     stored = kept()
     assert store.verify(stored.sha256) == "ok"
-    stored.path.write_bytes(b"cut")
+    store.local_copy(stored.sha256).write_bytes(b"cut")
     assert store.verify(stored.sha256) == "damaged"
     kept()
     assert store.verify(stored.sha256) == "ok"
-    assert store.remove(stored.sha256) == stored.bytes
+    assert store.delete(stored.sha256) == stored.bytes
     assert store.verify(stored.sha256) == "missing"
     with pytest.raises(StoreError, match="moved or removed"):
-        store.read(stored.sha256)
+        store.get(stored.sha256)
 
 
 @pytest.mark.parametrize("text", ["", "../../etc/passwd", "A" * 64, "0" * 63, "0" * 64 + "\n", "0" * 65])
 def test_only_hashes_become_paths(store, text):
     """A text that is not a sha256 is never made into a path."""
-    for method in (store.path, store.thumbnail, store.read, store.verify, store.remove):
+    for method in (store.head, store.get, store.delete, store.sign, store.local_copy, store.thumbnail, store.verify):
         with pytest.raises(StoreError, match="is not the sha256"):
             method(text)
 
@@ -83,7 +87,7 @@ def test_only_hashes_become_paths(store, text):
 def test_unknown_format(store):
     """Only the three formats are kept."""
     with store.part() as part, pytest.raises(StoreError, match="png, jpg, webp"):
-        part.keep("../x")
+        store.put_new(part, "../x")
 
 
 @pytest.mark.parametrize(
@@ -158,9 +162,9 @@ def test_link(store, kept, picture):
     one, two = kept(picture("png", seed=1)), kept(picture("png", seed=2))
     path = store.link(one.sha256, "hero/style=film_s1.png")
     assert path == store.names / "hero" / "style=film_s1.png"
-    assert path.samefile(one.path)
+    assert path.samefile(store.local_copy(one.sha256))
     assert store.link(one.sha256, path) == path
-    assert store.link(two.sha256, Path("hero/style=film_s1.png")).samefile(two.path)
+    assert store.link(two.sha256, Path("hero/style=film_s1.png")).samefile(store.local_copy(two.sha256))
     assert everything(store.names) == ["hero/style=film_s1.png"]
 
 
@@ -170,7 +174,7 @@ def test_a_name_that_is_a_symlink_is_replaced(store, kept, tmp_path):
     outside.write_text("precious")
     store.names.mkdir()
     (store.names / "a.png").symlink_to(outside)
-    assert store.link(stored.sha256, "a.png").samefile(stored.path)
+    assert store.link(stored.sha256, "a.png").samefile(store.local_copy(stored.sha256))
     assert outside.read_text() == "precious"
 
 
@@ -197,7 +201,7 @@ def test_names_on_another_disk(tmp_path, picture):
     try:
         with store.part() as part:
             part.write(picture("jpg"))
-            stored = part.keep("jpg")
+            stored = store.put_new(part, "jpg")
         assert store.link(stored.sha256, "a.jpg").read_bytes() == picture("jpg")
     finally:
         shutil.rmtree(names, ignore_errors=True)
