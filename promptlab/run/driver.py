@@ -10,9 +10,9 @@ what turns out to be no picture is lost after all.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence, Sized
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from promptlab.errors import (
@@ -28,18 +28,17 @@ from promptlab.errors import (
     Unreachable,
 )
 from promptlab.http import SIMULATED_HEADER, Answer, Decision, Reach, Reply, SendError, decide, rate_headers
-from promptlab.model import Amount, Attempt, Generation, Image, Request, new_id, utc_now
+from promptlab.model import Amount, Attempt, Generation, Request, new_id, utc_now
 from promptlab.pacing import Lease, Pacer
-from promptlab.providers import Cost, ImageBytes, Job, Output, Result
+from promptlab.providers import Cost, ImageBytes, Job, Result
 from promptlab.run.budget import Budget, cost_of, more_expensive, risk_of, worst_price
 from promptlab.run.context import RunContext
 from promptlab.run.edit_images import Sources
 from promptlab.run.events import Finished, Listener, Message, Waiting
+from promptlab.run.results import Results
 from promptlab.run.rows import request_of
-from promptlab.run.sender import Kept, Missed, Sender, Sent, Task
+from promptlab.run.sender import Sender, Sent, Task
 from promptlab.run.writer import Blocked, Busy, Full, Hit, RunWriter
-from promptlab.store import BadImage, Decoded
-from promptlab.store.background import Pixels
 
 __all__ = ["Answered", "Driver"]
 
@@ -124,7 +123,7 @@ class Driver:
     salvaging: asyncio.Future[Any] | None = None  # what a dead process left is being collected
     in_process: bool = field(init=False)
     sources: Sources = field(init=False)
-    pixels: Pixels = field(init=False)  # tells `seen`, and so is made last
+    results: Results = field(init=False)
     #: Whether every answer so far named its server a simulator; None before the first.
     named_simulated: bool | None = None
     #: Whether the server can be reached at all, over all workers.
@@ -132,17 +131,14 @@ class Driver:
     #: Workers that wait and have nothing in flight: a stop may cancel these at once.
     idle: set[asyncio.Task[None]] = field(default_factory=set)
     freed: asyncio.Event = field(default_factory=asyncio.Event)
-    #: Images whose pixels are being looked at, by their content: who wants to know what was found.
-    looking: dict[str, list[Callable[[Decoded | BadImage], None]]] = field(default_factory=dict)
-    _mending: set[asyncio.Task[None]] = field(default_factory=set)
-    _pixels_seen: asyncio.Task[None] | None = None
     _collecting: set[asyncio.Task[None]] = field(default_factory=set)
     _workers: list[asyncio.Task[None]] = field(default_factory=list)
     _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PENDING))
 
     def __post_init__(self) -> None:
         self.in_process = self.context.in_process
-        self.sources = Sources(self.context.log, self.writer.run_id, self.sender, self.look)
+        self.results = Results(self.context, self.sender, self.writer, self.listener, self._stop)
+        self.sources = Sources(self.context.log, self.writer.run_id, self.sender, self.results.look)
 
     async def run(self) -> None:
         """Work until there is nothing left. An error that belongs to no single generation ends the run cleanly."""
@@ -172,9 +168,9 @@ class Driver:
             return
         if self.interrupted or self.in_process:  # what is simulated in this process is planned again
             self.interrupted = True
-            last = [] if self._pixels_seen is None else [self._pixels_seen]
-            for task in [*self._workers, *self._collecting, *self._mending, *last]:
+            for task in [*self._workers, *self._collecting]:
                 task.cancel()
+            self.results.cancel()
             return
         self.interrupted = True
         if self.in_flight or self._collecting:
@@ -477,10 +473,10 @@ class Driver:
         """The table's worst price of one call, in both units as far as known."""
         return worst_price(self.context.endpoint, request)
 
-    def cost(self, request: Request, result: Result, *, simulated: bool) -> tuple[Cost, Amount | None]:
+    def cost(self, request: Request, result: Result, price: Amount, *, simulated: bool) -> tuple[Cost, Amount | None]:
         """What a result cost, and what it may have been billed beyond that."""
         cost = cost_of(self.context.endpoint, request, result, simulated=simulated)
-        return cost, risk_of(request, result, cost, self.price(request))
+        return cost, risk_of(request, result, cost, price)
 
     def _settle_money(self, attempt: Attempt, price: Amount, *spent: Amount | None) -> None:
         if self.budget.caps:
@@ -497,8 +493,8 @@ class Driver:
         assert sent.result is not None
         assert isinstance(sent.event, Reply)
         result, price = sent.result, sending.price
-        cost, risk = self.cost(sending.task.request, result, simulated=sending.simulated)
-        generation = self.writer.answered(
+        cost, risk = self.cost(sending.task.request, result, price, simulated=sending.simulated)
+        self.writer.answered(
             sending.generation, attempt, sent.event, decision, result, cost, risk=risk, latency_ms=sent.latency_ms
         )
         paid = Amount(usd=cost.usd, credits=cost.credits)
@@ -508,7 +504,7 @@ class Driver:
         told = cost.source in ("response", "usage") and not sending.simulated
         why = more_expensive(paid, price) if told else None
         stop = None if why is None else BudgetReached(f"{why}; {_MEND}")
-        return Answered(generation, result, decision.message if decision.outcome == "short" else None, stop)
+        return Answered(sending.generation, result, decision.message if decision.outcome == "short" else None, stop)
 
     def _no_result(self, sending: Sending, attempt: Attempt, sent: Sent, decision: Decision) -> None:
         """Settle an attempt that brought nothing: its money, everyone's pace, its row; and stop where it says so."""
@@ -551,7 +547,7 @@ class Driver:
         self.listener(Finished(row, tuple(images)))
 
     def _collect(self, request: Request, answered: Answered) -> None:
-        task = asyncio.create_task(self.collect(answered.generation, request, answered.result, answered.note))
+        task = asyncio.create_task(self.results.collect(answered.generation, request, answered.result, answered.note))
         self._collecting.add(task)
         task.add_done_callback(self._collected)
 
@@ -564,145 +560,6 @@ class Driver:
             else:
                 self._break()
                 self._collecting.add(task)  # a fault of ours: `run` raises it
-
-    async def collect(
-        self, generation: Generation, request: Request, result: Result, note: str | None, *, again: bool = False
-    ) -> None:
-        """Fetch every image of a result, then settle the generation: completed, or lost with the reason.
-
-        `again`: an earlier process began, and what it kept is not fetched once more.
-        """
-        outputs, wanted = result.images, request.param("output_format")
-        here = self.context.log.images_of([generation.id])[generation.id] if again else []
-        found = await self.sender.collect(outputs, wanted, self._known(here, wanted))
-        ids = {image.position: image.id for image in here}
-        images = [
-            self._image(ids.get(position) or new_id(), generation, position, output, one)
-            for position, (output, one) in enumerate(zip(outputs, found, strict=True))
-        ]
-        for image in images:
-            if image.status == "stored":
-                self.context.names.link(image)
-        missed = [one for one in found if isinstance(one, Missed)]
-        if missed:
-            row = self.writer.lost(generation, images, missed[0].code, _of_all(missed[0].message, len(missed), images))
-        else:
-            odd = next((one.note for one in found if isinstance(one, Kept) and one.note), None)
-            said = "; ".join(part for part in (note, odd) if part) or None
-            row = await self.writer.completed(generation, images, said, "short" if note else "image_wrong_format")
-        self.listener(Finished(row, tuple(images)))
-        for image, one in zip(images, found, strict=True):
-            if isinstance(one, Kept) and one.perceptual_hash is None:
-                self._look_at(image, wanted)
-
-    def _known(self, images: Sequence[Image], wanted: str | None) -> dict[int, Kept]:
-        """Those of a generation's images that are here already; their URLs may be dead by now."""
-        found = {}
-        for image in images:
-            if image.status == "stored" and image.sha256 and self.context.store.head(image.sha256):
-                kept = Kept(
-                    image.sha256, image.bytes or 0, image.width or 0, image.height or 0, image.format or "bin",
-                    image.perceptual_hash,
-                )  # fmt: skip
-                found[image.position] = kept.judged(wanted)
-        return found
-
-    def _image(
-        self, id_: str, generation: Generation, position: int, output: Output, found: Kept | Missed
-    ) -> Image:  # fmt: skip
-        url = output.url
-        kept = found if isinstance(found, Kept) else None
-        facts: dict[str, Any] = {} if kept is None else {
-            "sha256": kept.sha256, "bytes": kept.bytes, "width": kept.width, "height": kept.height,
-            "format": kept.format, "perceptual_hash": kept.perceptual_hash,
-            "path": self.context.names.path(generation, position, kept.format),
-        }  # fmt: skip
-        return Image(
-            id=id_,
-            generation_id=generation.id,
-            position=position,
-            status="lost" if kept is None else "stored",
-            revised_prompt=output.revised_prompt,
-            url=None if url is None or url.startswith("data:") else url,
-            **facts,
-        )
-
-    # --- pixels: looked at when a generation is settled already --------------------------------------------------
-
-    def _look_at(self, image: Image, wanted: str | None, tries: int = 1) -> None:
-        """Have an image decoded; what is no picture is fetched again, and lost where that is none either."""
-
-        def found(decoded: Decoded | BadImage) -> None:
-            if isinstance(decoded, BadImage):
-                task = asyncio.create_task(self._mend(image, wanted, decoded, tries))
-                self._mending.add(task)
-                task.add_done_callback(self._mended)
-            else:
-                self.writer.hashed(image.id, decoded.perceptual_hash)
-
-        assert image.sha256 is not None
-        self.look(image.sha256, found)
-
-    def look(self, sha256: str, found: Callable[[Decoded | BadImage], None]) -> None:
-        """Have an image of the store decoded, once for all who ask; `found` is called with what it is."""
-        waiting = self.looking.setdefault(sha256, [])
-        waiting.append(found)
-        if len(waiting) == 1:
-            self.pixels.look(sha256)
-
-    def seen(self, sha256: str, decoded: Decoded | BadImage) -> None:
-        """What the decoders say of an image."""
-        if isinstance(decoded, BadImage):
-            with suppress(StoreError):  # removed by somebody else
-                self.context.store.delete(sha256)
-        for found in self.looking.pop(sha256, ()):
-            found(decoded)
-
-    async def looked(self) -> None:
-        """Wait until every image of this run was decoded, and those that could not be were fetched again or lost.
-
-        A second Ctrl-C ends the wait: what was not looked at yet stays as it is, and `browse` decodes it.
-        """
-        self._pixels_seen = asyncio.create_task(self._see_all())
-        with suppress(asyncio.CancelledError):
-            await self._pixels_seen
-
-    async def _see_all(self) -> None:
-        await self.pixels.decoded()
-        while self._mending:
-            await asyncio.wait(set(self._mending))
-            await self.pixels.decoded()
-
-    def _mended(self, task: asyncio.Task[None]) -> None:
-        self._mending.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            if not isinstance(error, PromptlabError):
-                raise error
-            self._stop(error)
-
-    async def _mend(self, image: Image, wanted: str | None, bad: BadImage, tries: int) -> None:
-        """An image that could not be decoded: another copy of it, or a generation that is lost, with the reason."""
-        found: Kept | Missed = Missed(f"image_{bad.kind}", bad.message)
-        if image.url is not None and tries < 2:
-            found = await self.sender.collect_one(Output(url=image.url), wanted)
-        self.context.names.unlink(image)
-        generation = self.context.log.generation(image.generation_id)
-        if generation is None or generation.status not in ("completed", "lost"):
-            return
-        if isinstance(found, Kept):
-            image = replace(
-                image, sha256=found.sha256, bytes=found.bytes, width=found.width, height=found.height,
-                format=found.format,
-            )  # fmt: skip
-            self.writer.replaced(image)
-            self.context.names.link(image)
-            self._look_at(image, wanted, tries + 1)
-            return
-        gone = replace(
-            image, status="lost", sha256=None, bytes=None, width=None, height=None, format=None, path=None
-        )  # fmt: skip
-        self.writer.lost(generation, [gone], found.code, _of_all(found.message, 1, range(generation.n)))
-        self.listener(Message(f"lost, of generation {generation.id}: {found.message}", "warning"))
 
 
 def _attempt(sending: Sending) -> Attempt:
@@ -717,8 +574,3 @@ def _attempt(sending: Sending) -> Attempt:
 
 def _over(cap: str) -> BudgetReached:
     return BudgetReached(f"{cap} would be passed by the next request")
-
-
-def _of_all(message: str, missed: int, images: Sized) -> str:
-    """What is wrong with so many of a generation's images."""
-    return f"{message} ({missed} of {len(images)} images)" if len(images) > 1 else message

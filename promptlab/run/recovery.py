@@ -216,9 +216,9 @@ async def _settle(
         driver.listener(Finished(driver.writer.ended_badly(row, decision, simulated=simulated)))
         return
     if attempt is not None:
-        cost, risk = driver.cost(request, result, simulated=simulated)
-        row = driver.writer.answered(row, attempt, event, decision, result, cost, risk=risk, latency_ms=ms)
-    await driver.collect(row, request, result, _note(driver, event), again=True)
+        cost, risk = driver.cost(request, result, driver.price(request), simulated=simulated)
+        driver.writer.answered(row, attempt, event, decision, result, cost, risk=risk, latency_ms=ms)
+    await driver.results.collect(row, request, result, _note(driver, event), again=True)
 
 
 async def _fetch(driver: Driver, row: Generation) -> None:
@@ -232,7 +232,7 @@ async def _fetch(driver: Driver, row: Generation) -> None:
             why = "the image came inside the answer, and the process was killed before it was on disk"
             driver.listener(Finished(driver.writer.lost(row, images, "pixels_lost", why), tuple(images)))
         return
-    await driver.collect(row, request, result, _note(driver, event), again=True)
+    await driver.results.collect(row, request, result, _note(driver, event), again=True)
 
 
 async def _poll(driver: Driver, row: Generation) -> None:

@@ -1,4 +1,4 @@
-"""Wiring: everything that sending needs, built from a RunContext in one place. Imported only where something is sent."""
+"""Wiring: all that sending needs, built from a RunContext in one place. Imported only where something is sent."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ from promptlab.run.context import RunContext, owner_of
 from promptlab.run.driver import Driver
 from promptlab.run.events import Listener
 from promptlab.run.jobs import Jobs
+from promptlab.run.raw_answers import Answers
 from promptlab.run.recovery import salvage
 from promptlab.run.sender import Sender
 from promptlab.run.stopping import early_stops, listening
-from promptlab.run.writer import Answers, RunWriter
+from promptlab.run.writer import RunWriter
 from promptlab.spec import Settings
 from promptlab.store.background import Keeper, Pixels
 from promptlab.studio.cached import Files
@@ -85,7 +86,8 @@ async def _with_driver(
             asynchronous=mode == "async" or (mode == "auto" and webhook_url is not None), webhook_url=webhook_url,
         )  # fmt: skip
         thumbnails = context.studio.settings.thumbnails if options.thumbnails is None else options.thumbnails
-        driver.pixels = await stack.enter_async_context(Pixels(context.store, driver.seen, thumbnails=thumbnails))
+        results = driver.results
+        results.pixels = await stack.enter_async_context(Pixels(context.store, results.seen, thumbnails=thumbnails))
         await _drive(driver, use, stops_seen)
     return driver
 
@@ -97,7 +99,7 @@ async def _drive(driver: Driver, use: Use, stops_seen: list[int]) -> None:
         with listening(driver, stops_seen):
             await use(driver)
             try:
-                await driver.looked()
+                await driver.results.looked()
             except PromptlabError as error:
                 driver.stop(error)
     finally:

@@ -13,30 +13,24 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from promptlab.errors import LogError, ProviderFault, TakenOver
 from promptlab.http import Answer, Decision, Reply
 from promptlab.log import Log, RawAnswer
-from promptlab.log.batch import Batch, asked_before, claim_all, forget_all, forget_settled, keep_all, release_all
+from promptlab.log.batch import Batch, asked_before, claim_all, forget_all, keep_all, release_all
 from promptlab.model import Amount, Attempt, Generation, GenerationStatus, Image, new_id, utc_now
 from promptlab.providers import Cost, Job, Result
 from promptlab.run.budget import Budget
 from promptlab.run.context import CLAIM_S, holds, is_dead
+from promptlab.run.group_commit import GroupCommit
+from promptlab.run.raw_answers import Answers
 from promptlab.run.rows import copy_changes, is_simulated
 
-__all__ = ["Answers", "Blocked", "Busy", "Full", "Hit", "Look", "RunWriter"]
+__all__ = ["Blocked", "Busy", "Full", "Hit", "Look", "RunWriter"]
 
-LARGE = 64 * 1024  # bytes of an answer in a row
-_STALE_S = 86_400.0
-#: Headers that no provider decodes, and that may open a session.
-_LEFT_OUT = ("set-cookie", "set-cookie2", "www-authenticate", "proxy-authenticate")
-#: How long a commit waits for others to share it. A generation takes seconds; a commit costs more than what is in it.
-GATHER_S = 0.003
 #: Claims, answers and perceptual hashes of completed generations are tidied up so many at a time.
 TIDY = 64
 #: A result whose files take longer than this is written before they are there.
@@ -77,87 +71,6 @@ Look = Hit | Busy | Blocked | Full
 
 
 @dataclass(slots=True)
-class Answers:
-    """Raw answers on their way: committed before anything decodes them, so that no fault after that can lose a result.
-
-    A small one is a row; a large one, with pixels inside, is a file in `folder` and a row that says so. The file is
-    written before its row and removed after it, and needs no fsync: what a kill leaves is what the log's own commit
-    leaves.
-    """
-
-    log: Log
-    folder: Path
-    files: set[str] = field(default_factory=set)  # generations whose body is in a file
-
-    def prepared(self, generation_id: str, answer: Answer, latency_ms: int) -> RawAnswer:
-        """The row of an answer; a large body is in its file by then."""
-        headers = {name: text for name, text in answer.headers.items() if name not in _LEFT_OUT}
-        body = None if len(answer.body) > LARGE and self._write(generation_id, answer.body) else answer.body
-        return RawAnswer(generation_id, answer.status, headers, body, latency_ms)
-
-    def keep(self, generation_id: str, answer: Answer, latency_ms: int, row: RawAnswer | None = None) -> None:
-        """Commit an answer, replacing an earlier one of this generation.
-
-        Either place replaces the other: a disk that takes no file, a log that takes no row (LogError, after that).
-        """
-        row = row or self.prepared(generation_id, answer, latency_ms)
-        try:
-            self.log.keep_answer(row)
-        except LogError:
-            if row.body is not None:
-                self._write(generation_id, answer.body)
-            raise
-
-    def get(self, generation_id: str) -> Answer | None:
-        """The answer that was kept, as it came; None where there is none, or its file is gone."""
-        row = self.log.answer(generation_id)
-        if row is not None and row.body is not None:
-            return Answer(row.status_code, row.headers, row.body, row.latency_ms)
-        try:
-            body = self._path(generation_id).read_bytes()
-        except OSError:
-            return None
-        self.files.add(generation_id)
-        # A file without a row: the log could not be written, but this was a result, else nothing would have been kept.
-        return Answer(200, {}, body) if row is None else Answer(row.status_code, row.headers, body, row.latency_ms)
-
-    def forget(self, generation_id: str) -> None:
-        """Its images are kept, or it is sent again: the row goes with the commit that says so."""
-        self.log.forget_answer(generation_id)
-
-    def drop_file(self, generation_id: str) -> None:
-        """After that commit: the file, if there was one."""
-        if generation_id in self.files:
-            self.files.discard(generation_id)
-            with suppress(OSError):
-                self._path(generation_id).unlink(missing_ok=True)
-
-    def sweep(self) -> None:
-        """Remove what will not be decoded: rows of what has ended, yesterday's files of processes that were killed."""
-        forget_settled(self.log)
-        if not self.folder.is_dir():
-            return
-        with suppress(OSError):
-            for path in list(self.folder.iterdir()):
-                row = self.log.generation(path.name)
-                is_open = row is not None and row.status in ("in_flight", "unknown")
-                if not is_open and time.time() - path.stat().st_mtime > _STALE_S:
-                    path.unlink(missing_ok=True)
-
-    def _write(self, generation_id: str, body: bytes) -> bool:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._path(generation_id).write_bytes(body)
-        except OSError:
-            return False
-        self.files.add(generation_id)
-        return True
-
-    def _path(self, generation_id: str) -> Path:
-        return self.folder / generation_id
-
-
-@dataclass(slots=True)
 class _Begin:
     """What a send waits for: its money reserved, its request claimed, its attempt in the log."""
 
@@ -167,7 +80,7 @@ class _Begin:
     price: Amount
     changes: dict[str, Any]  # of the generation
     future: asyncio.Future[Any]
-    must = False  # a stop that comes before its commit takes it back
+    must: ClassVar[bool] = False  # a stop that comes before its commit takes it back
 
     @property
     def key(self) -> tuple[str, int]:
@@ -184,7 +97,7 @@ class _Keep:
     latency_ms: int
     row: RawAnswer
     future: asyncio.Future[Any]
-    must = True  # it is paid for
+    must: ClassVar[bool] = True  # it is paid for
 
 
 @dataclass(slots=True)
@@ -195,17 +108,18 @@ class _Complete:
     images: Sequence[Image]
     changes: dict[str, Any]
     future: asyncio.Future[Any]
-    must = True
+    must: ClassVar[bool] = True
 
 
 @dataclass(slots=True)
 class _Due:
-    """A result that is known and not written yet: what changes in its attempt and its generation."""
+    """A result that is known: what changes in its attempt and its generation, and whether that is written."""
 
     attempt_id: str
     attempt: dict[str, Any]
     generation: dict[str, Any]
     since: float = field(default_factory=time.monotonic)
+    written: bool = False
 
 
 @dataclass(slots=True)
@@ -232,10 +146,13 @@ class RunWriter:
     counted: int | None = None
     #: The requests that other generations have asked for too; None once another process wrote: it may be any then.
     asked: set[str] | None = None
-    _pending: list[_Begin | _Keep | _Complete] = field(default_factory=list)
+    commits: GroupCommit = field(init=False)
     _due: dict[str, _Due] = field(default_factory=dict)
     _settled: list[tuple[str, tuple[str, int]]] = field(default_factory=list)  # generation, claim: to be tidied up
     _hashes: list[tuple[str, str]] = field(default_factory=list)  # image, perceptual hash
+
+    def __post_init__(self) -> None:
+        self.commits = GroupCommit(self._together)
 
     # --- commits that generations share ---
 
@@ -256,7 +173,7 @@ class RunWriter:
             "cost_source": "simulated" if simulated else None,
         }  # fmt: skip
         future: asyncio.Future[Look | None] = asyncio.get_running_loop().create_future()
-        look: Look | None = await self._share(_Begin(generation, attempt, budget, price, changes, future))
+        look: Look | None = await self.commits.share(_Begin(generation, attempt, budget, price, changes, future))
         return look
 
     def began(self, attempt: Attempt) -> bool:
@@ -267,7 +184,7 @@ class RunWriter:
         """The answer as it came, committed before anything decodes it."""
         row = self.answers.prepared(generation.id, answer, latency_ms)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        await self._share(_Keep(generation, answer, latency_ms, row, future))
+        await self.commits.share(_Keep(generation, answer, latency_ms, row, future))
 
     async def completed(
         self, generation: Generation, images: Sequence[Image], note: str | None, code: str = "short"
@@ -277,46 +194,13 @@ class RunWriter:
             "error_code": code if note else None, "error_message": note, "file_name": None, "status": "completed",
             "ended_at": utc_now(),
         }  # fmt: skip
+        due = self._due.get(generation.id)
+        known = {} if due is None else due.generation
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        await self._share(_Complete(generation, images, changes, future))
-        return replace(generation, **changes)
+        await self.commits.share(_Complete(generation, images, changes, future))
+        return replace(generation, **{**known, **changes})
 
-    async def _share(self, entry: _Begin | _Keep | _Complete) -> Any:
-        self._pending.append(entry)
-        if len(self._pending) == 1:
-            asyncio.get_running_loop().call_later(GATHER_S, self.flush)
-        try:
-            return await entry.future
-        except asyncio.CancelledError:
-            self.flush()  # what is paid for is written before anybody hears of the stop
-            raise
-
-    def flush(self) -> None:
-        """Write everything that waits, in one commit; where that fails each by itself, so that none spoils another."""
-        entries = [entry for entry in self._pending if entry.must or not entry.future.cancelled()]
-        self._pending = []
-        if not entries:
-            return
-        found: list[Any]
-        try:
-            found = self._together(entries)
-        except Exception:  # noqa: BLE001 - each one's own is raised where it is waited for
-            found = [self._alone(entry) for entry in entries]
-        for entry, result in zip(entries, found, strict=True):
-            if entry.future.done():
-                continue
-            if isinstance(result, Exception):
-                entry.future.set_exception(result)
-            else:
-                entry.future.set_result(result)
-
-    def _alone(self, entry: _Begin | _Keep | _Complete) -> Any:
-        try:
-            return self._together([entry], alone=True)[0]
-        except Exception as error:  # noqa: BLE001 - raised where it is waited for
-            return error
-
-    def _together(self, entries: Sequence[_Begin | _Keep | _Complete], *, alone: bool = False) -> list[Any]:
+    def _together(self, entries: Sequence[Any], alone: bool) -> list[Any]:
         """One commit; the result of each. What an exception undoes in the log is undone here as well."""
         begins = [entry for entry in entries if isinstance(entry, _Begin)]
         keeps = [entry for entry in entries if isinstance(entry, _Keep)]
@@ -356,7 +240,7 @@ class RunWriter:
             self._done(end.generation)
         return [looks.get(id(entry)) for entry in entries]
 
-    def _look_around(self, entries: Sequence[_Begin | _Keep | _Complete]) -> None:
+    def _look_around(self, entries: Sequence[Any]) -> None:
         """Where another process wrote since: whether the run is still ours, and that its requests may be anybody's."""
         version = self.log.value("PRAGMA data_version")
         if version == self.seen:
@@ -416,10 +300,11 @@ class RunWriter:
 
     def _complete(self, end: _Complete, batch: Batch, *, alone: bool) -> None:
         id_ = end.generation.id
-        due = self._due.get(id_)
-        if due is not None:
+        due, changes = self._due.get(id_), end.changes
+        if due is not None and not due.written:
             batch.update(Attempt, due.attempt_id, **due.attempt)
-        batch.update(Generation, id_, **{**(due.generation if due else {}), **end.changes})
+            changes = {**due.generation, **changes}
+        batch.update(Generation, id_, **changes)
         if alone:  # one that stood as lost may be here already, and then this takes its place
             self._put_images(id_, end.images)
             return
@@ -509,7 +394,7 @@ class RunWriter:
     def answered(
         self, generation: Generation, attempt: Attempt, event: Reply, decision: Decision, result: Result, cost: Cost,
         *, risk: Amount | None, latency_ms: int,
-    ) -> Generation:  # fmt: skip
+    ) -> None:  # fmt: skip
         """The result is known, before its files are: whatever happens now, it is fetched and never requested again.
 
         The answer as it came is in the log, and says all of it; this is written with its files, or by `write_due`
@@ -522,23 +407,23 @@ class RunWriter:
             "status": "in_flight", "attempts": attempt.number,
         }  # fmt: skip
         self._due[generation.id] = _Due(attempt.id, _end_of(decision, event, risk), changes)
-        return replace(generation, **changes)
 
     def write_due(self, older_than_s: float = DUE_S) -> None:
         """Write the results whose files are slow to come."""
         now = time.monotonic()
-        late = {id_: due for id_, due in self._due.items() if now - due.since >= older_than_s}
+        late = {id_: due for id_, due in self._due.items() if not due.written and now - due.since >= older_than_s}
         if not late:
             return
         with self.log.transaction():
             self._check_hold()
-            self._write_due(late)
+            for id_, due in late.items():
+                self._write_due(id_, due)
+        for due in late.values():
+            due.written = True
 
-    def _write_due(self, late: dict[str, _Due]) -> None:
-        for id_, due in late.items():
-            self.log.update(Attempt, due.attempt_id, **due.attempt)
-            self.log.update(Generation, id_, **due.generation)
-            del self._due[id_]
+    def _write_due(self, generation_id: str, due: _Due) -> None:
+        self.log.update(Attempt, due.attempt_id, **due.attempt)
+        self.log.update(Generation, generation_id, **due.generation)
 
     def attempt_ended(
         self, generation: Generation, attempt: Attempt, decision: Decision, event: object, risk: Amount | None,
@@ -605,7 +490,7 @@ class RunWriter:
 
     def close(self) -> None:
         """Write whatever waited for company."""
-        self.flush()
+        self.commits.flush()
         self.write_due(0.0)
         if self._settled or self._hashes:
             with self.log.transaction():
@@ -668,8 +553,9 @@ class RunWriter:
         is_read = status != "unknown"  # an answer that could not be read stays: it may be readable later
         with self.log.transaction():
             self._check_hold(generation)
-            if (due := self._due.get(generation.id)) is not None:
-                self._write_due({generation.id: due})
+            due = self._due.pop(generation.id, None)
+            if due is not None and not due.written:
+                self._write_due(generation.id, due)
             self._put_images(generation.id, images)
             self.log.update(Generation, generation.id, **changes)
             if is_read:
@@ -677,7 +563,7 @@ class RunWriter:
             self.release(generation)
         if is_read:
             self.answers.drop_file(generation.id)
-        return replace(generation, **changes)
+        return replace(generation, **{**(due.generation if due else {}), **changes})
 
     def _put_images(self, generation_id: str, images: Sequence[Image]) -> None:
         """Write images; one that stood as lost and could be fetched after all takes its place."""

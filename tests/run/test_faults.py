@@ -17,7 +17,7 @@ from promptlab.http import Answer
 from promptlab.log import Log
 from promptlab.providers import Output, Result
 from promptlab.providers.kairval import Kairval
-from promptlab.run.writer import Answers
+from promptlab.run.raw_answers import Answers
 
 
 def inline(api: Any) -> Callable[[Any], Any]:
