@@ -8,10 +8,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from promptlab.errors import InputError
-from promptlab.log import Log
+from promptlab.log import Log, Totals
 from promptlab.model import Amount, Run, RunStatus, utc_now
 from promptlab.pacing.owner import owner, state_of
 from promptlab.providers import Endpoint
@@ -76,25 +77,23 @@ class RunContext:
                 self.end(run, "interrupted" if run.status == "running" else run.status)
             raise
 
-    def end(self, run: Run, status: RunStatus) -> Run:
-        """Close a run's row with the figures of its rows, so that summary and database agree.
+    def end(self, run: Run, status: RunStatus, totals: Totals | None = None) -> Run:
+        """Close a run's row with the figures of its rows (`totals`), so that summary and database agree.
 
         Where another process has taken over the run, its row is that process' to write.
         """
         log = self.log
         if not holds(log, run.id) and not take(log, run.id):
             return log.run(run.id) or run
-        totals = log.totals(run.id)
-        changes = {
+        totals = totals or log.totals(run.id)
+        changes: dict[str, Any] = {
             "status": status, "ended_at": utc_now(), "completed": totals.completed + totals.cached,
             "cached": totals.cached, "failed": totals.failed + totals.unknown + totals.lost + totals.skipped,
             "credits": totals.credits, "cost_usd": totals.cost_usd,
         }  # fmt: skip
         log.update(Run, run.id, **changes)
         log.release_claims(owner_of(run.id))
-        found = log.run(run.id)
-        assert found is not None
-        return found
+        return replace(run, **changes)
 
 
 # --- claims -------------------------------------------------------------------------------------------------------

@@ -274,8 +274,10 @@ def _drive(context: RunContext, run: Run, mode: Mode, to_send: int) -> Summary:
 
         driver = send_planned(context, run, mode, to_send)
         stopped, interrupted = driver.stopped, driver.interrupted
-    ended = context.end(run, _status(context.log.totals(run.id), stopped, interrupted))
-    summary = summarise(context.log, ended, context.studio, stopped, time.monotonic() - context.started)
+    totals = context.log.totals(run.id)
+    ended = context.end(run, _status(totals, stopped, interrupted), totals)
+    seconds = time.monotonic() - context.started
+    summary = summarise(context.log, ended, context.studio, stopped, seconds, totals)
     if to_send and not summary.simulated:
         _raise_alerts(context, summary)
     return summary

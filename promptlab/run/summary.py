@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html import escape
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.errors import PromptlabError, QuotaReached
-from promptlab.log import Log, Totals
+from promptlab.log import Failure, Log, Totals
 from promptlab.model import Run
 from promptlab.run.recovery import may_resend
 from promptlab.studio.studio import Studio
@@ -89,10 +89,13 @@ class Summary:
         return pandas.DataFrame(list(_records(self)))
 
 
-def summarise(log: Log, run: Run, studio: Studio, stopped: PromptlabError | None, seconds: float) -> Summary:
-    """The summary of a run that has just ended, or of any run in the log."""
-    totals = log.totals(run.id)
-    reasons = _failures(log, run.id)
+def summarise(
+    log: Log, run: Run, studio: Studio, stopped: PromptlabError | None, seconds: float, totals: Totals | None = None
+) -> Summary:
+    """The summary of a run that has just ended, or of any run in the log; `totals` are its rows', where known."""
+    totals = totals or log.totals(run.id)
+    failures = log.failures(run.id) if totals.failed + totals.unknown + totals.lost else []
+    reasons = _failures(failures)
     results = studio.settings.results / run.experiment
     shown = results.relative_to(studio.folder) if results.is_relative_to(studio.folder) else results
     return Summary(
@@ -122,19 +125,19 @@ def summarise(log: Log, run: Run, studio: Studio, stopped: PromptlabError | None
         exit_code=exit_code(run, totals, stopped),
         failures=reasons[:REASONS],
         failures_more=sum(count for _, count in reasons[REASONS:]),
-        next_commands=next_commands(log, run, totals),
+        next_commands=next_commands(log, run, totals, failures),
         db=str(log.path.absolute()),
         store=str(studio.settings.images),
     )  # fmt: skip
 
 
-def _failures(log: Log, run_id: str) -> tuple[tuple[str, int], ...]:
+def _failures(failures: Sequence[Failure]) -> tuple[tuple[str, int], ...]:
     """What went wrong, each reason once, with how often; the most frequent first.
 
     Messages that differ only in an id, an address or a time are one reason; a code alone never makes them one.
     """
     counts: dict[tuple[str, str | None, str], tuple[str, int]] = {}
-    for failure in log.failures(run_id):
+    for failure in failures:
         said = failure.error_message or failure.error_code or failure.status
         key = failure.status, failure.error_code, alike(said)
         message, number = counts.get(key, (said, 0))
@@ -164,7 +167,7 @@ def exit_code(run: Run, totals: Totals, stopped: PromptlabError | None) -> int:
     return 1 if totals.failed + totals.unknown + totals.lost + totals.skipped else 0
 
 
-def next_commands(log: Log, run: Run, totals: Totals) -> tuple[str, ...]:
+def next_commands(log: Log, run: Run, totals: Totals, failures: Sequence[Failure]) -> tuple[str, ...]:
     """The exact commands that would finish the run, each with its worst price where sending again may pay twice."""
     commands = []
     short = run.id
@@ -173,7 +176,7 @@ def next_commands(log: Log, run: Run, totals: Totals) -> tuple[str, ...]:
         totals.planned
         or totals.in_flight
         or free
-        or _can_decode(log, run.id)
+        or _can_decode(failures)
         or (totals.failed and _any_sendable(log, run.id))
     ):
         commands.append(f"promptlab resume {short}")
@@ -188,11 +191,9 @@ def next_commands(log: Log, run: Run, totals: Totals) -> tuple[str, ...]:
     return tuple(commands)
 
 
-def _can_decode(log: Log, run_id: str) -> bool:
+def _can_decode(failures: Sequence[Failure]) -> bool:
     """Whether an answer is kept over which the provider's code raised: once fixed, it is decoded free of charge."""
-    return any(
-        failure.status == "unknown" and failure.error_code == "provider_error" for failure in log.failures(run_id)
-    )
+    return any(failure.status == "unknown" and failure.error_code == "provider_error" for failure in failures)
 
 
 def _any_sendable(log: Log, run_id: str) -> bool:

@@ -13,7 +13,7 @@ from functools import partial
 
 from promptlab._version import __version__
 from promptlab.errors import PromptlabError
-from promptlab.log import Log, Totals
+from promptlab.log import Log
 from promptlab.model import Amount, Generation, Mode, Run, utc_now
 from promptlab.pacing import Pacer, state_folder
 from promptlab.providers import Endpoint
@@ -27,7 +27,6 @@ from promptlab.run.recovery import salvage
 from promptlab.run.sender import Sender
 from promptlab.run.stopping import early_stops, listening
 from promptlab.run.writer import RunWriter
-from promptlab.spec import Settings
 from promptlab.store.background import Keeper, Pixels
 from promptlab.studio.cached import Files
 from promptlab.studio.limits import known_limits, limits_of, may_raise
@@ -175,17 +174,16 @@ def _concurrent(endpoint: Endpoint, jobs: int | None) -> int | None:
 
 
 def _budget(context: RunContext, run: Run) -> Budget:
-    """The ceilings. What is simulated costs nothing, so none holds it; a rehearsal with money is a server's."""
+    """The ceilings, with what counts against each already: the money at risk counts as spent.
+
+    What is simulated costs nothing, so none holds it; a rehearsal with money is a simulator server's.
+    """
     if context.endpoint.simulated:
         return Budget([])
-    log = context.log
-    return Budget(_caps(log, context.studio.settings, context.options.ceiling, log.totals(run.id)))
-
-
-def _caps(log: Log, settings: Settings, budget: Amount | None, totals: Totals) -> list[Cap]:
-    """The ceilings of a run, with what counts against each already: the money at risk counts as spent."""
+    log, settings, budget = context.log, context.studio.settings, context.options.ceiling
     found = []
     if budget is not None:
+        totals = log.totals(run.id)
         used = totals.cost_usd_at_most if budget.usd is not None else totals.credits_at_most
         found.append(Cap("the budget", budget, math.inf if used is None else used))
     periods: tuple[tuple[Period, str, Amount | None], ...] = (
@@ -197,7 +195,7 @@ def _caps(log: Log, settings: Settings, budget: Amount | None, totals: Totals) -
             made = Cap(f"the studio's {name} cap", cap, count=partial(_spent, log, cap), period=period)
             made.turn(utc_now())
             found.append(made)
-    return found
+    return Budget(found)
 
 
 def _spent(log: Log, cap: Amount, since: str) -> float | None:
