@@ -2,8 +2,8 @@
 
 The names: start, plan, prompts, run, cached, wall, pacing, pictures, pro, log and pages. Without one, everything but
 `pro` (a minute of waiting for a rate limit), `log` and `pages` (a log of 200,000 generations takes a minute to write;
-`log pages 1000000` writes one of a million). Ratios are taken in one run, each side measured several times in turn and the medians compared, since
-machines are noisy. Nothing here is a test.
+`log pages 1000000` writes one of a million). Ratios are taken in one run, each side measured several times in turn and
+the medians compared, since machines are noisy. Nothing here is a test.
 """
 
 from __future__ import annotations
@@ -262,6 +262,8 @@ def bench_log(folder: Path) -> None:
                 took.append(time.process_time() - start)
         say(sql if len(sql) < 62 else f"{sql[:59]}...", f"{min(took):.3f} s")
         db.close()
+
+
 def bench_pictures(folder: Path) -> None:
     """What one 1024 px image costs the low-priority processes, and what durability costs the run's process."""
     import io

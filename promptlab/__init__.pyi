@@ -54,8 +54,8 @@ from promptlab.run.anywhere import run_experiment as run_experiment
 from promptlab.run.events import Finished as Finished
 from promptlab.run.events import Message as Message
 from promptlab.run.events import Planned as Planned
-from promptlab.run.events import Summary as Summary
 from promptlab.run.events import Waiting as Waiting
+from promptlab.run.summary import Summary as Summary
 from promptlab.simulator import FaultPlan as FaultPlan
 from promptlab.simulator import SimulatorSettings as SimulatorSettings
 from promptlab.simulator import create_app as create_app
@@ -77,3 +77,5 @@ from promptlab.studio.shortcuts import mark as mark
 from promptlab.studio.shortcuts import open_log as open_log
 from promptlab.studio.shortcuts import usage as usage
 from promptlab.studio.studio import Studio as Studio
+
+__all__: list[str]  # made from this file

@@ -19,7 +19,7 @@ from promptlab.model import Amount
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from promptlab.run.events import Summary
+    from promptlab.run.summary import Summary
     from promptlab.studio.consent import Ahead
     from promptlab.studio.options import Options
     from promptlab.studio.prepare import PreparedRun

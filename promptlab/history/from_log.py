@@ -57,8 +57,8 @@ def lay_out(log: Log, store: Store, run: Run, folder: Path) -> Path:
             continue
         if each.content is not None:
             _write(target, each.content.encode())
-        elif (source := store.path(each.sha256)) is not None:
-            _write(target, source.read_bytes())
+        elif store.head(each.sha256) is not None:
+            _write(target, store.get(each.sha256))
     return path
 
 

@@ -22,7 +22,7 @@ from promptlab.http import Call, Client, SendError
 from promptlab.log import Log
 from promptlab.model import Amount
 from promptlab.run.events import Finished, Listener, Message, RunEvent
-from promptlab.run.recover import is_simulated
+from promptlab.run.rows import is_simulated
 from promptlab.spec.settings import Settings
 
 __all__ = ["Alarm", "alerts_of", "deliver", "passed", "unusual"]

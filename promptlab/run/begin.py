@@ -1,4 +1,4 @@
-"""The beginning of a run: its row, its inputs, and a row for every request, before anything is sent.
+"""The beginning of a run: whether this machine can keep what comes back, then a row for it and for every request.
 
 The plan is streamed into the log in chunks; what the log has already is answered on the way, at no cost. A run whose
 `planned` is NULL was killed before its plan was whole: nothing of it was sent.
@@ -9,8 +9,11 @@ from __future__ import annotations
 import getpass
 import hashlib
 import json
+import os
+import shutil
 import socket
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -21,14 +24,17 @@ from promptlab.git import checked_out
 from promptlab.http import decode_data_url
 from promptlab.log import Log
 from promptlab.model import Generation, Image, InputFile, Request, Run, Variant, new_id, utc_now
-from promptlab.run.names import Names
-from promptlab.run.rows import copy_changes, planned_row
+from promptlab.run.context import RunContext
+from promptlab.run.rows import Names, copy_changes, planned_row
 from promptlab.store import BadImage, Store, sniff
 from promptlab.studio.cached import Files, Found, look_up
 from promptlab.studio.prepare import PreparedRun
 from promptlab.studio.url_masking import settings_text
 
-__all__ = ["Begun", "begin"]
+if sys.platform != "win32":
+    import resource
+
+__all__ = ["Begun", "begin", "check_ready", "shortage"]
 
 CHUNK = 1000
 LARGEST_SOURCE = 20 * 1024 * 1024
@@ -49,37 +55,26 @@ class Begun:
     note: str | None = None  # what git could not read
 
 
-def begin(
-    job: PreparedRun, log: Log, store: Store, names: Names, *, fresh: bool, settings: dict[str, object],
-    own: Callable[[Run], None],
-) -> Begun:  # fmt: skip
+def begin(job: PreparedRun, context: RunContext, settings: dict[str, object]) -> Begun:
     """Write the run and every planned request. Raises InputError where two files share an experiment's name.
 
-    `own` gets the run in the commit that makes it, and again while planning continues: it is this process' own.
+    The run is this process' own from the commit that makes it, and said to be so again while planning continues.
     """
+    log, names = context.log, context.names
     run, note = _run(job, settings)
-    experiment = job.experiment
-    with log.transaction():
-        log.use_experiment(experiment.name, experiment.path, experiment.description, job.studio.folder)
-        log.insert(run)
-        own(run)
-        log.add_inputs(run.id, [*experiment.inputs, *_settings_file(job)])
-        log.add_templates(
-            run.id, zip(job.plan.run_templates, [each.files for each in job.plan.templates.values()], strict=True)
-        )
-        log.ensure_axes_view(experiment.name, job.plan.axes)
+    _begin_run(job, context, run)
     planned = cached = gone = 0
     kept: set[str] = set()
-    files = Files(log, store, job.studio.folder, restore=True)
+    files = Files(log, context.store, job.studio.folder, restore=True)
     for chunk in _chunks(job.plan.requests()):
-        sources = _keep_sources(chunk, store, kept, job.studio.folder)
-        found = Found({}) if fresh else look_up(log, files, [request.request_hash for request in chunk])
+        sources = _keep_sources(chunk, context.store, kept, job.studio.folder)
+        found = Found({}) if context.fresh else look_up(log, files, [request.request_hash for request in chunk])
         rows, images = _rows(chunk, run.id, log.whole(found.hits), names)
         gone += found.gone
         with log.transaction():
-            own(run)
+            context.own(run)
             log.add_inputs(run.id, sources)
-            log.add_variants(experiment.name, _variants(chunk))
+            log.add_variants(job.experiment.name, _variants(chunk))
             log.insert_many([*rows, *images])
         for image in images:
             names.link(image)
@@ -88,6 +83,20 @@ def begin(
     log.update(Run, run.id, planned=planned, cached=cached)
     log.refresh_sums(run.id, running=True)
     return Begun(replace(run, planned=planned, cached=cached), planned, cached, gone, files.restored, note)
+
+
+def _begin_run(job: PreparedRun, context: RunContext, run: Run) -> None:
+    """The run's own row, with its inputs and templates."""
+    experiment, log = job.experiment, context.log
+    with log.transaction():
+        log.use_experiment(experiment.name, experiment.path, experiment.description, job.studio.folder)
+        log.insert(run)
+        context.own(run)
+        log.add_inputs(run.id, [*experiment.inputs, *_settings_file(job)])
+        log.add_templates(
+            run.id, zip(job.plan.run_templates, [each.files for each in job.plan.templates.values()], strict=True)
+        )
+        log.ensure_axes_view(experiment.name, job.plan.axes)
 
 
 def _run(job: PreparedRun, settings: dict[str, object]) -> tuple[Run, str | None]:
@@ -175,7 +184,10 @@ def _rows(
 
 
 def _keep_sources(chunk: Sequence[Request], store: Store, kept: set[str], studio: Path) -> list[InputFile]:
-    """Source images go into the store before anything is sent, so that a resumed run has the very same bytes."""
+    """Source images go into the store before anything is sent, so that a resumed run has the very same bytes.
+
+    One that is there already is neither written nor checked again.
+    """
     found = []
     for request in chunk:
         sha256, path = request.image_sha256, request.image
@@ -185,7 +197,8 @@ def _keep_sources(chunk: Sequence[Request], store: Store, kept: set[str], studio
         data = _bytes_of(path)
         if hashlib.sha256(data).hexdigest() != sha256:
             raise StoreError(f"{path} changed while the run was being planned; run it again")
-        _keep(data, path, store)
+        if store.head(sha256) is None:
+            _keep(data, path, store)
         if path[:5].lower() == "data:":
             found.append(InputFile(f"{path[:32]}…", "image", sha256, None))
             continue
@@ -208,3 +221,73 @@ def _keep(data: bytes, source: str, store: Store) -> None:
     with store.part() as part:
         part.write(data)
         store.put_new(part, seen.format)
+
+
+# --- what this machine needs before the first send ----------------------------------------------------------------
+#
+# Folders that take files, space on the disk, and file descriptors: an answer that can't be kept was paid for all the
+# same, so all of it is tried while nothing has been sent.
+
+LEAST_FREE = 256 * 1024  # bytes, whatever the images' size
+DOWNLOADS = 16
+SPARE = 32  # files: the event loop, the log, the decoder, what Python opens by itself
+
+
+def check_ready(log: Log, store: Store, to_send: int, workers: int) -> None:
+    """Raise StoreError or InputError, with what to do, where results could not be kept."""
+    at_once = min(workers, to_send)
+    store.try_writing("so nothing was sent")
+    _check_room(store.folder, round(at_once * _typical(log)))
+    for folder in (store.names, log.path.parent):
+        _check_room(folder, 0)
+    _check_descriptors(at_once, min(DOWNLOADS, to_send))
+
+
+def shortage(log: Log, store: Store, images: int) -> str | None:
+    """A warning where this many images, as large as this log's last ones, would not fit on the disk."""
+    size, free = _typical(log), shutil.disk_usage(store.folder).free
+    if images * size <= free:
+        return None
+    each, left = f"{size / 1e6:,.1f} MB", f"{free / 1e9:,.1f} GB"
+    return f"{images:,} images of {each} each, like the last ones, need more than the {left} that are free"
+
+
+def _typical(log: Log) -> float:
+    """The mean size of the last images; 0 where there is none."""
+    sizes = "SELECT bytes FROM images WHERE bytes > 0 ORDER BY rowid DESC LIMIT 200"
+    return float(log.value(f"SELECT ifnull(avg(bytes), 0) FROM ({sizes})"))  # noqa: S608  no value in it
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    """A run stops cleanly when the disk is full: what is in flight then has to fit."""
+    free = shutil.disk_usage(folder).free
+    if free < LEAST_FREE + needed:
+        raise StoreError(
+            f"{folder}: the disk is full, or nearly so ({free / 1e6:,.1f} MB free): what comes back could not be kept. "
+            "Free some space, or move the folder to a larger disk; nothing was sent"
+        )
+
+
+def _check_descriptors(workers: int, downloads: int) -> None:
+    """A connection for each request, a connection and a file for each download, and what is open by then."""
+    if sys.platform == "win32":
+        return
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most == resource.RLIM_INFINITY:
+        return
+    needed = _open_now() + workers + 2 * downloads + SPARE
+    if needed > most:
+        raise InputError(
+            f"only {most:,} files may be open at once, and this run needs about {needed:,}: results could not be kept. "
+            f"Raise the limit (ulimit -n {max(1024, needed)}) or lower --jobs; nothing was sent",
+            code="too-few-files",
+        )
+
+
+def _open_now() -> int:
+    for folder in ("/proc/self/fd", "/dev/fd"):
+        try:
+            return len(os.listdir(folder))  # noqa: PTH208  names are enough
+        except OSError:
+            continue
+    return 16

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from promptlab.errors import BudgetReached
-from promptlab.model import Amount
+from promptlab.model import Amount, Request
+from promptlab.providers import Cost, Endpoint, Result
+from promptlab.providers.faults import provider_code
 
-__all__ = ["Budget", "Cap", "Period", "Verdict", "at_risk", "more_expensive"]
+__all__ = [
+    "Budget", "Cap", "Period", "Verdict", "at_risk", "cost_of", "more_expensive", "risk_of", "worst_price",
+]  # fmt: skip
 
 Verdict = Literal["granted", "wait", "reached"]
 Period = Literal["run", "day", "month"]
@@ -159,3 +163,38 @@ def more_expensive(cost: Amount, price: Amount) -> str | None:
         if paid is not None and asked is not None and paid > asked * 1.01 + 1e-9:
             return f"an answer cost {Amount(**{name: paid})}, and its price by the table is {Amount(**{name: asked})}"
     return None
+
+
+# --- what a request costs -----------------------------------------------------------------------------------------
+
+
+def worst_price(endpoint: Endpoint, request: Request) -> Amount:
+    """The most that one call can cost by the table, in both units as far as known.
+
+    Where an answer is priced by its token counts, the prompt's own come on top of the image's: never more of them than
+    the text has bytes.
+    """
+    price = endpoint.price(request)
+    usd = price.usd
+    if usd is not None and endpoint.provider.capabilities.cost_source == "usage":
+        text = f"{request.prompt}\n\nAvoid: {request.negative_prompt or ''}"
+        usage = {"input_tokens": len(text.encode("utf-8", "replace")), "output_tokens": 0}
+        prompt = endpoint.cost(request, Result(None, request.model, None, (), usage=usage))
+        usd += prompt.usd or 0.0
+    return Amount(usd=usd, credits=price.credits)
+
+
+def cost_of(endpoint: Endpoint, request: Request, result: Result, *, simulated: bool) -> Cost:
+    """What a result cost; of a simulator server's, what it would have cost."""
+    with provider_code(endpoint.provider.name, "cost"):
+        cost = endpoint.cost(request, result)
+        return replace(cost, source="simulated") if simulated else cost
+
+
+def risk_of(request: Request, result: Result, cost: Cost, price: Amount) -> Amount | None:
+    """What an answer may have been billed beyond its known cost.
+
+    The table's price where it does not say what it cost; and of images that did not come, their part of it.
+    """
+    missing = max(0, request.n - len(result.images)) / request.n if cost.source in ("table", "simulated") else 0.0
+    return at_risk(Amount(usd=cost.usd, credits=cost.credits), price, missing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
@@ -11,7 +12,8 @@ from promptlab.log import Log
 from promptlab.model import InputFile
 from promptlab.providers import ImageBytes, Output
 from promptlab.run.begin import LARGEST_SOURCE
-from promptlab.run.collect import Collector, Kept, Missed
+from promptlab.run.sender import Kept, Missed, Sender
+from promptlab.store import BadImage, Decoded
 
 __all__ = ["Sources"]
 
@@ -25,7 +27,8 @@ class Sources:
 
     log: Log
     run_id: str
-    collector: Collector
+    sender: Sender
+    look: Callable[[str, Callable[[Decoded | BadImage], None]], None]  # has an image of the store decoded
     found: dict[str, asyncio.Task[str]] = field(default_factory=dict)
     held: WeakValueDictionary[str, ImageBytes] = field(default_factory=WeakValueDictionary)
 
@@ -33,10 +36,10 @@ class Sources:
         """The bytes of an image of the store, one copy for all edits of it that are on their way."""
         held = self.held.get(sha256)
         if held is None:
-            stored = self.collector.store.head(sha256)
+            stored = self.sender.store.head(sha256)
             if stored is None:
                 raise GenerationError(f"the source image {sha256[:12]}… is no longer in the store", code="no_source")
-            held = self.held[sha256] = ImageBytes(self.collector.store.get(sha256), stored.format)
+            held = self.held[sha256] = ImageBytes(self.sender.store.get(sha256), stored.format)
         return held
 
     async def get(self, url: str) -> str:
@@ -48,11 +51,17 @@ class Sources:
 
     async def _get(self, url: str) -> str:
         for known in self.log.inputs(self.run_id):
-            if known.path == url and known.role == "image" and self.collector.store.head(known.sha256):
+            if known.path == url and known.role == "image" and self.sender.store.head(known.sha256):
                 return known.sha256
-        kept = await self.collector.collect(Output(url=url), None)
+        kept = await self.sender.collect_one(Output(url=url), None)
         if isinstance(kept, Missed):
             raise GenerationError(f"the source image can't be fetched: {kept.message}", code=f"source_{kept.code}")
+        # What is sent for money is decoded before.
+        seen: asyncio.Future[Decoded | BadImage] = asyncio.get_running_loop().create_future()
+        self.look(kept.sha256, lambda found: None if seen.done() else seen.set_result(found))
+        if isinstance(bad := await seen, BadImage):
+            code = f"source_image_{bad.kind}"
+            raise GenerationError(f"the source image can't be fetched: {bad.message}", code=code)
         return self._keep(url, kept)
 
     def _keep(self, url: str, kept: Kept) -> str:

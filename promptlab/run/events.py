@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from promptlab.model import Generation, Image
-from promptlab.run.shown import Shown
 
-__all__ = ["Finished", "Listener", "Message", "Planned", "RunEvent", "Summary", "Waiting", "ignore", "unbroken"]
+__all__ = ["Finished", "Listener", "Message", "Planned", "RunEvent", "Waiting", "ignore", "unbroken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,44 +67,3 @@ def unbroken(listener: Listener) -> Listener:
                 raise
 
     return tell
-
-
-@dataclass(frozen=True, slots=True)
-class Summary(Shown):
-    """How a run ended, read from the log: summary and database are the same figures.
-
-    `credits` and `cost_usd` are the known cost of results; the provider billed at least that, and at most
-    `credits_at_most` / `cost_usd_at_most`: with the attempts that may have been billed, and the table's worst price
-    where an answer says nothing of its cost. None is unknown. `resume` sends the `unsent`, and fetches the `unfetched`:
-    jobs that the provider took, and answers that are in the log and paid for.
-    """
-
-    run_id: str
-    experiment: str
-    status: str
-    simulated: bool
-    planned: int
-    completed: int
-    cached: int
-    failed: int
-    unknown: int
-    lost: int
-    skipped: int
-    unsent: int
-    unfetched: int
-    images: int
-    credits: float | None
-    cost_usd: float | None
-    credits_at_most: float | None
-    cost_usd_at_most: float | None
-    attempts_at_risk: int
-    seconds: float
-    results: str
-    stopped: str | None = None  # why the run stopped early, one sentence
-    stopped_until: str | None = None  # when the provider's quota resets (ISO 8601, UTC), if it said so
-    exit_code: int = 0
-    failures: tuple[tuple[str, int], ...] = ()  # message, how many; one line for each reason, the most frequent first
-    failures_more: int = 0  # failures of yet other reasons
-    next_commands: tuple[str, ...] = field(default=())  # the exact commands that would finish it, with the worst price
-    db: str | None = None  # the log that it was read from
-    store: str | None = None  # the folder of its images, by hash

@@ -8,7 +8,7 @@ done only costs requests; after it every second or two. Retry-After wins.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from promptlab.errors import AccountRefused
@@ -69,13 +69,13 @@ class Jobs:
 
     async def follow(
         self, request: Request, job: Job, submitted: Answer | None = None,
-        heard: Callable[[Answer], object] = lambda answer: None,
+        heard: Callable[[Answer], Awaitable[object]] | None = None,
     ) -> tuple[Reply | SendError | Unreadable, Result | None]:  # fmt: skip
         """Poll until the job is terminal or its time is up; the policy's event, and the result if there is one.
 
         `submitted` is the answer that accepted it; without one it is an earlier process' job, and polled at once.
-        `heard` gets the answer that brings the result before it is decoded. AccountRefused where the key may not
-        poll: the job stays what it is. ProviderFault where the provider's code raises.
+        `heard` is awaited with the answer that brings the result before it is decoded. AccountRefused where the key
+        may not poll: the job stays what it is. ProviderFault where the provider's code raises.
         """
         deadline = min(job.expires_at or self.clock() + DEADLINE_S, self.clock() + LONGEST_S)
         if (ended := _ended(job, submitted)) is not None:
@@ -100,7 +100,7 @@ class Jobs:
                         return SendError(f"job {job.id}: {error.message}", sent=True), None
                     pause = min(30.0, pause * 2 + 1)
                     continue
-                found = self._read(answer, request, job, heard)
+                found = await self._read(answer, request, job, heard)
                 if found is not None:
                     return found
                 if self.clock() > deadline:
@@ -124,8 +124,8 @@ class Jobs:
         except TimeoutError:
             return
 
-    def _read(
-        self, answer: Answer, request: Request, job: Job, heard: Callable[[Answer], object]
+    async def _read(
+        self, answer: Answer, request: Request, job: Job, heard: Callable[[Answer], Awaitable[object]] | None
     ) -> tuple[Reply | Unreadable, Result | None] | None:
         """What a poll says, or None to go on: 429, 5xx and unknown states are not the end of a job."""
         provider = self.endpoint.provider
@@ -144,7 +144,8 @@ class Jobs:
             with provider_code(provider.name, "job", Unreadable):
                 state = provider.job(answer)
             if state.status == "done":
-                heard(answer)
+                if heard is not None:
+                    await heard(answer)
                 with provider_code(provider.name, "decode", Unreadable):
                     result = checked(provider.decode(answer, request))
                     return Reply(200, answer.headers, asked=request.n, images=len(result.images)), result

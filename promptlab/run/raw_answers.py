@@ -1,7 +1,7 @@
 """Raw answers on their way: committed before anything decodes them, so that no fault after that can lose a result.
 
-A small one is a row; a large one, with pixels inside, is a file beside the images and a row that says so. The file is
-written before its row and removed after it, and needs no fsync: what a kill leaves is what the log's own commit leaves.
+A small one is a row; a large one, with pixels inside, is a file and a row that says so. The file is written before its
+row and removed after it, and needs no fsync: what a kill leaves is what the log's own commit leaves.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from pathlib import Path
 from promptlab.errors import LogError
 from promptlab.http import Answer
 from promptlab.log import Log, RawAnswer
+from promptlab.log.batch import forget_settled
 
 __all__ = ["Answers"]
 
-LARGE = 64 * 1024
+LARGE = 64 * 1024  # bytes of an answer in a row
 _STALE_S = 86_400.0
 #: Headers that no provider decodes, and that may open a session.
 _LEFT_OUT = ("set-cookie", "set-cookie2", "www-authenticate", "proxy-authenticate")
@@ -31,17 +32,22 @@ class Answers:
     folder: Path
     files: set[str] = field(default_factory=set)  # generations whose body is in a file
 
-    def keep(self, generation_id: str, answer: Answer, latency_ms: int) -> None:
+    def prepared(self, generation_id: str, answer: Answer, latency_ms: int) -> RawAnswer:
+        """The row of an answer; a large body is in its file by then."""
+        headers = {name: text for name, text in answer.headers.items() if name not in _LEFT_OUT}
+        body = None if len(answer.body) > LARGE and self._write(generation_id, answer.body) else answer.body
+        return RawAnswer(generation_id, answer.status, headers, body, latency_ms)
+
+    def keep(self, generation_id: str, answer: Answer, latency_ms: int, row: RawAnswer | None = None) -> None:
         """Commit an answer, replacing an earlier one of this generation.
 
         Either place replaces the other: a disk that takes no file, a log that takes no row (LogError, after that).
         """
-        headers = {name: text for name, text in answer.headers.items() if name not in _LEFT_OUT}
-        body = None if len(answer.body) > LARGE and self._write(generation_id, answer.body) else answer.body
+        row = row or self.prepared(generation_id, answer, latency_ms)
         try:
-            self.log.keep_answer(RawAnswer(generation_id, answer.status, headers, body, latency_ms))
+            self.log.keep_answer(row)
         except LogError:
-            if body is not None:
+            if row.body is not None:
                 self._write(generation_id, answer.body)
             raise
 
@@ -70,7 +76,8 @@ class Answers:
                 self._path(generation_id).unlink(missing_ok=True)
 
     def sweep(self) -> None:
-        """Remove yesterday's files that will not be decoded: a process was killed before it could."""
+        """Remove what will not be decoded: rows of what has ended, yesterday's files of processes that were killed."""
+        forget_settled(self.log)
         if not self.folder.is_dir():
             return
         with suppress(OSError):

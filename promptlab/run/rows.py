@@ -1,19 +1,28 @@
-"""Between a Request and its row in the log, both ways, so that a resumed run sends exactly what was planned."""
+"""Between a request, its row in the log and its readable names: a resumed run sends exactly what was planned."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from promptlab.model import Generation, Request, Variant, new_id, utc_now
-from promptlab.run.recover import is_simulated
+from promptlab.model import Generation, Image, Request, Variant, new_id, utc_now
+from promptlab.store import Store
 
-__all__ = ["COLUMNS", "copy_changes", "planned_row", "request_of"]
+__all__ = ["COLUMNS", "Names", "copy_changes", "is_simulated", "planned_row", "request_of"]
 
 #: Parameters with their own column; every other one is in `params`.
 COLUMNS = ("aspect_ratio", "output_format", "n", "strength")
+_HASH = re.compile("[0-9a-f]{64}")
+
+
+def is_simulated(generation: Generation) -> bool:
+    """Whether it was simulated, as `log.schema.SIMULATED` says it in SQL: nothing of it was or will be billed."""
+    return generation.provider == "simulator" or generation.cost_source == "simulated"
 
 
 def planned_row(request: Request, run_id: str) -> Generation:
@@ -58,7 +67,7 @@ def request_of(generation: Generation) -> Request:
         if value is not None and name not in left_out:
             params[name] = value
     source = generation.source_image
-    is_hash = source is not None and re.fullmatch("[0-9a-f]{64}", source) is not None
+    is_hash = source is not None and _HASH.fullmatch(source) is not None
     return Request(
         sequence=generation.sequence,
         experiment=generation.experiment,
@@ -104,3 +113,34 @@ def copy_changes(paid: Generation) -> dict[str, Any]:
         "error_code": paid.error_code, "error_type": None, "error_message": paid.error_message,
         "dropped": paid.dropped, "emulated": paid.emulated,
     }  # fmt: skip
+
+
+@dataclass(slots=True)
+class Names:
+    """Fills the two parts of a planned name that only a result knows, and links the file there."""
+
+    store: Store
+    studio: Path
+    _folder: str = field(init=False)  # of all names, as the log writes it
+
+    def __post_init__(self) -> None:
+        folder = self.store.names
+        self._folder = folder.relative_to(self.studio).as_posix() if folder.is_relative_to(self.studio) else str(folder)
+
+    def path(self, generation: Generation, position: int, format: str | None) -> str | None:
+        """The readable path of one image, relative to the studio; None for a row without a name."""
+        if generation.file_name is None:
+            return None
+        name = generation.file_name.replace("{position}", str(position)).replace("{ext}", format or "bin")
+        return f"{self._folder}/{generation.experiment}/{name}"
+
+    def unlink(self, image: Image) -> None:
+        """Take the name away from an image that turned out to be none."""
+        if image.path is not None:
+            with suppress(OSError):
+                (self.studio / image.path).unlink(missing_ok=True)
+
+    def link(self, image: Image) -> None:
+        """Link a stored image to its readable name; a later run takes a name over."""
+        if image.path is not None and image.sha256 is not None:
+            self.store.link(image.sha256, image.path.removeprefix(f"{self._folder}/"))

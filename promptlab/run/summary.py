@@ -1,19 +1,28 @@
-"""How a run ended, read from its rows: what the summary says and what SQL finds are the same figures."""
+"""How a run ended, read from its rows: what the summary says and what SQL finds are the same figures.
+
+A summary also shows itself in a notebook: as HTML with its pictures, and as a table of pandas.
+"""
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from html import escape
+from itertools import islice
+from pathlib import Path
+from typing import Any
 
 from promptlab.errors import PromptlabError, QuotaReached
-from promptlab.log import Log, Totals
+from promptlab.log import Failure, Log, Totals
 from promptlab.model import Run
-from promptlab.run.events import Summary
-from promptlab.run.recover import may_resend
+from promptlab.run.recovery import may_resend
 from promptlab.studio.studio import Studio
 
-__all__ = ["alike", "exit_code", "next_commands", "summarise"]
+__all__ = ["Summary", "alike", "exit_code", "next_commands", "summarise"]
 
 REASONS = 50  # of failures that are listed; the rest is counted
 #: What a message says of one generation alone: a path behind a host, an id or a hash, a duration to its fraction.
@@ -24,10 +33,69 @@ _OWN = (
 )
 
 
-def summarise(log: Log, run: Run, studio: Studio, stopped: PromptlabError | None, seconds: float) -> Summary:
-    """The summary of a run that has just ended, or of any run in the log."""
-    totals = log.totals(run.id)
-    reasons = _failures(log, run.id)
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How a run ended, read from the log: summary and database are the same figures.
+
+    `credits` and `cost_usd` are the known cost of results; the provider billed at least that, and at most
+    `credits_at_most` / `cost_usd_at_most`: with the attempts that may have been billed, and the table's worst price
+    where an answer says nothing of its cost. None is unknown. `resume` sends the `unsent`, and fetches the `unfetched`:
+    jobs that the provider took, and answers that are in the log and paid for.
+    """
+
+    run_id: str
+    experiment: str
+    status: str
+    simulated: bool
+    planned: int
+    completed: int
+    cached: int
+    failed: int
+    unknown: int
+    lost: int
+    skipped: int
+    unsent: int
+    unfetched: int
+    images: int
+    credits: float | None
+    cost_usd: float | None
+    credits_at_most: float | None
+    cost_usd_at_most: float | None
+    attempts_at_risk: int
+    seconds: float
+    results: str
+    stopped: str | None = None  # why the run stopped early, one sentence
+    stopped_until: str | None = None  # when the provider's quota resets (ISO 8601, UTC), if it said so
+    exit_code: int = 0
+    failures: tuple[tuple[str, int], ...] = ()  # message, how many; one line for each reason, the most frequent first
+    failures_more: int = 0  # failures of yet other reasons
+    next_commands: tuple[str, ...] = field(default=())  # the exact commands that would finish it, with the worst price
+    db: str | None = None  # the log that it was read from
+    store: str | None = None  # the folder of its images, by hash
+
+    def _repr_html_(self) -> str:
+        return "".join(_html(self))
+
+    def to_frame(self) -> Any:
+        """A pandas DataFrame: one row per image, with the columns of the view `gallery` (docs/log.md) and of each axis.
+
+        Needs pandas, which promptlab does not install; PromptlabError says so where it is missing.
+        """
+        try:
+            import pandas  # type: ignore[import-untyped,import-not-found,unused-ignore]
+        except ImportError as error:
+            message = "to_frame() needs pandas: `pip install pandas`; without it, `open_log().rows(...)` gives dicts"
+            raise PromptlabError(message) from error
+        return pandas.DataFrame(list(_records(self)))
+
+
+def summarise(
+    log: Log, run: Run, studio: Studio, stopped: PromptlabError | None, seconds: float, totals: Totals | None = None
+) -> Summary:
+    """The summary of a run that has just ended, or of any run in the log; `totals` are its rows', where known."""
+    totals = totals or log.totals(run.id)
+    failures = log.failures(run.id) if totals.failed + totals.unknown + totals.lost else []
+    reasons = _failures(failures)
     results = studio.settings.results / run.experiment
     shown = results.relative_to(studio.folder) if results.is_relative_to(studio.folder) else results
     return Summary(
@@ -57,19 +125,19 @@ def summarise(log: Log, run: Run, studio: Studio, stopped: PromptlabError | None
         exit_code=exit_code(run, totals, stopped),
         failures=reasons[:REASONS],
         failures_more=sum(count for _, count in reasons[REASONS:]),
-        next_commands=next_commands(log, run, totals),
+        next_commands=next_commands(log, run, totals, failures),
         db=str(log.path.absolute()),
         store=str(studio.settings.images),
     )  # fmt: skip
 
 
-def _failures(log: Log, run_id: str) -> tuple[tuple[str, int], ...]:
+def _failures(failures: Sequence[Failure]) -> tuple[tuple[str, int], ...]:
     """What went wrong, each reason once, with how often; the most frequent first.
 
     Messages that differ only in an id, an address or a time are one reason; a code alone never makes them one.
     """
     counts: dict[tuple[str, str | None, str], tuple[str, int]] = {}
-    for failure in log.failures(run_id):
+    for failure in failures:
         said = failure.error_message or failure.error_code or failure.status
         key = failure.status, failure.error_code, alike(said)
         message, number = counts.get(key, (said, 0))
@@ -99,7 +167,7 @@ def exit_code(run: Run, totals: Totals, stopped: PromptlabError | None) -> int:
     return 1 if totals.failed + totals.unknown + totals.lost + totals.skipped else 0
 
 
-def next_commands(log: Log, run: Run, totals: Totals) -> tuple[str, ...]:
+def next_commands(log: Log, run: Run, totals: Totals, failures: Sequence[Failure]) -> tuple[str, ...]:
     """The exact commands that would finish the run, each with its worst price where sending again may pay twice."""
     commands = []
     short = run.id
@@ -108,7 +176,7 @@ def next_commands(log: Log, run: Run, totals: Totals) -> tuple[str, ...]:
         totals.planned
         or totals.in_flight
         or free
-        or _can_decode(log, run.id)
+        or _can_decode(failures)
         or (totals.failed and _any_sendable(log, run.id))
     ):
         commands.append(f"promptlab resume {short}")
@@ -123,11 +191,9 @@ def next_commands(log: Log, run: Run, totals: Totals) -> tuple[str, ...]:
     return tuple(commands)
 
 
-def _can_decode(log: Log, run_id: str) -> bool:
+def _can_decode(failures: Sequence[Failure]) -> bool:
     """Whether an answer is kept over which the provider's code raised: once fixed, it is decoded free of charge."""
-    return any(
-        failure.status == "unknown" and failure.error_code == "provider_error" for failure in log.failures(run_id)
-    )
+    return any(failure.status == "unknown" and failure.error_code == "provider_error" for failure in failures)
 
 
 def _any_sendable(log: Log, run_id: str) -> bool:
@@ -149,3 +215,93 @@ def _worst(run: Run, totals: Totals, count: int) -> str:
         [f"~${usd * count:,.2f}"] if usd is not None else []
     )
     return f"at most {', '.join(parts)} on top"
+
+
+# --- in a notebook ------------------------------------------------------------------------------------------------
+
+PICTURES = 12
+_STYLE = "display:flex;flex-wrap:wrap;gap:6px;margin-top:6px"
+_FIGURE = "margin:0;width:160px;font-size:11px;overflow-wrap:anywhere"
+
+
+def _rows(summary: Summary) -> Iterator[dict[str, Any]]:
+    from promptlab.log.reader import LogReader
+
+    if summary.db is None:
+        raise PromptlabError("this summary does not say which log it was read from")
+    with LogReader.open(Path(summary.db)) as log:
+        yield from log.rows(
+            "SELECT * FROM gallery WHERE run_id = ? ORDER BY generation_rowid, position", (summary.run_id,)
+        )
+
+
+def _records(summary: Summary) -> Iterator[dict[str, Any]]:
+    for row in _rows(summary):
+        axes = json.loads(row["axes"] or "{}")
+        yield row | {(f"axis_{name}" if name in row else name): value for name, value in axes.items()}
+
+
+def _html(summary: Summary) -> Iterator[str]:
+    simulated = " <b>SIMULATED</b>" if summary.simulated else ""
+    yield f"<div><b>{escape(summary.experiment)}</b>{simulated}<br>"
+    yield f"run <code>{escape(summary.run_id)}</code> {escape(summary.status)}: {summary.completed:,} of "
+    yield f"{summary.planned:,} done, {summary.images:,} {'image' if summary.images == 1 else 'images'}, "
+    yield f"{escape(_cost(summary))}"
+    if summary.stopped:
+        yield f"<br>stopped: {escape(summary.stopped)}"
+    for message, number in summary.failures[:8]:
+        yield f"<br>{number:,} × {escape(message)}"
+    for command in summary.next_commands:
+        yield f"<br><code>{escape(command)}</code>"
+    yield from _pictures(summary)
+    yield "</div>"
+
+
+def _cost(summary: Summary) -> str:
+    """The cost of results, and the most that can have been billed where that is not the same."""
+    known = _money(summary.credits, summary.cost_usd)
+    if summary.simulated:
+        return f"cost nothing (would have been {known})"
+    most = _money(summary.credits_at_most, summary.cost_usd_at_most)
+    return f"cost {known}" if known == most else f"cost between {known} and {most}"
+
+
+def _money(credits: float | None, usd: float | None) -> str:
+    parts = [f"{credits:,.10g} credits"] if credits is not None else []
+    parts += [f"~${usd:,.2f}"] if usd is not None else []
+    return ", ".join(parts) or "an unknown amount"
+
+
+def _pictures(summary: Summary) -> Iterator[str]:
+    """The first pictures, each small and inside the page, so that a saved notebook keeps them."""
+    if not summary.images:
+        return
+    try:
+        rows = list(islice((row for row in _rows(summary) if row["thumbnail"]), PICTURES))
+    except PromptlabError as error:
+        yield f"<br><i>{escape(str(error))}</i>"
+        return
+    yield f'<div style="{_STYLE}">'
+    for row in rows:
+        source = _thumbnail(summary, row["thumbnail"])
+        prompt = escape(row["prompt"], quote=True)
+        picture = f'<img src="{source}" alt="{prompt}" title="{prompt}" width="160">' if source else "<i>no file</i>"
+        label = ", ".join(filter(None, (row["variant"], f"seed {row['seed']}" if row["seed"] is not None else "")))
+        yield f'<figure style="{_FIGURE}">{picture}<figcaption dir="auto">{escape(label)}</figcaption></figure>'
+    yield "</div>"
+    if summary.images > len(rows):
+        yield f"and {summary.images - len(rows):,} more: <code>promptlab browse</code>"
+
+
+def _thumbnail(summary: Summary, sha256: str) -> str | None:
+    """The small picture as a data URI; made now where there is none yet."""
+    from promptlab.store import Store, thumbnail_of
+
+    if summary.store is None:
+        return None
+    store = Store(Path(summary.store))
+    small = thumbnail_of(store, sha256) if store.head(sha256) is not None else None
+    if small is None:
+        return None
+    kind = "jpeg" if small.format == "jpg" else small.format
+    return f"data:image/{kind};base64," + base64.b64encode(small.data).decode()

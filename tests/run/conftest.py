@@ -25,8 +25,9 @@ from typing import Any
 import pytest
 
 from promptlab.model import Amount
-from promptlab.run.events import RunEvent, Summary
+from promptlab.run.events import RunEvent
 from promptlab.run.runner import resume, run
+from promptlab.run.summary import Summary
 from promptlab.studio.options import Options
 from promptlab.studio.prepare import prepare
 from promptlab.studio.studio import Studio

@@ -10,7 +10,7 @@ import pytest
 from promptlab.errors import LogError
 from promptlab.log import Log
 from promptlab.pacing.owner import owner
-from promptlab.run.claims import is_live, run_claim, sweep, take
+from promptlab.run.context import is_live, run_claim, sweep, take
 from promptlab.run.events import Message
 
 

@@ -183,11 +183,11 @@ def test_pixels_that_came_inside_an_answer_survive_a_kill(lab: Any, api: Any, mo
     )
     lab.experiment(1)
 
-    async def killed(self: Any, request: Any, answered: Any, *, again: bool = False) -> None:
+    async def killed(self: Any, *result: Any, again: bool = False) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("promptlab.run.driver.Driver.collect", killed)
+        patch.setattr("promptlab.run.results.Results.collect", killed)
         with pytest.raises(KeyboardInterrupt):
             lab.run()
     assert lab.statuses() == {"in_flight": 1}

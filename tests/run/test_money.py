@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from promptlab.errors import BudgetReached
 from promptlab.model import Amount
-from promptlab.run import exchange
+from promptlab.run import driver
 from promptlab.run.alerts import passed, unusual
 from promptlab.run.budget import Budget, Cap, at_risk, more_expensive
 from promptlab.run.events import Message
@@ -302,7 +302,7 @@ def test_a_fault_in_a_worker_ends_the_run_while_images_are_still_collected(
     """What still collects is waited for, with the decoder it needs: this once hung, one time in three."""
     api.behave = lambda call: api.act(files=("slow",))
     lab.experiment(12)
-    known = exchange.worst_price  # type: ignore[attr-defined]
+    known = driver.worst_price  # type: ignore[attr-defined]
     priced: list[Any] = []
 
     def faulty(endpoint: Any, request: Any) -> Amount:
@@ -311,7 +311,7 @@ def test_a_fault_in_a_worker_ends_the_run_while_images_are_still_collected(
             raise RuntimeError("a fault of ours")
         return known(endpoint, request)
 
-    monkeypatch.setattr(exchange, "worst_price", faulty)
+    monkeypatch.setattr(driver, "worst_price", faulty)
     ended: list[BaseException] = []
 
     def work() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from promptlab.model import Generation, Request, Variant
 from promptlab.providers import ImageBytes, Setup, get
-from promptlab.run.recover import after_interruption, may_resend
+from promptlab.run.recovery import after_interruption, may_resend
 from promptlab.run.rows import planned_row, request_of
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40)

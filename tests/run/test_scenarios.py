@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from promptlab.errors import InputError
-from promptlab.run.events import Summary
+from promptlab.run.summary import Summary
 
 HIGH = "{quality: high, size: 1024x1024}"  # 0.21072 USD an image by OpenAI's table, gpt-image-2
 
@@ -100,7 +100,7 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *days: tuple[int, str]) -> None:
         self.days = list(days)
         self.read = 0
-        for module in ("run.exchange", "run.opening", "studio.consent"):
+        for module in ("run.driver", "run.wiring", "studio.consent"):
             monkeypatch.setattr(f"promptlab.{module}.utc_now", self)
 
     def __call__(self) -> str:

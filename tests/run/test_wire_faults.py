@@ -243,7 +243,7 @@ def test_every_fault_ends_right_and_with_its_own_words(
     lab: Any, api: Any, server: Bytes, monkeypatch: pytest.MonkeyPatch, jobs: int
 ) -> None:
     """A hundred faults in one run: each end, its words, its number of POSTs, and every picture under its own prompt."""
-    monkeypatch.setattr("promptlab.run.sending.random.random", lambda: 0.0)
+    monkeypatch.setattr("promptlab.run.wiring.random.random", lambda: 0.0)
     lab.environ["KAIRVAL_BASE_URL"] = server.url
     order = interleaved(list(BY_NAME), [name for name in server.numbers if name not in BY_NAME])
     (lab.folder / "names.csv").write_text("n\n" + "".join(f'"{name}"\n' for name in order))

@@ -76,6 +76,7 @@ def test_a_keeper_survives_its_child(store, picture):
     async def main():
         async with Keeper(store) as keeper:
             await keeper.put_new(written(store, picture("png")), "png")
+            assert keeper._child is not None
             os.kill(keeper._child._process.pid, signal.SIGKILL)
             parts = (written(store, picture("png", seed=seed)) for seed in range(2, 7))
             return await asyncio.gather(*(keeper.put_new(part, "png") for part in parts))
@@ -188,7 +189,7 @@ def test_an_image_that_kills_its_process(store, kept, picture, tmp_path, monkeyp
     script.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(script))
     found = dict(look(store, [good, deadly, last]))
-    assert "crashes" in found[deadly].message
+    assert "crashes" in str(found[deadly])
     assert found[good] == found[last] == Decoded("0", 1, 1)
 
 

@@ -95,7 +95,9 @@ def test_any_bytes_have_an_answer(picture, format, data):
 def test_strangers(data, kind, words):
     """What came instead of an image is named."""
     assert kind_of(data) == kind
-    assert words in sniff(data).message
+    bad = sniff(data)
+    assert isinstance(bad, BadImage)
+    assert words in bad.message
 
 
 def test_bombs(picture):
@@ -108,7 +110,9 @@ def test_bombs(picture):
     frame = jpg.index(b"\xff\xc0")
     jpg[frame + 5 : frame + 9] = b"\xff" * 4
     assert kind_of(bytes(jpg)) == "too_large"
-    assert "more than 100,000,000" in sniff(png(50_000, 50_000, b"")).message
+    bad = sniff(png(50_000, 50_000, b""))
+    assert isinstance(bad, BadImage)
+    assert "more than 100,000,000" in bad.message
 
 
 @pytest.mark.parametrize(
