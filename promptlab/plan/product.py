@@ -294,25 +294,15 @@ class _Level:
 
 
 def _extend(stream: Iterable[Cell], level: _Level) -> Iterator[Cell]:
-    if level.when is None and not level.every:
-        yield from _cross(stream, level.choices)
+    if level.when is None and not level.every and isinstance(level.choices, tuple):
+        tails = [(choice,) for choice in level.choices]  # every head has them all: adding tuples is the fastest
+        for head in stream:
+            for tail in tails:
+                yield head + tail
         return
     for head in stream:
         for choice in level.after(head):
             yield (*head, choice)
-
-
-def _cross(stream: Iterable[Cell], choices: Sequence[Choice]) -> Iterator[Cell]:
-    """Every head with every choice: what an axis that always applies, without skips, comes to."""
-    if isinstance(choices, _Choices):
-        for head in stream:
-            for choice in choices:
-                yield (*head, choice)
-        return
-    tails = [(choice,) for choice in choices]
-    for head in stream:
-        for tail in tails:
-            yield head + tail
 
 
 def _extend_near(

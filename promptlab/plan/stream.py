@@ -42,8 +42,9 @@ MEMO = 4096  # prompts kept where some axes do not reach the template
 KEPT = 4_000_000
 KEPT_EACH = 400  # bytes of a rendered variant beside its prompt
 
-#: A frozen dataclass sets each field through object.__setattr__, which would be a fifth of planning's time. So both
-#: are filled in as drafts, of classes with the same slots that are not frozen, and then become what they are.
+#: A frozen dataclass sets each field through object.__setattr__, which would be a fourth of planning's time. So
+#: requests and variants are filled in as drafts: objects of a class with the same slots that is not frozen, which then
+#: change their class.
 _DraftRequest: Any = make_dataclass("_DraftRequest", [field.name for field in fields(Request)], slots=True, eq=False)
 _DraftVariant: Any = make_dataclass("_DraftVariant", [field.name for field in fields(Variant)], slots=True, eq=False)
 
@@ -73,8 +74,6 @@ class Picture:
 
 #: A cell's source image; InputError where it can't be had.
 ImageOf = Callable[[Cell], Picture]
-
-
 #: A variant's turns: its place in the plan, its cell, the sequence of its first request, how far apart its requests are
 #: in the sending order, and how many of them `--limit` leaves.
 Turn = tuple[int, Cell, int, int, int]
@@ -268,6 +267,11 @@ def _typed(template: Template, name: str, value: object, place: Place | None, re
         return value
 
 
+#: A head (a cell without its last axis), its value ids, the values used, the canonical JSON before and after the last
+#: axis, and what its file names begin with.
+_Shared = tuple[Cell, dict[str, str], dict[str, Any], str, str, str]
+
+
 class Namer:
     """What variants and their images are called; `certain` when no two requests can share a file name.
 
@@ -292,46 +296,37 @@ class Namer:
         self.has_position = pattern is None or "position" in pattern.fields
         self._last = len(space.axes) - 1
         self._last_name = space.axes[-1].name if space.axes else ""
-        self._last_is_large = self._last in self._large
-        self._head: Cell | None = None  # of the cell before; what follows belongs to it
-        self._axes: dict[str, str] = {}
-        self._used: dict[str, Any] = {}
-        self._before = self._after = self._name = ""
+        self._shared: _Shared = ((), {}, {}, "", "", "")  # in one, so that threads never see half of another head
 
     def of(self, cell: Cell) -> tuple[str, dict[str, str], dict[str, Any], str]:
         """A cell's variant id, its value ids, the values used, and what its default file names begin with."""
+        space = self._space
         if not cell or (last := cell[-1]).index < 0:
-            space, id_ = self._space, self._space.id_of(cell)
-            return id_, space.axes_of(cell), space.used(cell), self._fitted(self._joined(cell), id_)
-        if cell[:-1] != self._head:
-            self._begin(cell)
-        axes, used = self._axes.copy(), self._used.copy()
+            id_ = space.id_of(cell)
+            return id_, space.axes_of(cell), space.used(cell), fitted(self._joined(cell), id_) or "image"
+        head, axes, used, before, after, name = self._shared
+        if not axes or cell[:-1] != head:
+            self._shared = _, axes, used, before, after, name = self._begin(cell)
+        axes, used = axes.copy(), used.copy()
         axes[self._last_name] = last.id
         used[self._last_name] = last.used
-        text = f"{self._before}{last.fragment}{self._after}"
-        variant_id = sha256(text.encode()).hexdigest()[:ID_LENGTH]
-        name = self._name + (self.slug(self._last, last) if self._last_is_large else self._slugs[last])
+        variant_id = sha256(f"{before}{last.fragment}{after}".encode()).hexdigest()[:ID_LENGTH]
+        name += self.slug(self._last, last)
         return variant_id, axes, used, name if len(name) * 4 <= LONGEST_NAME else fitted(name, variant_id)
 
-    def _begin(self, cell: Cell) -> None:
-        """Put together what all cells share that differ from this one in the last axis alone."""
+    def _begin(self, cell: Cell) -> _Shared:
+        """What all cells share that differ from this one in the last axis alone."""
         space = self._space
-        self._head = cell[:-1]
-        self._axes, self._used = space.axes_of(cell), space.used(cell)
         place = space.by_name.index(self._last)
         fragments = [cell[at].fragment for at in space.by_name]
-        self._before = "{" + "".join(f"{text}," for text in fragments[:place] if text)
-        self._after = "".join(f",{text}" for text in fragments[place + 1 :] if text) + "}"
-        name = self._joined(self._head)
-        self._name = f"{name}_" if name else ""
+        before = "{" + "".join(f"{text}," for text in fragments[:place] if text)
+        after = "".join(f",{text}" for text in fragments[place + 1 :] if text) + "}"
+        name = self._joined(cell[:-1])
+        return cell[:-1], space.axes_of(cell), space.used(cell), before, after, f"{name}_" if name else ""
 
     def _joined(self, cell: Cell) -> str:
         """The slugs of a cell in the product's order: an axis follows those its `when` names, so no two read alike."""
         return "_".join(filter(None, map(self.slug, range(len(cell)), cell)))
-
-    @staticmethod
-    def _fitted(name: str, variant_id: str) -> str:
-        return fitted(name, variant_id) or "image"
 
     def slug(self, at: int, choice: Choice) -> str:
         """The slug of one value; empty for an axis that does not apply."""
