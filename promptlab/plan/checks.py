@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Literal
 
 from promptlab.errors import InputError, Problem, Problems
 from promptlab.model import Axis, Experiment, Matcher, Place
-from promptlab.spec import Where, nearest, resolve, split_lines
-from promptlab.spec.names import CHAIN_AXIS
+from promptlab.spec.matcher import Where, resolve
+from promptlab.spec.names import CHAIN_AXIS, nearest
+from promptlab.spec.report import split_lines
 from promptlab.spec.yaml_tree import Places
 
 from .designs import ENUMERABLE, tally

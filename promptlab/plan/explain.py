@@ -8,7 +8,7 @@ from itertools import islice
 
 from promptlab.errors import InputError
 from promptlab.model import Experiment, Matcher, Place
-from promptlab.spec import Where, resolve
+from promptlab.spec.matcher import Where, resolve
 
 from .checks import Report, said
 from .designs import ENUMERABLE, Chosen, OneFactor

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptlab.model import Axis, Experiment, Operation, Parameter, Place, Scalar, Value
 from promptlab.prompts import clean
-from promptlab.spec import nearest
+from promptlab.spec.names import nearest
 
 from .checks import Report, strictly
 from .designs import Weight

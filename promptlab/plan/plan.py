@@ -14,7 +14,7 @@ from typing import Literal
 from promptlab.errors import InputError, Problem
 from promptlab.model import Experiment, Matcher, Parameter, Request, RunTemplate, Source, Variant
 from promptlab.prompts import Library, Template
-from promptlab.spec import Where
+from promptlab.spec.matcher import Where
 
 from . import checks, images
 from .checks import Report

@@ -11,7 +11,7 @@ import pytest
 from promptlab.errors import InputError
 from promptlab.model import Axis, ImageSource, Override, Place, Source, Value
 from promptlab.plan import CODES, ChainImage
-from promptlab.spec import load_text
+from promptlab.spec.load import load_text
 
 FILE = "experiments/e.yaml"
 

@@ -13,7 +13,7 @@ from promptlab.model import Axis, Design, Override, Value
 from promptlab.plan import designs
 from promptlab.plan.merging import Shaper
 from promptlab.plan.product import LARGE, Masks, Space, by_pivot, matches, merged
-from promptlab.spec import matches as spec_matches
+from promptlab.spec.matcher import matches as spec_matches
 
 
 def rows(size: int, *, own: bool = False) -> Axis:

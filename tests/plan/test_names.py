@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from promptlab.errors import InputError
 from promptlab.plan.identity import Pattern, Slugs, slug
-from promptlab.spec import load_text
+from promptlab.spec.load import load_text
 
 
 @pytest.mark.parametrize(
