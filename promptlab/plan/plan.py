@@ -22,8 +22,8 @@ from .designs import choose, tally
 from .explain import Explanation, Reason, explain, find_cell
 from .identity import Pattern, seeds_of
 from .merging import Layers, Reader, Shaper
-from .product import Space
-from .stream import KEPT, KEPT_EACH, Count, ImageOf, Namer, Parts, Recipe, Stream, Target
+from .product import Namer, Space
+from .stream import KEPT, KEPT_EACH, Count, ImageOf, Parts, Recipe, Stream, Target
 from .survey import Survey, Surveyor
 
 __all__ = ["AT_MOST", "Plan", "Step", "make_plan"]

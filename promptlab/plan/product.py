@@ -1,4 +1,6 @@
-"""The product of the axes as a stream: conditional axes multiply only where they apply, skipped cells never appear.
+"""The product of the axes as a stream, and what its cells are called.
+
+Conditional axes multiply only where they apply, and skipped cells never appear.
 
 A cell is a tuple with one `Choice` per axis, in an order where every axis comes after those its `when` names. An axis
 that does not apply is there as its `absent` choice, so that positions are fixed and the inner loops need no lookups.
@@ -21,9 +23,9 @@ from typing import Any
 from promptlab.errors import InputError
 from promptlab.model import Axis, Matcher, Value
 
-from .identity import ID_LENGTH, fragment
+from .identity import ID_LENGTH, LONGEST_NAME, OPEN, UNSET, Pattern, Slugs, fitted, fragment
 
-__all__ = ["LARGE", "Cell", "Choice", "Masks", "Space", "Test", "by_pivot", "groups", "matches", "merged"]
+__all__ = ["LARGE", "Cell", "Choice", "Masks", "Namer", "Space", "Test", "by_pivot", "groups", "matches", "merged"]
 
 #: From this many values on, an axis' choices are made when they are asked for: a file of rows is not held twice.
 LARGE = 10_000
@@ -294,25 +296,15 @@ class _Level:
 
 
 def _extend(stream: Iterable[Cell], level: _Level) -> Iterator[Cell]:
-    if level.when is None and not level.every:
-        yield from _cross(stream, level.choices)
+    if level.when is None and not level.every and isinstance(level.choices, tuple):
+        tails = [(choice,) for choice in level.choices]  # every head has them all: adding tuples is the fastest
+        for head in stream:
+            for tail in tails:
+                yield head + tail
         return
     for head in stream:
         for choice in level.after(head):
             yield (*head, choice)
-
-
-def _cross(stream: Iterable[Cell], choices: Sequence[Choice]) -> Iterator[Cell]:
-    """Every head with every choice: what an axis that always applies, without skips, comes to."""
-    if isinstance(choices, _Choices):
-        for head in stream:
-            for choice in choices:
-                yield (*head, choice)
-        return
-    tails = [(choice,) for choice in choices]
-    for head in stream:
-        for tail in tails:
-            yield head + tail
 
 
 def _extend_near(
@@ -368,3 +360,96 @@ def _after_their_conditions(axes: Sequence[Axis]) -> tuple[Axis, ...]:
         ordered.append(ready)
         waiting.remove(ready)
     return tuple(ordered)
+
+
+# --- what cells are called ----------------------------------------------------------------------------------------
+
+#: A head (a cell without its last axis), its value ids, the values used, the canonical JSON before and after the last
+#: axis, and what its file names begin with.
+_Shared = tuple[Cell, dict[str, str], dict[str, Any], str, str, str]
+
+
+class Namer:
+    """What variants and their images are called; `certain` when no two requests can share a file name.
+
+    Cells come in the order of the product, so that most differ from the one before in the last axis alone. What they
+    share is put together once (`_begin`).
+    """
+
+    def __init__(self, space: Space, pattern: Pattern | None, repeats: Mapping[str, int]) -> None:
+        """`repeats` is how many seeds and draws a variant has, and whether seeds come from a parameter (then 2)."""
+        made = [Slugs(value.id for value in axis.values) for axis in space.axes]
+        #: Position → the slugs of a large axis, made when asked for; those of all others are in `_slugs`.
+        self._large = {at: slugs for at, slugs in enumerate(made) if len(space.choices[at]) >= LARGE}
+        self._slugs: dict[Choice, str] = dict.fromkeys(space.absent, "")
+        for at, slugs in enumerate(made):
+            if at not in self._large:
+                self._slugs.update((choice, slugs.of(choice.id)) for choice in space.choices[at])
+        self._space = space
+        self._parts = None if pattern is None else [self._part(part) for part in pattern.parts]
+        needed = {axis.name for axis in space.axes if len(axis.values) > 1 or axis.when is not None}
+        needed |= {name for name, times in repeats.items() if times > 1}
+        self.certain = pattern is None or (needed <= set(pattern.fields) and pattern.separated())
+        self.has_position = pattern is None or "position" in pattern.fields
+        self._last = len(space.axes) - 1
+        self._last_name = space.axes[-1].name if space.axes else ""
+        self._shared: _Shared = ((), {}, {}, "", "", "")  # in one, so that threads never see half of another head
+
+    def of(self, cell: Cell) -> tuple[str, dict[str, str], dict[str, Any], str]:
+        """A cell's variant id, its value ids, the values used, and what its default file names begin with."""
+        space = self._space
+        if not cell or (last := cell[-1]).index < 0:
+            id_ = space.id_of(cell)
+            return id_, space.axes_of(cell), space.used(cell), fitted(self._joined(cell), id_) or "image"
+        head, axes, used, before, after, name = self._shared
+        if not axes or cell[:-1] != head:
+            self._shared = _, axes, used, before, after, name = self._begin(cell)
+        axes, used = axes.copy(), used.copy()
+        axes[self._last_name] = last.id
+        used[self._last_name] = last.used
+        variant_id = sha256(f"{before}{last.fragment}{after}".encode()).hexdigest()[:ID_LENGTH]
+        name += self.slug(self._last, last)
+        return variant_id, axes, used, name if len(name) * 4 <= LONGEST_NAME else fitted(name, variant_id)
+
+    def _begin(self, cell: Cell) -> _Shared:
+        """What all cells share that differ from this one in the last axis alone."""
+        space = self._space
+        place = space.by_name.index(self._last)
+        fragments = [cell[at].fragment for at in space.by_name]
+        before = "{" + "".join(f"{text}," for text in fragments[:place] if text)
+        after = "".join(f",{text}" for text in fragments[place + 1 :] if text) + "}"
+        name = self._joined(cell[:-1])
+        return cell[:-1], space.axes_of(cell), space.used(cell), before, after, f"{name}_" if name else ""
+
+    def _joined(self, cell: Cell) -> str:
+        """The slugs of a cell in the product's order: an axis follows those its `when` names, so no two read alike."""
+        return "_".join(filter(None, map(self.slug, range(len(cell)), cell)))
+
+    def slug(self, at: int, choice: Choice) -> str:
+        """The slug of one value; empty for an axis that does not apply."""
+        slugs = self._large.get(at)
+        return self._slugs[choice] if slugs is None or choice.index < 0 else slugs.of(choice.id)
+
+    def _part(self, part: str | tuple[str]) -> str | tuple[int] | tuple[str]:
+        if isinstance(part, str):
+            return part
+        return (self._space.position[part[0]],) if part[0] in self._space.position else part
+
+    def name(self, variant: str, cell: Cell, variant_id: str, seed: int | None, draw: int) -> str:
+        """The name of one request's images; `variant` is what `of` gave."""
+        if self._parts is None:
+            seed_part = "" if seed is None else f"_s{seed}"
+            draw_part = f"_d{draw}" if draw else ""
+            return f"{variant}{seed_part}{draw_part}_{{position}}.{{ext}}"
+        text = "".join(
+            [part if isinstance(part, str) else self._fill(part[0], cell, seed, draw) for part in self._parts]
+        )
+        return text if len(text) < 60 else "/".join(fitted(component, variant_id) for component in text.split("/"))
+
+    def _fill(self, part: int | str, cell: Cell, seed: int | None, draw: int) -> str:
+        if isinstance(part, int):
+            return self.slug(part, cell[part]) or UNSET
+        if part in OPEN:
+            return f"{{{part}}}"
+        value = seed if part == "seed" else draw
+        return UNSET if value is None else str(value)

@@ -1,6 +1,6 @@
 """The hot path: cell → prompt → id → hash → Request, one at a time, in constant memory.
 
-Everything that many requests share is made once: canonical JSON per value and per shape, slugs, contexts, and what
+Everything that many requests share is made once: canonical JSON per value and per shape, pieces of prompts, and what
 variants have in common that differ in their last axis alone. A variant's seeds share the hash of all that is before the
 seed.
 
@@ -12,7 +12,7 @@ more than a block of variants is interleaved block by block, each rendered once 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, make_dataclass, replace
 from hashlib import sha256
 from itertools import islice
@@ -25,14 +25,13 @@ from promptlab.prompts import Fields, Template
 
 from .checks import Report, visible
 from .designs import All, Chosen, OneFactor, tally
-from .identity import ID_LENGTH, LONGEST_NAME, OPEN, UNSET, Pattern, Slugs, fitted
 from .merging import Shape, Shaper
-from .product import LARGE, Cell, Choice, Space, Test, matches
+from .product import LARGE, Cell, Namer, Space, Test, matches
 
 if TYPE_CHECKING:
     from promptlab.providers import Capabilities, Price
 
-__all__ = ["Count", "ImageOf", "Namer", "Parts", "Picture", "Recipe", "Rendered", "Stream", "Target"]
+__all__ = ["Count", "ImageOf", "Parts", "Picture", "Recipe", "Rendered", "Stream", "Target"]
 
 STARTS = 8  # draws whose hash up to the seed is kept for a variant
 BLOCK = 1000  # variants that take turns in the sending order
@@ -42,8 +41,9 @@ MEMO = 4096  # prompts kept where some axes do not reach the template
 KEPT = 4_000_000
 KEPT_EACH = 400  # bytes of a rendered variant beside its prompt
 
-#: A frozen dataclass sets each field through object.__setattr__, which would be a fifth of planning's time. So both
-#: are filled in as drafts, of classes with the same slots that are not frozen, and then become what they are.
+#: A frozen dataclass sets each field through object.__setattr__, which would be a fourth of planning's time. So
+#: requests and variants are filled in as drafts: objects of a class with the same slots that is not frozen, which then
+#: change their class.
 _DraftRequest: Any = make_dataclass("_DraftRequest", [field.name for field in fields(Request)], slots=True, eq=False)
 _DraftVariant: Any = make_dataclass("_DraftVariant", [field.name for field in fields(Variant)], slots=True, eq=False)
 
@@ -73,8 +73,6 @@ class Picture:
 
 #: A cell's source image; InputError where it can't be had.
 ImageOf = Callable[[Cell], Picture]
-
-
 #: A variant's turns: its place in the plan, its cell, the sequence of its first request, how far apart its requests are
 #: in the sending order, and how many of them `--limit` leaves.
 Turn = tuple[int, Cell, int, int, int]
@@ -266,101 +264,6 @@ def _typed(template: Template, name: str, value: object, place: Place | None, re
         for problem in error.problems:
             report.add(problem.code, problem.message, place)
         return value
-
-
-class Namer:
-    """What variants and their images are called; `certain` when no two requests can share a file name.
-
-    Cells come in the order of the product, so that most differ from the one before in the last axis alone. What they
-    share is put together once (`_begin`).
-    """
-
-    def __init__(self, space: Space, pattern: Pattern | None, repeats: Mapping[str, int]) -> None:
-        """`repeats` is how many seeds and draws a variant has, and whether seeds come from a parameter (then 2)."""
-        made = [Slugs(value.id for value in axis.values) for axis in space.axes]
-        #: Position → the slugs of a large axis, made when asked for; those of all others are in `_slugs`.
-        self._large = {at: slugs for at, slugs in enumerate(made) if len(space.choices[at]) >= LARGE}
-        self._slugs: dict[Choice, str] = dict.fromkeys(space.absent, "")
-        for at, slugs in enumerate(made):
-            if at not in self._large:
-                self._slugs.update((choice, slugs.of(choice.id)) for choice in space.choices[at])
-        self._space = space
-        self._parts = None if pattern is None else [self._part(part) for part in pattern.parts]
-        needed = {axis.name for axis in space.axes if len(axis.values) > 1 or axis.when is not None}
-        needed |= {name for name, times in repeats.items() if times > 1}
-        self.certain = pattern is None or (needed <= set(pattern.fields) and pattern.separated())
-        self.has_position = pattern is None or "position" in pattern.fields
-        self._last = len(space.axes) - 1
-        self._last_name = space.axes[-1].name if space.axes else ""
-        self._last_is_large = self._last in self._large
-        self._head: Cell | None = None  # of the cell before; what follows belongs to it
-        self._axes: dict[str, str] = {}
-        self._used: dict[str, Any] = {}
-        self._before = self._after = self._name = ""
-
-    def of(self, cell: Cell) -> tuple[str, dict[str, str], dict[str, Any], str]:
-        """A cell's variant id, its value ids, the values used, and what its default file names begin with."""
-        if not cell or (last := cell[-1]).index < 0:
-            space, id_ = self._space, self._space.id_of(cell)
-            return id_, space.axes_of(cell), space.used(cell), self._fitted(self._joined(cell), id_)
-        if cell[:-1] != self._head:
-            self._begin(cell)
-        axes, used = self._axes.copy(), self._used.copy()
-        axes[self._last_name] = last.id
-        used[self._last_name] = last.used
-        text = f"{self._before}{last.fragment}{self._after}"
-        variant_id = sha256(text.encode()).hexdigest()[:ID_LENGTH]
-        name = self._name + (self.slug(self._last, last) if self._last_is_large else self._slugs[last])
-        return variant_id, axes, used, name if len(name) * 4 <= LONGEST_NAME else fitted(name, variant_id)
-
-    def _begin(self, cell: Cell) -> None:
-        """Put together what all cells share that differ from this one in the last axis alone."""
-        space = self._space
-        self._head = cell[:-1]
-        self._axes, self._used = space.axes_of(cell), space.used(cell)
-        place = space.by_name.index(self._last)
-        fragments = [cell[at].fragment for at in space.by_name]
-        self._before = "{" + "".join(f"{text}," for text in fragments[:place] if text)
-        self._after = "".join(f",{text}" for text in fragments[place + 1 :] if text) + "}"
-        name = self._joined(self._head)
-        self._name = f"{name}_" if name else ""
-
-    def _joined(self, cell: Cell) -> str:
-        """The slugs of a cell in the product's order: an axis follows those its `when` names, so no two read alike."""
-        return "_".join(filter(None, map(self.slug, range(len(cell)), cell)))
-
-    @staticmethod
-    def _fitted(name: str, variant_id: str) -> str:
-        return fitted(name, variant_id) or "image"
-
-    def slug(self, at: int, choice: Choice) -> str:
-        """The slug of one value; empty for an axis that does not apply."""
-        slugs = self._large.get(at)
-        return self._slugs[choice] if slugs is None or choice.index < 0 else slugs.of(choice.id)
-
-    def _part(self, part: str | tuple[str]) -> str | tuple[int] | tuple[str]:
-        if isinstance(part, str):
-            return part
-        return (self._space.position[part[0]],) if part[0] in self._space.position else part
-
-    def name(self, variant: str, cell: Cell, variant_id: str, seed: int | None, draw: int) -> str:
-        """The name of one request's images; `variant` is what `of` gave."""
-        if self._parts is None:
-            seed_part = "" if seed is None else f"_s{seed}"
-            draw_part = f"_d{draw}" if draw else ""
-            return f"{variant}{seed_part}{draw_part}_{{position}}.{{ext}}"
-        text = "".join(
-            [part if isinstance(part, str) else self._fill(part[0], cell, seed, draw) for part in self._parts]
-        )
-        return text if len(text) < 60 else "/".join(fitted(component, variant_id) for component in text.split("/"))
-
-    def _fill(self, part: int | str, cell: Cell, seed: int | None, draw: int) -> str:
-        if isinstance(part, int):
-            return self.slug(part, cell[part]) or UNSET
-        if part in OPEN:
-            return f"{{{part}}}"
-        value = seed if part == "seed" else draw
-        return UNSET if value is None else str(value)
 
 
 class Stream:

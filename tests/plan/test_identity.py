@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptlab.model import ImageSource, Place
@@ -27,6 +28,28 @@ def test_the_order_of_axes_never_enters_a_variant_id(axes, random):
     shuffled = list(axes.items())
     random.shuffle(shuffled)
     assert variant_id(dict(shuffled)) == variant_id(axes)
+
+
+@given(
+    st.permutations(["a", "b", "c"]),
+    st.sampled_from([("a", "b"), ("b", "c"), ("c", "a"), ("", "")]),
+    st.integers(0, 7),
+)
+@settings(deadline=None)
+def test_an_id_does_not_depend_on_the_variants_around_it(plan, axis, match, order, condition, ahead):
+    """Whatever order the axes have, whichever is conditional, and while another pass is somewhere else."""
+    axes = [
+        axis(name, {"x": "1", "y": "2"}, when=match(**{condition[1]: "x"}) if name == condition[0] else None)
+        for name in order
+    ]
+    made = plan("{{ a | default('') }} {{ b | default('') }} {{ c | default('') }}", *axes)
+    other = itertools.cycle(made.requests())
+    for request in itertools.chain(itertools.islice(other, ahead), made.requests()):
+        for each in (request, next(other)):
+            axes_of = each.variant.axes
+            assert each.variant.id == variant_id(axes_of)
+            assert dict(each.axis_values) == {name: "1" if id_ == "x" else "2" for name, id_ in axes_of.items()}
+            assert list(axes_of) == [name for name in order if name in axes_of]
 
 
 @pytest.mark.parametrize(
