@@ -141,12 +141,10 @@ class Library:
 
     def _load(self, ref: str, place: Place | None) -> Template:
         name, at, revision = ref.partition("@")
-        tree: Tree = self._tree
-        version: Callable[[], Version | None] = lambda: self._working  # noqa: E731
+        tree, past = self._tree, None
         if at:
             repository, commit = commit_of(self.repository, ref, revision, lambda: Repository.refusal(self.folder))
             tree, past = self._revision(repository, commit, revision), AtRevision(commit)
-            version = lambda: past  # noqa: E731
         try:
             unit = tree.unit(name)
         except Unreadable as error:
@@ -156,7 +154,7 @@ class Library:
             known = tree.all_names if at or self.folder.is_dir() else []
             message = f"there is no template {name!r} {where}{hint(name, known)}"
             raise _nowhere("template-missing", message, place)
-        return self._made(tree, unit, name, revision if at else None, version)
+        return self._made(tree, unit, name, revision if at else None, lambda: past or self._working)
 
     def _revision(self, repository: Repository, commit: str, revision: str) -> Tree:
         if commit not in self._revisions:
