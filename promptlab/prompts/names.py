@@ -69,7 +69,7 @@ class _Walker(NodeVisitor):
 
     def __init__(self, lookup: Lookup) -> None:
         self.lookup = lookup
-        self.found = Findings()
+        self.found = Findings([], set(), [])
         self.blocks: dict[str, list[tuple[Unit, nodes.Block]]] = {}
         self.rendered: set[str] = set()
         self.seen: set[Any] = set()

@@ -324,13 +324,12 @@ class Use(NamedTuple):
     blind: bool = False  # in a file imported without context, which sees no variable
 
 
-@dataclass(eq=False)
-class Findings:
-    """The names that a template uses and does not define."""
+class Findings(NamedTuple):
+    """The names that a template uses and does not define, those of them that may be undefined, and what is wrong."""
 
-    uses: list[Use] = field(default_factory=list)
-    guarded: set[tuple[str, str | None]] = field(default_factory=set)
-    problems: list[Problem] = field(default_factory=list)
+    uses: list[Use]
+    guarded: set[tuple[str, str | None]]
+    problems: list[Problem]
 
 
 def direct(node: Any, unit: Unit) -> Use | None:

@@ -126,7 +126,7 @@ class Template:
             uses = [direct(part, main) for part in parts if not isinstance(part, nodes.TemplateData)]
             found = [use for use in uses if use is not None and use.name not in (*GLOBALS, "self")]
             if len(found) == len(uses):
-                return Findings(found, {(use.name, use.field) for use in found if use.guarded})
+                return Findings(found, {(use.name, use.field) for use in found if use.guarded}, [])
         from promptlab.prompts.names import find_names
 
         return find_names(main, self._files.found)

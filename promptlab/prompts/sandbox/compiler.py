@@ -299,10 +299,16 @@ def ensure_sound() -> None:
         raise InputError(message, code="jinja-version")
 
 
+class _WithoutColumns(Sandbox):
+    """The same sandbox. Where a probe stands in its line is nobody's concern, and takes a tenth of the time."""
+
+    _tokenize = Guard._tokenize
+
+
 def _weakness() -> str | None:
     """The first probe that passes, or None."""
     library: list[Compiled] = []
-    sandbox = Sandbox(lambda _name: library[0])
+    sandbox = _WithoutColumns(lambda _name: library[0])
     library.append(_compile(sandbox, _LIBRARY))
     probes = {**BOMBS, **ESCAPES}
     texts = [_COUNTED, *probes.values()]
