@@ -28,11 +28,10 @@ from promptlab.prompts.sandbox.values import hint
 from promptlab.prompts.template import Template, places
 from promptlab.prompts.template_files import SourceFile, decoded
 from promptlab.prompts.template_folder import (
-    AtRevision,
     Folder,
     RevisionFolder,
+    State,
     Unreadable,
-    Version,
     Working,
     WorkingFolder,
     check_name,
@@ -108,7 +107,13 @@ class Library:
         path = place.path if place else name
         text = source.text.replace("\r\n", "\n").replace("\r", "\n")
         file = SourceFile(path, path, text, text, None, place, self.shown)
-        return self._made(self._tree, parse_unit(self._tree.sandbox, file, None), None, None, lambda: self._around)
+        return self._made(
+            self._tree,
+            parse_unit(self._tree.sandbox, file, None),
+            None,
+            None,
+            lambda files: _state(self._around, files),
+        )
 
     @cached_property
     def repository(self) -> Repository | None:
@@ -144,7 +149,7 @@ class Library:
         tree, past = self._tree, None
         if at:
             repository, commit = commit_of(self.repository, ref, revision, lambda: Repository.refusal(self.folder))
-            tree, past = self._revision(repository, commit, revision), AtRevision(commit)
+            tree, past = self._revision(repository, commit, revision), State(commit, dirty=False)
         try:
             unit = tree.unit(name)
         except Unreadable as error:
@@ -154,7 +159,8 @@ class Library:
             known = tree.all_names if at or self.folder.is_dir() else []
             message = f"there is no template {name!r} {where}{hint(name, known)}"
             raise _nowhere("template-missing", message, place)
-        return self._made(tree, unit, name, revision if at else None, lambda: past or self._working)
+        state = lambda files: past or _state(self._working, files)  # noqa: E731
+        return self._made(tree, unit, name, revision if at else None, state)
 
     def _revision(self, repository: Repository, commit: str, revision: str) -> Tree:
         if commit not in self._revisions:
@@ -168,7 +174,7 @@ class Library:
         return lambda name: (name if prefix in ("", ".") else f"{prefix}/{name}") + suffix
 
     def _made(
-        self, tree: Tree, unit: Unit, name: str | None, ref: str | None, version: Callable[[], Version | None]
+        self, tree: Tree, unit: Unit, name: str | None, ref: str | None, state: Callable[[list[SourceFile]], State]
     ) -> Template:
         ensure_sound()  # a template of plain places is not compiled; it is refused all the same where nothing is sound
         closure = close(tree, unit, name)
@@ -189,7 +195,11 @@ class Library:
                 for problem in error.problems:
                     faults.add(problem)
         faults.raise_errors()
-        return Template(tree, closure, main, ref, version)
+        return Template(tree, closure, main, ref, state)
+
+
+def _state(working: Working | None, files: list[SourceFile]) -> State:
+    return State() if working is None else working.state(files)
 
 
 def _nowhere(code: str, message: str, place: Place | None) -> InputError:

@@ -30,7 +30,7 @@ from promptlab.prompts.sandbox.guard import GLOBALS
 from promptlab.prompts.sandbox.limits import MAX_EXPLAINED, MAX_STEPS, MAX_TEXT
 from promptlab.prompts.sandbox.values import as_text, form, hint
 from promptlab.prompts.template_files import SourceFile
-from promptlab.prompts.template_folder import Version
+from promptlab.prompts.template_folder import State
 from promptlab.spec.names import nearest
 
 if TYPE_CHECKING:
@@ -64,13 +64,13 @@ class Template:
         closure: Closure,
         compiled: Callable[[], Compiled],
         ref: str | None,
-        version: Callable[[], Version | None],
+        state: Callable[[list[SourceFile]], State],
     ) -> None:
-        """`compiled` compiles when it is first called, `version` asks git; neither is needed for every template."""
+        """`compiled` compiles when it is first called, `state` asks git; neither is needed for every template."""
         self._files = files
         self._closure = closure
         self._compiled = compiled
-        self._version = version
+        self._state = state
         main = closure.main.source
         self.id: str = closure.identity()
         self.path: str = main.path
@@ -97,25 +97,23 @@ class Template:
     # --- git ------------------------------------------------------------------------------------------------------
 
     @cached_property
-    def _state(self) -> tuple[str | None, bool | None]:
-        version = self._version()
-        return (None, None) if version is None else version.state([unit.source for unit in self._closure.units])
+    def _git(self) -> State:
+        return self._state([unit.source for unit in self._closure.units])
 
     @property
     def commit(self) -> str | None:
         """The commit this text is of (for the working copy, what is checked out); None outside git."""
-        return self._state[0]
+        return self._git.commit
 
     @property
     def dirty(self) -> bool | None:
         """True when a file differs from that commit, None outside git."""
-        return self._state[1]
+        return self._git.dirty
 
     @property
     def trouble(self) -> str | None:
         """Why git could not read commit or dirty, as a sentence."""
-        version = self._version()
-        return None if version is None else version.trouble
+        return self._git.trouble
 
     # --- before money ---------------------------------------------------------------------------------------------
 

@@ -167,15 +167,12 @@ def commit_of(
         raise InputError(f"{ref}: {error}", code="template-revision") from None
 
 
-class AtRevision(NamedTuple):
-    """A version read from git: never dirty."""
+class State(NamedTuple):
+    """What git says of a template: its commit, whether a file differs from that, and why git could not tell."""
 
-    id: str
+    commit: str | None = None
+    dirty: bool | None = None
     trouble: str | None = None
-
-    def state(self, sources: Sequence[SourceFile]) -> tuple[str | None, bool | None]:
-        """That commit, and never dirty: the text came from it."""
-        return self.id, False
 
 
 class Working:
@@ -191,7 +188,7 @@ class Working:
         self._repositories: dict[Path, Repository | None] = {}
         self._looks: dict[tuple[Path, str], set[str]] = {}
 
-    def state(self, sources: Sequence[SourceFile]) -> tuple[str | None, bool | None]:
+    def state(self, sources: Sequence[SourceFile]) -> State:
         """The commit that is checked out, and whether a file, or one that a link leads to, is not as it has it.
 
         Both are asked in one question: the first look at a folder also says the commit.
@@ -200,8 +197,7 @@ class Working:
             dirty = any(self._changed(path) for source in sources for path in self._paths(source))
         except GitError as error:
             self.trouble, dirty = str(error), None
-        commit = self._commit
-        return commit, None if commit is None else dirty
+        return State(self._commit, None if self._commit is None else dirty, self.trouble)
 
     @cached_property
     def _commit(self) -> str | None:
@@ -250,7 +246,3 @@ class Working:
         if root not in self._repositories:
             self._repositories[root] = Repository.find(root)
         return self._repositories[root]
-
-
-#: What is known about a version: `state(sources)`, its commit and whether it is dirty.
-Version = AtRevision | Working
