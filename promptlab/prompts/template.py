@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from jinja2 import nodes
 
@@ -253,7 +253,7 @@ class Template:
         if found is None:
             return whole
         lead, slots = found
-        pieces = [(positions[slot.name], slot.pieces(named[positions[slot.name]][1])) for slot in slots]
+        pieces = [(at, _Pieces(slot, named[at][1])) for slot in slots for at in (positions[slot.name],)]
 
         def prompt(indices: Sequence[int]) -> str:
             try:
@@ -351,29 +351,20 @@ class _Slot:
             return None
         return text + self.after
 
-    def pieces(self, table: Sequence[object]) -> Sequence[str | None]:
-        """The pieces of a table's values; the last, which -1 finds, is that of a variable that is not given."""
-        if isinstance(table, (list, tuple)):
-            return [*map(self.piece, table), None]
-        return _Passing(self, table)
 
-
-class _Passing(Sequence["str | None"]):
-    """The pieces of a table that makes its values when they are asked for."""
+class _Pieces(dict[int, "str | None"]):
+    """The pieces of a slot by the number of the value, each made when it is first asked for."""
 
     def __init__(self, slot: _Slot, table: Sequence[object]) -> None:
-        self._piece = slot.piece
-        self._table = table
+        super().__init__({-1: None})  # a variable that is not given
+        self.slot, self.table = slot, table
+        self.kept = isinstance(table, (list, tuple))  # of a file of a million rows, neither they nor these are held
 
-    def __len__(self) -> int:
-        return len(self._table) + 1
-
-    @overload
-    def __getitem__(self, index: int) -> str | None: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[str | None]: ...
-    def __getitem__(self, index: Any) -> Any:
-        return None if index < 0 else self._piece(self._table[index])
+    def __missing__(self, index: int) -> str | None:
+        piece = self.slot.piece(self.table[index])
+        if self.kept:
+            self[index] = piece
+        return piece
 
 
 def _is_alone(text: str) -> bool:
