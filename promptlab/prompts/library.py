@@ -300,6 +300,8 @@ class Tree:
         given = {name: value if name in GLOBALS else traced(value, name) for name, value in variables.items()}
         return segments(run(second.compile(unit), given))
 
+    # An imported file is run for each render that imports it, which for a library of macros is most of a render's time.
+    # One that only defines macros gives the same module each time, so that it is run once.
     def is_stateless(self, unit: Unit) -> bool:
         """True when running the file's top level only defines macros and constants, so that once is enough."""
         path = unit.source.path

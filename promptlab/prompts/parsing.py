@@ -72,7 +72,7 @@ def parse_unit(sandbox: Sandbox, source: SourceFile, head: str | None) -> Unit:
     inspector.inspect(tree)
     if inspector.too_deep:
         return Unit(source, front, None, (), tuple(problems))
-    condense(tree)
+    condense(tree)  # only now, since the inspector says where in a long list a wrong constant stands
     return Unit(source, front, tree, tuple(_references(tree)), tuple(problems), inspector.forms)
 
 
@@ -120,6 +120,9 @@ def _too_deep(sandbox: Sandbox, source: SourceFile, problems: list[Problem], sta
 
 class _Count:
     """What the tokens of one file add up to."""
+
+    # Counted on tokens, since Jinja's parser recurses into every bracket and operator: by the time there is a tree that
+    # one could measure, a file of ten thousand brackets has used up the stack.
 
     def __init__(self) -> None:
         self.words = self.literals = self.remarks = self.run = 0

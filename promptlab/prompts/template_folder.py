@@ -208,6 +208,7 @@ class Working:
             self.trouble = str(error)
             return None
 
+    # A link is a file of its own in git: it can be changed to lead elsewhere while what it leads to stays the same.
     def _paths(self, source: SourceFile) -> Iterator[Path]:
         """The file, and each link on the way to it."""
         if source.place is not None:

@@ -137,6 +137,7 @@ class Generator(CodeGenerator):
             self.write(", ")
         self.write("))")
 
+    # A comparison walks both sides, a shared part as often as it is reachable: sixty lists can hold 2^60 items.
     def visit_Compare(self, node: nodes.Compare, frame: Frame) -> None:
         self.write("environment.compare(")
         self.visit(node.expr, frame)
@@ -145,6 +146,7 @@ class Generator(CodeGenerator):
             self.visit(operand.expr, frame)
         self.write(")")
 
+    # A slice makes a list or a text; jinja2 writes it as Python's own subscript, which no hook sees.
     def visit_Getitem(self, node: nodes.Getitem, frame: Frame) -> None:
         if not isinstance(node.arg, nodes.Slice):
             super().visit_Getitem(node, frame)
