@@ -16,7 +16,7 @@ from promptlab.prompts.frontmatter import Declaration, convert
 from promptlab.prompts.parsing import (
     Closure,
     Findings,
-    Unit,
+    ParsedFile,
     Use,
     base_chain,
     declarations,
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
     from promptlab.prompts.tracing import Segment
 
 
-class Files(Protocol):
+class TemplateFiles(Protocol):
     """The files that a template is one of: `library.Tree`."""
 
     sandbox: Sandbox
 
-    def found(self, name: str) -> Unit | None:
+    def found(self, name: str) -> ParsedFile | None:
         """One of them, parsed."""
         ...
 
@@ -60,7 +60,7 @@ class Template:
 
     def __init__(
         self,
-        files: Files,
+        files: TemplateFiles,
         closure: Closure,
         compiled: Callable[[], Compiled],
         ref: str | None,
@@ -125,7 +125,7 @@ class Template:
             found = [use for use in uses if use is not None and use.name not in (*GLOBALS, "self")]
             if len(found) == len(uses):
                 return Findings(found, {(use.name, use.field) for use in found if use.guarded}, [])
-        from promptlab.prompts.names import find_names
+        from promptlab.prompts.used_names import find_names
 
         return find_names(main, self._files.found)
 

@@ -181,13 +181,13 @@ class Generator(CodeGenerator):
 # --- compiled files -----------------------------------------------------------------------------------------------
 
 
-class Line(int):
+class LineNumber(int):
     """A line number that knows its column. Jinja's tokens and nodes carry a line only, and carry this just as well."""
 
     column: int
 
     @classmethod
-    def at(cls, line: int, column: int) -> Line:
+    def at(cls, line: int, column: int) -> LineNumber:
         """Line and column, both 1-based."""
         made = cls(line)
         made.column = column
@@ -195,7 +195,7 @@ class Line(int):
 
 
 def with_columns(source: str, tokens: Iterable[tuple[int, str, str]]) -> Iterator[tuple[int, str, str]]:
-    """Raw tokens with a Line in place of the line number. Stripped white space is skipped by looking for the next."""
+    """Raw tokens, each with a LineNumber. Stripped white space is skipped by looking for the next."""
     position = before = 0  # `before` is where the last line break was looked for, `start` where its line begins
     start = -1
     for line, kind, text in tokens:
@@ -203,7 +203,7 @@ def with_columns(source: str, tokens: Iterable[tuple[int, str, str]]) -> Iterato
         if found >= 0:
             start = max(start, source.rfind("\n", before, found))
             before = found
-            line = Line.at(line, found - start)
+            line = LineNumber.at(line, found - start)
             position = found + len(text)
         yield line, kind, text
 
