@@ -1,4 +1,4 @@
-"""All of promptlab's figures on this machine: `python benchmarks/bench.py [NAME]...`, such as plan, prompts, run.
+"""All of promptlab's figures on this machine: `python benchmarks/bench.py [plan] [run] [wall] [pro] [pacing] [log]`.
 
 Without names everything but `pro` (a minute of waiting for a rate limit). Ratios are taken in one run, each side
 measured several times in turn and the medians compared, since machines are noisy. Nothing here is a test.
@@ -85,16 +85,6 @@ def bench_plan(folder: Path) -> None:
         say(f"{count:,} variants: peak memory of the process; aim 80 MB", f"{max(c.peak_mb for c in costs):.0f} MB")
 
 
-def bench_prompts(folder: Path) -> None:
-    """What templates cost: imports, the first load with the sandbox's own test, and each prompt of a product."""
-    costs = [measure([str(HERE / "prompts.py")]).output.split() for _ in range(ROUNDS)]
-    jinja, imports, load = (min(float(cost[at]) for cost in costs) for at in (0, 1, 2))
-    plain, tagged = (max(float(cost[at]) for cost in costs) for at in (3, 4))
-    say("import of jinja2 / of promptlab.prompts after it", f"{jinja:.0f} ms / {imports:.0f} ms")
-    say("the first template, with the sandbox's own test", f"{load:.0f} ms")
-    say("prompts a second: of plain places / with a tag", f"{plain:,.0f} / {tagged:,.0f}")
-
-
 def bench_run(folder: Path) -> None:
     """`promptlab run` beside the bare script, over loopback HTTP: 1,000 images of 60 KB at concurrency 20."""
     ours: list[Cost] = []
@@ -158,6 +148,16 @@ def bench_wall(folder: Path) -> None:
     say(
         "1,000 × 200 ms at concurrency 20: wall / ideal; aim 1.14", f"{wall:.2f} s / {ideal:.1f} s = {wall / ideal:.3f}"
     )
+
+
+def bench_prompts(folder: Path) -> None:
+    """What templates cost: imports, the first load with the sandbox's own test, and each prompt of a product."""
+    costs = [measure([str(HERE / "prompts.py")]).output.split() for _ in range(ROUNDS)]
+    jinja, imports, load = (min(float(cost[at]) for cost in costs) for at in (0, 1, 2))
+    plain, tagged = (max(float(cost[at]) for cost in costs) for at in (3, 4))
+    say("import of jinja2 / of promptlab.prompts after it", f"{jinja:.0f} ms / {imports:.0f} ms")
+    say("the first template, with the sandbox's own test", f"{load:.0f} ms")
+    say("prompts a second: of plain places / with a tag", f"{plain:,.0f} / {tagged:,.0f}")
 
 
 def bench_pro(folder: Path) -> None:

@@ -17,7 +17,7 @@ from promptlab.prompts import CODES, Fields, Library, clean, expression
 from promptlab.prompts.frontmatter import split
 from promptlab.prompts.sandbox.functions import FILTERS, TESTS, TEXT
 from promptlab.prompts.sandbox.limits import MAX_TEXT
-from promptlab.spec import CODES as SPEC_CODES
+from promptlab.spec.codes import CODES as SPEC_CODES
 
 LIBRARY = Library(Path("/nowhere/templates"))
 CONTEXT: dict[str, Any] = {
