@@ -28,7 +28,7 @@ CONCURRENCY = 20
 
 def main(names: list[str]) -> None:
     """Run the chosen benchmarks in a folder that goes away."""
-    chosen = names or ["plan", "prompts", "run", "cached", "wall", "pacing"]
+    chosen = names or ["plan", "run", "cached", "wall", "pacing"]
     with tempfile.TemporaryDirectory() as folder:
         for name in chosen:
             print(f"\n{name}")
