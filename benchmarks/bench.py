@@ -95,16 +95,6 @@ def bench_plan(folder: Path) -> None:
         say(f"{count:,} variants: peak over an empty Python; aim 40 MB", f"{ids:.0f} MB / {survey:.0f} MB")
 
 
-def bench_prompts(folder: Path) -> None:
-    """What templates cost: imports, the first load with the sandbox's own test, and each prompt of a product."""
-    costs = [measure([str(HERE / "prompts.py")]).output.split() for _ in range(ROUNDS)]
-    jinja, imports, load = (min(float(cost[at]) for cost in costs) for at in (0, 1, 2))
-    plain, tagged = (max(float(cost[at]) for cost in costs) for at in (3, 4))
-    say("import of jinja2 / of promptlab.prompts after it", f"{jinja:.0f} ms / {imports:.0f} ms")
-    say("the first template, with the sandbox's own test", f"{load:.0f} ms")
-    say("prompts a second: of plain places / with a tag", f"{plain:,.0f} / {tagged:,.0f}")
-
-
 def bench_start(folder: Path) -> None:
     """What a short command costs: CPU of the whole process, its start and end included, beside an empty Python."""
     place, program = folder / "start", str(Path(sys.executable).with_name("promptlab"))  # as pip installs it
@@ -199,6 +189,16 @@ def bench_wall(folder: Path) -> None:
     say(
         "1,000 × 200 ms at concurrency 20: wall / ideal; aim 1.14", f"{wall:.2f} s / {ideal:.1f} s = {wall / ideal:.3f}"
     )
+
+
+def bench_prompts(folder: Path) -> None:
+    """What templates cost: imports, the first load with the sandbox's own test, and each prompt of a product."""
+    costs = [measure([str(HERE / "prompts.py")]).output.split() for _ in range(ROUNDS)]
+    jinja, imports, load = (min(float(cost[at]) for cost in costs) for at in (0, 1, 2))
+    plain, tagged = (max(float(cost[at]) for cost in costs) for at in (3, 4))
+    say("import of jinja2 / of promptlab.prompts after it", f"{jinja:.0f} ms / {imports:.0f} ms")
+    say("the first template, with the sandbox's own test", f"{load:.0f} ms")
+    say("prompts a second: of plain places / with a tag", f"{plain:,.0f} / {tagged:,.0f}")
 
 
 def bench_pro(folder: Path) -> None:

@@ -26,7 +26,7 @@ class Head(NamedTuple):
     dirty: bool
 
 
-class Entry(NamedTuple):
+class TreeEntry(NamedTuple):
     """A file of a commit: mode as git writes it (100644, 100755; links are 120000), blob id and size in bytes."""
 
     mode: str
@@ -158,8 +158,8 @@ class Repository(NamedTuple):
     def _lines(self, *arguments: str) -> list[str]:
         return output(self.root, arguments).decode("utf-8", "replace").split("\n")[:-1]
 
-    def tree(self, commit: str, folder: str = "") -> Mapping[str, Entry]:
-        """The files of a commit below a folder: path relative to `root` → Entry. Empty where the folder is not."""
+    def tree(self, commit: str, folder: str = "") -> Mapping[str, TreeEntry]:
+        """The files of a commit below a folder: path relative to `root` → TreeEntry. Empty where the folder is not."""
         arguments = ["ls-tree", "-r", "-l", "-z", "--full-tree", check_commit(commit)]
         if folder not in ("", "."):
             arguments += ["--", check_path(folder).rstrip("/") + "/"]
@@ -255,14 +255,14 @@ def root_of(folder: Path) -> Path | None:
 _BEFORE_PATH = {"1": 7, "u": 9}
 
 
-def _entries(listing: bytes) -> list[tuple[str, Entry]]:
+def _entries(listing: bytes) -> list[tuple[str, TreeEntry]]:
     """`<mode> <type> <id> <size>\\t<path>`, NUL after each (git-ls-tree)."""
     found = []
     for record in listing.decode("utf-8", "surrogateescape").split("\0"):
         about, _, path = record.partition("\t")
         if path:
             mode, _, blob, size = about.split()
-            found.append((path, Entry(mode, blob, int(size) if size.isdigit() else 0)))
+            found.append((path, TreeEntry(mode, blob, int(size) if size.isdigit() else 0)))
     return found
 
 

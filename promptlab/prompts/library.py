@@ -13,7 +13,7 @@ from promptlab.errors import InputError, Problem, Problems
 from promptlab.git import Repository
 from promptlab.model import Place, Source
 from promptlab.prompts import frontmatter
-from promptlab.prompts.parsing import Closure, Reference, Unit, parse_unit
+from promptlab.prompts.parsing import Closure, ParsedFile, Reference, parse_unit
 from promptlab.prompts.rendering import compiled, run
 from promptlab.prompts.sandbox.compiler import NODES_A_STEP, Compiled, Sandbox, ensure_sound, weigh
 from promptlab.prompts.sandbox.guard import GLOBALS
@@ -28,11 +28,10 @@ from promptlab.prompts.sandbox.values import hint
 from promptlab.prompts.template import Template, places
 from promptlab.prompts.template_files import SourceFile, decoded
 from promptlab.prompts.template_folder import (
-    AtRevision,
     Folder,
+    NotATemplate,
     RevisionFolder,
-    Unreadable,
-    Version,
+    State,
     Working,
     WorkingFolder,
     check_name,
@@ -88,7 +87,7 @@ class Library:
         try:
             check_name(name)
             data = self._tree.folder.read(name)
-        except Unreadable as error:
+        except NotATemplate as error:
             raise _nowhere(error.code, str(error), None) from None
         if data is None:
             raise _nowhere("template-missing", f"there is no template {name!r} in {self.folder.name}/", None)
@@ -108,7 +107,13 @@ class Library:
         path = place.path if place else name
         text = source.text.replace("\r\n", "\n").replace("\r", "\n")
         file = SourceFile(path, path, text, text, None, place, self.shown)
-        return self._made(self._tree, parse_unit(self._tree.sandbox, file, None), None, None, lambda: self._around)
+        return self._made(
+            self._tree,
+            parse_unit(self._tree.sandbox, file, None),
+            None,
+            None,
+            lambda files: _state(self._around, files),
+        )
 
     @cached_property
     def repository(self) -> Repository | None:
@@ -141,22 +146,21 @@ class Library:
 
     def _load(self, ref: str, place: Place | None) -> Template:
         name, at, revision = ref.partition("@")
-        tree: Tree = self._tree
-        version: Callable[[], Version | None] = lambda: self._working  # noqa: E731
+        tree, past = self._tree, None
         if at:
             repository, commit = commit_of(self.repository, ref, revision, lambda: Repository.refusal(self.folder))
-            tree, past = self._revision(repository, commit, revision), AtRevision(commit)
-            version = lambda: past  # noqa: E731
+            tree, past = self._revision(repository, commit, revision), State(commit, dirty=False)
         try:
             unit = tree.unit(name)
-        except Unreadable as error:
+        except NotATemplate as error:
             raise _nowhere(error.code, str(error), place) from None
         if unit is None:
             where = f"in {self.folder.name}/" + (f" at {revision}" if at else "")
             known = tree.all_names if at or self.folder.is_dir() else []
             message = f"there is no template {name!r} {where}{hint(name, known)}"
             raise _nowhere("template-missing", message, place)
-        return self._made(tree, unit, name, revision if at else None, version)
+        state = lambda files: past or _state(self._working, files)  # noqa: E731
+        return self._made(tree, unit, name, revision if at else None, state)
 
     def _revision(self, repository: Repository, commit: str, revision: str) -> Tree:
         if commit not in self._revisions:
@@ -170,7 +174,12 @@ class Library:
         return lambda name: (name if prefix in ("", ".") else f"{prefix}/{name}") + suffix
 
     def _made(
-        self, tree: Tree, unit: Unit, name: str | None, ref: str | None, version: Callable[[], Version | None]
+        self,
+        tree: Tree,
+        unit: ParsedFile,
+        name: str | None,
+        ref: str | None,
+        state: Callable[[list[SourceFile]], State],
     ) -> Template:
         ensure_sound()  # a template of plain places is not compiled; it is refused all the same where nothing is sound
         closure = close(tree, unit, name)
@@ -191,7 +200,11 @@ class Library:
                 for problem in error.problems:
                     faults.add(problem)
         faults.raise_errors()
-        return Template(tree, closure, main, ref, version)
+        return Template(tree, closure, main, ref, state)
+
+
+def _state(working: Working | None, files: list[SourceFile]) -> State:
+    return State() if working is None else working.state(files)
 
 
 def _nowhere(code: str, message: str, place: Place | None) -> InputError:
@@ -215,7 +228,7 @@ class Tree:
         self.folder = folder
         self.shown = shown
         self.blob = blob
-        self.units: dict[str, Unit | None] = {}
+        self.units: dict[str, ParsedFile | None] = {}
         self.made: dict[str, Compiled] = {}
         self.stateless: dict[str, bool] = {}
         self.sandbox = sandbox(self.compiled_by_name)
@@ -229,22 +242,22 @@ class Tree:
         """What there is, for "did you mean"; listed once, however many are missing."""
         return self.folder.names()
 
-    def unit(self, name: str) -> Unit | None:
-        """A parsed file; None when it is not there. Raises Unreadable."""
+    def unit(self, name: str) -> ParsedFile | None:
+        """A parsed file; None when it is not there. Raises NotATemplate."""
         if name not in self.units:
             check_name(name)
             data = self.folder.read(name)
             self.units[name] = None if data is None else self.parse(name, data)
         return self.units[name]
 
-    def found(self, name: str) -> Unit | None:
+    def found(self, name: str) -> ParsedFile | None:
         """As `unit`; a name that is not a template counts as not there."""
         try:
             return self.unit(name)
-        except Unreadable:
+        except NotATemplate:
             return None
 
-    def parse(self, name: str, data: bytes) -> Unit:
+    def parse(self, name: str, data: bytes) -> ParsedFile:
         """Decode and parse; what is wrong is in the unit's problems."""
         shown = self.shown(name)
         problem = None
@@ -259,7 +272,7 @@ class Tree:
                 problem = Problem("template-unreadable", "this is not UTF-8 text; save the file as UTF-8", shown, line)
         blob = self.blob(data)
         if problem is not None:
-            return Unit(SourceFile(name, shown, "", blob=blob), problems=(problem,))
+            return ParsedFile(SourceFile(name, shown, "", blob=blob), problems=(problem,))
         head, body = frontmatter.split(text)
         return parse_unit(self.sandbox, SourceFile(name, shown, text, body, blob), head)
 
@@ -268,13 +281,13 @@ class Tree:
         unit = self.found(name)
         return None if unit is None or unit.tree is None else self.compiled_unit(unit)
 
-    def compiled_unit(self, unit: Unit) -> Compiled:
+    def compiled_unit(self, unit: ParsedFile) -> Compiled:
         """A file of the folder, compiled once."""
         if unit.source.path not in self.made:
             self.made[unit.source.path] = self.compile(unit)
         return self.made[unit.source.path]
 
-    def compile(self, unit: Unit) -> Compiled:
+    def compile(self, unit: ParsedFile) -> Compiled:
         """Compile a parsed file."""
         assert unit.tree is not None
         weight = weigh(unit.tree.body)
@@ -292,7 +305,9 @@ class Tree:
         given = {name: value if name in GLOBALS else traced(value, name) for name, value in variables.items()}
         return segments(run(second.compile(unit), given))
 
-    def is_stateless(self, unit: Unit) -> bool:
+    # An imported file is run for each render that imports it, which for a library of macros is most of a render's time.
+    # One that only defines macros gives the same module each time, so that it is run once.
+    def is_stateless(self, unit: ParsedFile) -> bool:
         """True when running the file's top level only defines macros and constants, so that once is enough."""
         path = unit.source.path
         if self.units.get(path) is not unit:  # an inline text
@@ -301,7 +316,7 @@ class Tree:
             self.stateless[path] = self._only_defines(unit)
         return self.stateless[path]
 
-    def _only_defines(self, unit: Unit) -> bool:
+    def _only_defines(self, unit: ParsedFile) -> bool:
         for node in unit.tree.body if unit.tree else ():
             text = isinstance(node, nodes.Output) and all(isinstance(part, nodes.TemplateData) for part in node.nodes)
             constant = isinstance(node, nodes.Assign) and isinstance(node.node, nodes.Const)
@@ -327,7 +342,7 @@ class _Remembered:
         return self.tree.folder.names()
 
 
-def close(tree: Tree, main: Unit, name: str | None) -> Closure:
+def close(tree: Tree, main: ParsedFile, name: str | None) -> Closure:
     """Follow every reference; all problems of all files are collected. `name` is None for an inline text."""
     closure = Closure(main)
     _Follower(tree, closure).follow(main, (name,) if name is not None else ())
@@ -341,7 +356,7 @@ class _Follower:
         self.done: set[int] = set()
         self.words = self.text = self.missed = 0
 
-    def follow(self, unit: Unit, path: tuple[str, ...]) -> None:
+    def follow(self, unit: ParsedFile, path: tuple[str, ...]) -> None:
         """Read what a file refers to; `path` is how one gets here from the main file."""
         if id(unit) in self.done:
             return
@@ -355,14 +370,14 @@ class _Follower:
             if not present and not reference.optional:
                 self.missing(unit, reference)
 
-    def look(self, unit: Unit, reference: Reference, name: str, path: tuple[str, ...]) -> bool:
+    def look(self, unit: ParsedFile, reference: Reference, name: str, path: tuple[str, ...]) -> bool:
         """Whether the file is there; follows it, and reports a cycle."""
         if message := self.too_much():
             self.fault(unit, reference, "template-limit", message, name)
             return True
         try:
             other = self.tree.unit(name)
-        except Unreadable as error:
+        except NotATemplate as error:
             self.fault(unit, reference, error.code, str(error), name)
             return True
         if other is None:
@@ -385,14 +400,14 @@ class _Follower:
             return f"more than {MAX_TEXT_IN_ALL:,} characters in all the files of a template"
         return ""
 
-    def missing(self, unit: Unit, reference: Reference) -> None:
+    def missing(self, unit: ParsedFile, reference: Reference) -> None:
         self.missed += 1
         wanted = " or ".join(repr(name) for name in reference.names)
         near = hint(reference.names[0], self.tree.all_names) if self.missed <= MAX_EXPLAINED else ""
         message = f"there is no template {wanted}{near}"
         self.fault(unit, reference, "template-missing", message, reference.names[0])
 
-    def fault(self, unit: Unit, reference: Reference, code: str, message: str, word: str) -> None:
+    def fault(self, unit: ParsedFile, reference: Reference, code: str, message: str, word: str) -> None:
         line = unit.source.lines[reference.line - 1] if reference.line <= len(unit.source.lines) else ""
         column = line.find(word) + 1 if word in line else None
         self.closure.problems.add(unit.source.problem(code, message, reference.line, column))

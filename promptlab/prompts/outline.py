@@ -12,13 +12,13 @@ from functools import lru_cache
 
 from promptlab.prompts import frontmatter
 from promptlab.prompts.frontmatter import Declaration
-from promptlab.prompts.names import find_names
-from promptlab.prompts.parsing import Closure, Unit, base_chain, declarations, identity, parse_unit
+from promptlab.prompts.parsing import Closure, ParsedFile, base_chain, declarations, identity, parse_unit
 from promptlab.prompts.sandbox.compiler import Sandbox
 from promptlab.prompts.sandbox.functions import FILTERS
 from promptlab.prompts.sandbox.guard import GLOBALS
 from promptlab.prompts.sandbox.limits import MAX_FILE, MAX_FILES
 from promptlab.prompts.template_files import SourceFile, decoded
+from promptlab.prompts.used_names import find_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def outlined(text: str, name: str, shown: str) -> Outline | None:
     return Outline(identity(text, {}), front.description, front.variables, names)
 
 
-def outline_of(closure: Closure, lookup: Callable[[str], Unit | None]) -> Outline:
+def outline_of(closure: Closure, lookup: Callable[[str], ParsedFile | None]) -> Outline:
     """The outline of any template, parsed with all it includes."""
     uses = find_names(closure.main, lookup).uses
     declared = declarations(closure, base_chain(closure.main, lookup))

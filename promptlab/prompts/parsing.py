@@ -49,7 +49,7 @@ class Reference(NamedTuple):
 
 
 @dataclass(eq=False)
-class Unit:
+class ParsedFile:
     """A parsed file. `tree` is None where it cannot be read; `problems` say why."""
 
     source: SourceFile
@@ -60,20 +60,20 @@ class Unit:
     forms: Mapping[str, str] = field(default_factory=dict)  # names that are read in another Unicode form → that
 
 
-def parse_unit(sandbox: Sandbox, source: SourceFile, head: str | None) -> Unit:
+def parse_unit(sandbox: Sandbox, source: SourceFile, head: str | None) -> ParsedFile:
     """Parse one file with its front matter; never raises."""
     front, problems = (FrontMatter(), []) if head is None and source.place else read(source, head)
     tree = parse(sandbox, source, problems)
     if tree is not None and head is not None:
         _drop_lines(tree, head.count("\n") + 2)  # with the two lines of ---
     if tree is None:
-        return Unit(source, front, None, (), tuple(problems))
+        return ParsedFile(source, front, None, (), tuple(problems))
     inspector = Inspector(sandbox, source, problems)
     inspector.inspect(tree)
     if inspector.too_deep:
-        return Unit(source, front, None, (), tuple(problems))
-    condense(tree)
-    return Unit(source, front, tree, tuple(_references(tree)), tuple(problems), inspector.forms)
+        return ParsedFile(source, front, None, (), tuple(problems))
+    condense(tree)  # only now, since the inspector says where in a long list a wrong constant stands
+    return ParsedFile(source, front, tree, tuple(_references(tree)), tuple(problems), inspector.forms)
 
 
 def _drop_lines(tree: nodes.Template, count: int) -> None:
@@ -120,6 +120,9 @@ def _too_deep(sandbox: Sandbox, source: SourceFile, problems: list[Problem], sta
 
 class _Count:
     """What the tokens of one file add up to."""
+
+    # Counted on tokens, since Jinja's parser recurses into every bracket and operator: by the time there is a tree that
+    # one could measure, a file of ten thousand brackets has used up the stack.
 
     def __init__(self) -> None:
         self.words = self.literals = self.remarks = self.run = 0
@@ -317,23 +320,22 @@ class Use(NamedTuple):
 
     name: str
     field: str | None
-    unit: Unit
-    line: int  # of the name; mostly a Line, which has the column
+    unit: ParsedFile
+    line: int  # of the name; mostly a LineNumber, which has the column
     field_column: int | None = None
     guarded: bool = False  # with a default, or tested to be defined
     blind: bool = False  # in a file imported without context, which sees no variable
 
 
-@dataclass(eq=False)
-class Findings:
-    """The names that a template uses and does not define."""
+class Findings(NamedTuple):
+    """The names that a template uses and does not define, those of them that may be undefined, and what is wrong."""
 
-    uses: list[Use] = field(default_factory=list)
-    guarded: set[tuple[str, str | None]] = field(default_factory=set)
-    problems: list[Problem] = field(default_factory=list)
+    uses: list[Use]
+    guarded: set[tuple[str, str | None]]
+    problems: list[Problem]
 
 
-def direct(node: Any, unit: Unit) -> Use | None:
+def direct(node: Any, unit: ParsedFile) -> Use | None:
     """The use that `x`, `x.y` or `x['y']` is, or one of them with a default; None for any other expression."""
     names = _GUARDS.get(type(node))
     if names is not None:
@@ -350,7 +352,7 @@ def direct(node: Any, unit: Unit) -> Use | None:
     return None
 
 
-def base_chain(unit: Unit, lookup: Callable[[str], Unit | None]) -> list[Unit]:
+def base_chain(unit: ParsedFile, lookup: Callable[[str], ParsedFile | None]) -> list[ParsedFile]:
     """The template, its base, the base's base."""
     found = [unit]
     while True:
@@ -368,12 +370,12 @@ def base_chain(unit: Unit, lookup: Callable[[str], Unit | None]) -> list[Unit]:
 class Closure:
     """The main file first, then all it includes, imports and extends, in order of their paths."""
 
-    main: Unit
-    others: dict[str, Unit] = field(default_factory=dict)
+    main: ParsedFile
+    others: dict[str, ParsedFile] = field(default_factory=dict)
     problems: Problems = field(default_factory=Problems)
 
     @property
-    def units(self) -> list[Unit]:
+    def units(self) -> list[ParsedFile]:
         """The files, the main one first."""
         return [self.main, *(self.others[name] for name in sorted(self.others))]
 
@@ -396,7 +398,7 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def ignored_front_matter(units: Iterable[Unit], chain: list[Unit]) -> Iterable[Problem]:
+def ignored_front_matter(units: Iterable[ParsedFile], chain: list[ParsedFile]) -> Iterable[Problem]:
     """Warnings for negatives and parameters of files that are included or imported, where they have no effect."""
     for unit in units:
         for key in ("negative_prompt", "params", "whitespace"):
@@ -406,7 +408,7 @@ def ignored_front_matter(units: Iterable[Unit], chain: list[Unit]) -> Iterable[P
                 yield unit.source.problem("ignored-front-matter", message, line, None, "warning")
 
 
-def declarations(closure: Closure, chain: list[Unit]) -> dict[str, Declaration]:
+def declarations(closure: Closure, chain: list[ParsedFile]) -> dict[str, Declaration]:
     """The variables that the files of a template declare; the template over its base, both over what they include."""
     others = [unit for unit in closure.units if unit not in chain]
     return {

@@ -1,7 +1,7 @@
 """The stable codes of problems that this package finds; docs/errors.md has a paragraph for each.
 
-A front matter also uses the codes of spec/ where the fault is the same: unknown-key, duplicate-key, wrong-type,
-bad-value, yaml-syntax, unquoted-template, template-in-data.
+A front matter also uses the codes of spec/: those of its YAML reader, and where the fault is the same unknown-key,
+wrong-type, bad-value and template-in-data.
 """
 
 from __future__ import annotations

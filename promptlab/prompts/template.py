@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from jinja2 import nodes
 
@@ -16,7 +16,7 @@ from promptlab.prompts.frontmatter import Declaration, convert
 from promptlab.prompts.parsing import (
     Closure,
     Findings,
-    Unit,
+    ParsedFile,
     Use,
     base_chain,
     declarations,
@@ -30,19 +30,19 @@ from promptlab.prompts.sandbox.guard import GLOBALS
 from promptlab.prompts.sandbox.limits import MAX_EXPLAINED, MAX_STEPS, MAX_TEXT
 from promptlab.prompts.sandbox.values import as_text, form, hint
 from promptlab.prompts.template_files import SourceFile
-from promptlab.prompts.template_folder import Version
+from promptlab.prompts.template_folder import State
 from promptlab.spec.names import nearest
 
 if TYPE_CHECKING:
     from promptlab.prompts.tracing import Segment
 
 
-class Files(Protocol):
+class TemplateFiles(Protocol):
     """The files that a template is one of: `library.Tree`."""
 
     sandbox: Sandbox
 
-    def found(self, name: str) -> Unit | None:
+    def found(self, name: str) -> ParsedFile | None:
         """One of them, parsed."""
         ...
 
@@ -60,17 +60,17 @@ class Template:
 
     def __init__(
         self,
-        files: Files,
+        files: TemplateFiles,
         closure: Closure,
         compiled: Callable[[], Compiled],
         ref: str | None,
-        version: Callable[[], Version | None],
+        state: Callable[[list[SourceFile]], State],
     ) -> None:
-        """`compiled` compiles when it is first called, `version` asks git; neither is needed for every template."""
+        """`compiled` compiles when it is first called, `state` asks git; neither is needed for every template."""
         self._files = files
         self._closure = closure
         self._compiled = compiled
-        self._version = version
+        self._state = state
         main = closure.main.source
         self.id: str = closure.identity()
         self.path: str = main.path
@@ -97,25 +97,23 @@ class Template:
     # --- git ------------------------------------------------------------------------------------------------------
 
     @cached_property
-    def _state(self) -> tuple[str | None, bool | None]:
-        version = self._version()
-        return (None, None) if version is None else version.state([unit.source for unit in self._closure.units])
+    def _git(self) -> State:
+        return self._state([unit.source for unit in self._closure.units])
 
     @property
     def commit(self) -> str | None:
         """The commit this text is of (for the working copy, what is checked out); None outside git."""
-        return self._state[0]
+        return self._git.commit
 
     @property
     def dirty(self) -> bool | None:
         """True when a file differs from that commit, None outside git."""
-        return self._state[1]
+        return self._git.dirty
 
     @property
     def trouble(self) -> str | None:
         """Why git could not read commit or dirty, as a sentence."""
-        version = self._version()
-        return None if version is None else version.trouble
+        return self._git.trouble
 
     # --- before money ---------------------------------------------------------------------------------------------
 
@@ -126,8 +124,8 @@ class Template:
             uses = [direct(part, main) for part in parts if not isinstance(part, nodes.TemplateData)]
             found = [use for use in uses if use is not None and use.name not in (*GLOBALS, "self")]
             if len(found) == len(uses):
-                return Findings(found, {(use.name, use.field) for use in found if use.guarded})
-        from promptlab.prompts.names import find_names
+                return Findings(found, {(use.name, use.field) for use in found if use.guarded}, [])
+        from promptlab.prompts.used_names import find_names
 
         return find_names(main, self._files.found)
 
@@ -255,7 +253,7 @@ class Template:
         if found is None:
             return whole
         lead, slots = found
-        pieces = [(positions[slot.name], slot.pieces(named[positions[slot.name]][1])) for slot in slots]
+        pieces = [(at, _Pieces(slot, named[at][1])) for slot in slots for at in (positions[slot.name],)]
 
         def prompt(indices: Sequence[int]) -> str:
             try:
@@ -353,29 +351,20 @@ class _Slot:
             return None
         return text + self.after
 
-    def pieces(self, table: Sequence[object]) -> Sequence[str | None]:
-        """The pieces of a table's values; the last, which -1 finds, is that of a variable that is not given."""
-        if isinstance(table, (list, tuple)):
-            return [*map(self.piece, table), None]
-        return _Passing(self, table)
 
-
-class _Passing(Sequence["str | None"]):
-    """The pieces of a table that makes its values when they are asked for."""
+class _Pieces(dict[int, "str | None"]):
+    """The pieces of a slot by the number of the value, each made when it is first asked for."""
 
     def __init__(self, slot: _Slot, table: Sequence[object]) -> None:
-        self._piece = slot.piece
-        self._table = table
+        super().__init__({-1: None})  # a variable that is not given
+        self.slot, self.table = slot, table
+        self.kept = isinstance(table, (list, tuple))  # of a file of a million rows, neither they nor these are held
 
-    def __len__(self) -> int:
-        return len(self._table) + 1
-
-    @overload
-    def __getitem__(self, index: int) -> str | None: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[str | None]: ...
-    def __getitem__(self, index: Any) -> Any:
-        return None if index < 0 else self._piece(self._table[index])
+    def __missing__(self, index: int) -> str | None:
+        piece = self.slot.piece(self.table[index])
+        if self.kept:
+            self[index] = piece
+        return piece
 
 
 def _is_alone(text: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from promptlab.errors import Problem
 from promptlab.model import Place
-from promptlab.prompts.sandbox.compiler import Line
+from promptlab.prompts.sandbox.compiler import LineNumber
 from promptlab.spec.positions import position_in_file
 from promptlab.spec.report import split_lines
 
@@ -24,8 +24,8 @@ Severity = Literal["error", "warning"]
 
 
 def column_of(line: int | None, *, offset: int = 0) -> int | None:
-    """The column of a Line, moved by an offset; None where a plain number is all there is."""
-    return line.column + offset if isinstance(line, Line) else None
+    """The column of a LineNumber, moved by an offset; None where a plain number is all there is."""
+    return line.column + offset if isinstance(line, LineNumber) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,7 @@ class SourceFile:
     def problem(
         self, code: str, message: str, line: int | None, column: int | None = None, severity: Severity = "error"
     ) -> Problem:
-        """A problem at a line and column of this text; a Line brings its own column."""
+        """A problem at a line and column of this text; a LineNumber brings its own column."""
         line, column = (None if line is None else int(line)), column_of(line) if column is None else column
         if self.place is not None:
             line, column, source = self._in_experiment(self.place, line or 1, column)

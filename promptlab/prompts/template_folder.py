@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from promptlab.errors import GitError, InputError
-from promptlab.git import Entry, Repository, is_among, root_of
+from promptlab.git import Repository, TreeEntry, is_among, root_of
 from promptlab.prompts.sandbox.limits import MAX_FILE
 from promptlab.prompts.template_files import SourceFile
 
 SUFFIXES = (".j2", ".jinja", ".jinja2", ".txt")
 
 
-class Unreadable(Exception):
+class NotATemplate(Exception):
     """A name that is not a template: why, with the problem's code."""
 
     def __init__(self, message: str, code: str) -> None:
@@ -30,18 +30,20 @@ def check_name(name: str) -> None:
     """Refuse a name that could lead out of the folder, before the disk or git is asked."""
     parts = name.split("/")
     if not name.isprintable():
-        raise Unreadable(f"{name[:80]!a} has a line break or control character in it; rename the file", "template-path")
+        raise NotATemplate(
+            f"{name[:80]!a} has a line break or control character in it; rename the file", "template-path"
+        )
     odd = not name or len(name) > 500 or "\\" in name or name[1:2] == ":"  # c:x, on Windows
     if odd or any(part in ("", ".", "..") for part in parts):
         message = f"{name[:80]!a} leads out of the templates folder; write a name in it, such as 'parts/light.j2'"
-        raise Unreadable(message, "template-path")
+        raise NotATemplate(message, "template-path")
 
 
 class Folder(Protocol):
     """Where a tree's bytes come from."""
 
     def read(self, name: str) -> bytes | None:
-        """The bytes of a file, None when it is not there; raises Unreadable."""
+        """The bytes of a file, None when it is not there; raises NotATemplate."""
         ...
 
     def names(self) -> list[str]:
@@ -66,7 +68,7 @@ class WorkingFolder:
         try:
             path = os.path.realpath(f"{root}/{name}", strict=True)
             if not path.startswith(f"{root.rstrip('/')}/"):
-                raise Unreadable(f"{name!r} is a link that leads out of the templates folder", "template-path")
+                raise NotATemplate(f"{name!r} is a link that leads out of the templates folder", "template-path")
             if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116  # a pipe would never end
                 return None
             with open(path, "rb") as file:  # noqa: PTH123  # paths as text: thousands of files are read so
@@ -75,7 +77,7 @@ class WorkingFolder:
             return None
         except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before Python 3.13
             why = getattr(error, "strerror", None) or str(error)
-            raise Unreadable(f"{name!r} cannot be read: {why}", "template-unreadable") from None
+            raise NotATemplate(f"{name!r} cannot be read: {why}", "template-unreadable") from None
 
     def names(self) -> list[str]:
         """Template files below the folder; hidden ones left out, and folders behind links."""
@@ -102,7 +104,7 @@ class RevisionFolder:
         self.prefix = "" if prefix in ("", ".") else prefix + "/"
 
     @cached_property
-    def entries(self) -> Mapping[str, Entry]:
+    def entries(self) -> Mapping[str, TreeEntry]:
         """The files of the folder: name → entry."""
         found = self.repository.tree(self.commit, self.prefix.removesuffix("/"))
         return {path.removeprefix(self.prefix): entry for path, entry in found.items()}
@@ -116,11 +118,11 @@ class RevisionFolder:
             return b" " * (MAX_FILE + 1)  # refused by its size, as in the working copy, without reading it
         return self._blob(entry)
 
-    def _blob(self, entry: Entry) -> bytes:
+    def _blob(self, entry: TreeEntry) -> bytes:
         try:
             return self.repository.read_blob(entry.blob)
         except GitError as error:
-            raise Unreadable(str(error), "template-unreadable") from None
+            raise NotATemplate(str(error), "template-unreadable") from None
 
     def _behind_links(self, name: str) -> str:
         todo, done, links = name.split("/")[::-1], list[str](), 20
@@ -133,7 +135,7 @@ class RevisionFolder:
                 done.append(part)
                 continue
             elif entry.mode == "160000":
-                raise Unreadable(
+                raise NotATemplate(
                     f"{name!r} is in a submodule, whose past this repository does not hold", "template-path"
                 )
             else:
@@ -142,7 +144,7 @@ class RevisionFolder:
                 todo += [each for each in target.split("/") if each not in ("", ".")][::-1]
             if not target or target.startswith("/") or links < 0:
                 message = f"{name!r} is a link at this revision that leads out of the templates folder"
-                raise Unreadable(message, "template-path")
+                raise NotATemplate(message, "template-path")
         return "/".join(done)
 
     def names(self) -> list[str]:
@@ -167,15 +169,12 @@ def commit_of(
         raise InputError(f"{ref}: {error}", code="template-revision") from None
 
 
-class AtRevision(NamedTuple):
-    """A version read from git: never dirty."""
+class State(NamedTuple):
+    """What git says of a template: its commit, whether a file differs from that, and why git could not tell."""
 
-    id: str
+    commit: str | None = None
+    dirty: bool | None = None
     trouble: str | None = None
-
-    def state(self, sources: Sequence[SourceFile]) -> tuple[str | None, bool | None]:
-        """That commit, and never dirty: the text came from it."""
-        return self.id, False
 
 
 class Working:
@@ -191,7 +190,7 @@ class Working:
         self._repositories: dict[Path, Repository | None] = {}
         self._looks: dict[tuple[Path, str], set[str]] = {}
 
-    def state(self, sources: Sequence[SourceFile]) -> tuple[str | None, bool | None]:
+    def state(self, sources: Sequence[SourceFile]) -> State:
         """The commit that is checked out, and whether a file, or one that a link leads to, is not as it has it.
 
         Both are asked in one question: the first look at a folder also says the commit.
@@ -200,8 +199,7 @@ class Working:
             dirty = any(self._changed(path) for source in sources for path in self._paths(source))
         except GitError as error:
             self.trouble, dirty = str(error), None
-        commit = self._commit
-        return commit, None if commit is None else dirty
+        return State(self._commit, None if self._commit is None else dirty, self.trouble)
 
     @cached_property
     def _commit(self) -> str | None:
@@ -212,6 +210,7 @@ class Working:
             self.trouble = str(error)
             return None
 
+    # A link is a file of its own in git: it can be changed to lead elsewhere while what it leads to stays the same.
     def _paths(self, source: SourceFile) -> Iterator[Path]:
         """The file, and each link on the way to it."""
         if source.place is not None:
@@ -250,7 +249,3 @@ class Working:
         if root not in self._repositories:
             self._repositories[root] = Repository.find(root)
         return self._repositories[root]
-
-
-#: What is known about a version: `state(sources)`, its commit and whether it is dirty.
-Version = AtRevision | Working

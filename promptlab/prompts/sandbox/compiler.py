@@ -137,6 +137,7 @@ class Generator(CodeGenerator):
             self.write(", ")
         self.write("))")
 
+    # A comparison walks both sides, a shared part as often as it is reachable: sixty lists can hold 2^60 items.
     def visit_Compare(self, node: nodes.Compare, frame: Frame) -> None:
         self.write("environment.compare(")
         self.visit(node.expr, frame)
@@ -145,6 +146,7 @@ class Generator(CodeGenerator):
             self.visit(operand.expr, frame)
         self.write(")")
 
+    # A slice makes a list or a text; jinja2 writes it as Python's own subscript, which no hook sees.
     def visit_Getitem(self, node: nodes.Getitem, frame: Frame) -> None:
         if not isinstance(node.arg, nodes.Slice):
             super().visit_Getitem(node, frame)
@@ -179,13 +181,13 @@ class Generator(CodeGenerator):
 # --- compiled files -----------------------------------------------------------------------------------------------
 
 
-class Line(int):
+class LineNumber(int):
     """A line number that knows its column. Jinja's tokens and nodes carry a line only, and carry this just as well."""
 
     column: int
 
     @classmethod
-    def at(cls, line: int, column: int) -> Line:
+    def at(cls, line: int, column: int) -> LineNumber:
         """Line and column, both 1-based."""
         made = cls(line)
         made.column = column
@@ -193,7 +195,7 @@ class Line(int):
 
 
 def with_columns(source: str, tokens: Iterable[tuple[int, str, str]]) -> Iterator[tuple[int, str, str]]:
-    """Raw tokens with a Line in place of the line number. Stripped white space is skipped by looking for the next."""
+    """Raw tokens, each with a LineNumber. Stripped white space is skipped by looking for the next."""
     position = before = 0  # `before` is where the last line break was looked for, `start` where its line begins
     start = -1
     for line, kind, text in tokens:
@@ -201,7 +203,7 @@ def with_columns(source: str, tokens: Iterable[tuple[int, str, str]]) -> Iterato
         if found >= 0:
             start = max(start, source.rfind("\n", before, found))
             before = found
-            line = Line.at(line, found - start)
+            line = LineNumber.at(line, found - start)
             position = found + len(text)
         yield line, kind, text
 
@@ -299,10 +301,16 @@ def ensure_sound() -> None:
         raise InputError(message, code="jinja-version")
 
 
+class _WithoutColumns(Sandbox):
+    """The same sandbox. Where a probe stands in its line is nobody's concern, and takes a tenth of the time."""
+
+    _tokenize = Guard._tokenize
+
+
 def _weakness() -> str | None:
     """The first probe that passes, or None."""
     library: list[Compiled] = []
-    sandbox = Sandbox(lambda _name: library[0])
+    sandbox = _WithoutColumns(lambda _name: library[0])
     library.append(_compile(sandbox, _LIBRARY))
     probes = {**BOMBS, **ESCAPES}
     texts = [_COUNTED, *probes.values()]

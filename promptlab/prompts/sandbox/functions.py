@@ -213,6 +213,8 @@ def _each(stock: Function) -> Function:
         for argument in arguments:
             sandbox.charge(argument)
         sandbox.tick(len(arguments[1:]) * len(value) >> 2)
+        # What Jinja calls by name (`map('upper')`) it looks up in the sandbox's own filters and tests, so that it is
+        # charged there; the argument is a name only, and a list of arguments has been charged above.
         by_attribute = stock in (filters.sync_do_selectattr, filters.sync_do_rejectattr)
         getter(sandbox, arguments[0] if by_attribute and arguments else named.get("attribute"), len(value))
         found: list[Any] = sandbox.checked(list(stock(context, value, *arguments, **named)))

@@ -214,6 +214,7 @@ class Guard(ImmutableSandboxedEnvironment):
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """`obj.attribute`: a field first, then a method that is allowed."""
+        # Neither getattr() nor a type's own attributes are ever asked here: what is not in a table does not exist.
         if isinstance(obj, dict):
             if attribute in obj:
                 return obj[attribute]
@@ -274,6 +275,7 @@ class Guard(ImmutableSandboxedEnvironment):
 
     def call(self, context: Context, obj: Any, /, *arguments: Any, **named: Any) -> Any:
         """Call a macro, a block, a method or one of GLOBALS; nothing else can be called."""
+        # jinja2 passes these two to macros in loops and blocks; they would count as arguments of the template's
         named.pop("_loop_vars", None)
         named.pop("_block_vars", None)
         if (count := len(arguments) + len(named)) > 8:

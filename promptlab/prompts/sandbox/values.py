@@ -83,7 +83,7 @@ def field_names(value: object) -> list[str] | None:
 def hint(name: str, known: Iterable[str]) -> str:
     """What to say after "undefined x": the nearest name, or what there is, or nothing."""
     names = sorted(set(known))
-    return did_you_mean(name, names) or (f"; there is {listed(names, 8)}" if names else "")
+    return (did_you_mean(name, names) or f"; there is {listed(names, 8)}") if names else ""
 
 
 def as_text(value: object) -> str:

@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 from jinja2 import nodes
 from jinja2.visitor import NodeVisitor
 
-from promptlab.prompts.parsing import Findings, Unit, Use, base_chain, direct, reference_names
+from promptlab.prompts.parsing import Findings, ParsedFile, Use, base_chain, direct, reference_names
 from promptlab.prompts.sandbox.guard import GLOBALS
 from promptlab.prompts.sandbox.values import hint
 
-Lookup = Callable[[str], Unit | None]
+Lookup = Callable[[str], ParsedFile | None]
 
 _MAX_VISITS = 50_000  # what the walk does not come to is found when each variant is rendered, before anything is sent
 
@@ -40,11 +40,11 @@ class _Bound(NamedTuple):
 class _Scope(NamedTuple):
     """The names that are set at a place of a file; `blind` in a file imported without context."""
 
-    unit: Unit
+    unit: ParsedFile
     names: ChainMap[str, _Bound]
     blind: bool = False
 
-    def inner(self, names: Iterable[str] = (), unit: Unit | None = None) -> _Scope:
+    def inner(self, names: Iterable[str] = (), unit: ParsedFile | None = None) -> _Scope:
         """A scope inside this one, with names that are values."""
         return _Scope(unit or self.unit, self.names.new_child(dict.fromkeys(names, _VALUE)), self.blind)
 
@@ -53,11 +53,11 @@ _VALUE = _Bound()
 _GLOBALS = dict.fromkeys(GLOBALS, _VALUE)
 
 
-def _outermost(unit: Unit, blind: bool = False) -> _Scope:
+def _outermost(unit: ParsedFile, blind: bool = False) -> _Scope:
     return _Scope(unit, ChainMap({}, _GLOBALS), blind)
 
 
-def find_names(main: Unit, lookup: Lookup) -> Findings:
+def find_names(main: ParsedFile, lookup: Lookup) -> Findings:
     """Walk a template and all it uses."""
     walker = _Walker(lookup)
     walker.render(main, _outermost(main))
@@ -69,15 +69,15 @@ class _Walker(NodeVisitor):
 
     def __init__(self, lookup: Lookup) -> None:
         self.lookup = lookup
-        self.found = Findings()
-        self.blocks: dict[str, list[tuple[Unit, nodes.Block]]] = {}
+        self.found = Findings([], set(), [])
+        self.blocks: dict[str, list[tuple[ParsedFile, nodes.Block]]] = {}
         self.rendered: set[str] = set()
         self.seen: set[Any] = set()
         self.modules: dict[Any, _Bound] = {}  # imported files, each read once for the names that it can see
         self.pending: list[tuple[list[nodes.Node], _Scope]] = []  # macros: read when their file's names are known
         self.visits = 0
 
-    def render(self, main: Unit, scope: _Scope, *, included: bool = False) -> None:
+    def render(self, main: ParsedFile, scope: _Scope, *, included: bool = False) -> None:
         """Read a file and its bases in the order in which they run; macros and blocks at the end."""
         before = self.blocks, self.rendered, self.pending  # an included file has its own blocks and base
         self.blocks, self.rendered, self.pending = {}, set(), []
@@ -96,7 +96,7 @@ class _Walker(NodeVisitor):
             self.unused_blocks(main)
         self.blocks, self.rendered, self.pending = before
 
-    def unused_blocks(self, main: Unit) -> None:
+    def unused_blocks(self, main: ParsedFile) -> None:
         inherited = {name for name, found in self.blocks.items() if found[-1][0] is not main}
         for name, found in self.blocks.items():
             unit, block = found[0]
@@ -105,7 +105,7 @@ class _Walker(NodeVisitor):
                 column = unit.source.column(name, block.lineno)
                 self.problem(unit, "unused-block", message, block.lineno, column, "warning")
 
-    def problem(self, unit: Unit, *about: Any) -> None:
+    def problem(self, unit: ParsedFile, *about: Any) -> None:
         self.found.problems.append(unit.source.problem(*about))
 
     def body(self, found: Iterable[nodes.Node], scope: _Scope) -> None:
@@ -218,7 +218,7 @@ class _Walker(NodeVisitor):
 
     # --- other files ----------------------------------------------------------------------------------------------
 
-    def file(self, node: Any, scope: _Scope) -> tuple[Unit, _Scope, Any] | None:
+    def file(self, node: Any, scope: _Scope) -> tuple[ParsedFile, _Scope, Any] | None:
         """The file that a tag names, the scope it runs in, and what tells one such read from another."""
         units = (self.lookup(name) for name in reference_names(node) or ())
         unit = next((unit for unit in units if unit is not None), None)
