@@ -336,7 +336,7 @@ def templates() -> Iterator[Wrong]:
     for head, code in (("descripton: x", "unknown-key"), ("vars: {a: {type: @@strin}}", "bad-value"), ("vars: @@[a]", "wrong-type"),
                        ("params: {n: @@[1]}", "wrong-type"), ("params: {n: @@99}", "bad-parameter"), ("params: {qualiti: @@high}", "unknown-parameter"),
                        ("whitespace: @@keeep", "bad-value"), ("negative_prompt: ['@@{{ a }}']".replace("'@@", "@@'"), "template-in-data"),
-                       ("vars: {a: {type: integer, default: @@x}}", "variable-type"), ("description: 'a@@", "yaml-syntax")):  # fmt: skip
+                       ("vars: {a: {type: integer, default: @@x}}", "variable-type"), ("description: @@`a", "yaml-syntax")):  # fmt: skip
         yield Wrong("template: t.j2\n", code, "", of(f"---\n{head if '@@' in head else '@@' + head}\n---\na cup\n"))
     yield Wrong(
         "template: t.j2\nvars: {@@k: x}\n",
