@@ -1,5 +1,7 @@
 # The public names and where each is defined. Type checkers read this list, and `__init__.py` loads names by it.
 
+__all__: list[str]
+
 from promptlab._version import __version__ as __version__
 from promptlab.browse import serve as serve
 from promptlab.errors import AccountRefused as AccountRefused

@@ -27,6 +27,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import ClassVar, Literal
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "TakenOver",
     "Unreachable",
     "at_most_ten",
+    "nearest",
     "presentable",
 ]
 
@@ -156,6 +158,24 @@ class Problem:
             start = shown.column - 80
             source, caret = "…" + source[start:], " " * (shown.column - start) + "^"
         return f"{shown.headline()}\n    {source[:160]}\n    {caret}"
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The known name closest to `name`, or None where none is close: what "did you mean" says, everywhere."""
+    known = list(islice((other for other in names if abs(len(other) - len(name)) <= 3 + len(name) // 3), 300))
+    folded = {_fold(other): other for other in reversed(known)}
+    if (same := folded.get(_fold(name))) is not None:
+        return same
+    if not folded:
+        return None
+    from difflib import get_close_matches  # only a message needs it
+
+    close = get_close_matches(_fold(name[:200]), folded, n=1, cutoff=0.6)
+    return folded[close[0]] if close else None
+
+
+def _fold(name: str) -> str:
+    return name.casefold().replace("-", "_").replace(" ", "_")
 
 
 def at_most_ten(problems: Iterable[Problem]) -> tuple[Problem, ...]:

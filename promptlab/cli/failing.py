@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["failed", "problem_document"]
 
 ISSUES = "please report it, with the line above, where you got promptlab from"
-_SECRET_NAMES = re.compile(r"(?i)(key|token|secret|password)$")
-_SECRET_VALUES = re.compile(r"\b(kv_|sk-)[\w-]{4,}")
 
 
 def failed(error: BaseException, words: Sequence[str]) -> int:
@@ -34,7 +31,9 @@ def failed(error: BaseException, words: Sequence[str]) -> int:
     if os.environ.get("PROMPTLAB_DEBUG") and not isinstance(error, (click.ClickException, click.Abort)):
         import traceback
 
-        click.echo(_without_secrets("".join(traceback.format_exception(error))), err=True)
+        from promptlab.errors import presentable
+
+        click.echo(presentable("".join(traceback.format_exception(error)), keep="\n"), err=True)
     return code
 
 
@@ -47,12 +46,12 @@ def problem_document(problem: Problem) -> dict[str, object]:
 
 def _told(error: BaseException) -> tuple[int, list[str], Sequence[Problem]]:
     """Exit code, what to print, and the problems in it."""
-    from promptlab.errors import InputError, PromptlabError  # here, as `promptlab --help` does without
+    from promptlab.errors import InputError, PromptlabError, presentable  # here, as `promptlab --help` does without
 
     if isinstance(error, InputError):
         return error.exit_code, _problem_lines(error.problems), error.problems
     if isinstance(error, PromptlabError):
-        return error.exit_code, [f"promptlab: {_without_secrets(str(error))}"], ()
+        return error.exit_code, [f"promptlab: {error}"], ()
     if isinstance(error, click.ClickException):
         return 2, [_usage(error)], ()
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
@@ -60,7 +59,7 @@ def _told(error: BaseException) -> tuple[int, list[str], Sequence[Problem]]:
     if isinstance(error, OSError) and error.strerror:
         named = f": {error.filename}" if error.filename else ""
         return 1, [f"promptlab: {error.strerror}{named}"], ()
-    said = " ".join(_without_secrets(str(error)).split())[:400]
+    said = " ".join(presentable(str(error), keep="\n\t").split())[:400]
     return 1, [
         f"promptlab: a bug in promptlab: {type(error).__name__}{f': {said}' if said else ''}",
         f"  {ISSUES}; PROMPTLAB_DEBUG=1 shows the traceback",
@@ -68,7 +67,7 @@ def _told(error: BaseException) -> tuple[int, list[str], Sequence[Problem]]:
 
 
 def _problem_lines(problems: Sequence[Problem]) -> list[str]:
-    lines = [_without_secrets(str(problem)) for problem in problems]
+    lines = [str(problem) for problem in problems]
     number = sum(problem.count for problem in problems)
     if number > 1:
         lines.append(f"{number:,} problems; nothing was sent")
@@ -90,11 +89,3 @@ def _wants_json(words: Sequence[str]) -> bool:
 
 def _first_line(lines: Sequence[str]) -> str:
     return lines[0].splitlines()[0] if lines and lines[0] else ""
-
-
-def _without_secrets(text: str) -> str:
-    """The text with every key of the environment, and what looks like one, starred out."""
-    for name, value in os.environ.items():
-        if _SECRET_NAMES.search(name) and len(value) >= 6:
-            text = text.replace(value, "***")
-    return _SECRET_VALUES.sub(r"\1***", text)

@@ -7,6 +7,7 @@ import io
 import math
 import os
 import re
+import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
@@ -104,11 +105,7 @@ def error(text: str) -> str:
 def width(stream: Any = None) -> int | None:
     """The columns of the terminal that a stream goes to; None where it is a file or a pipe."""
     stream = stream or sys.stdout
-    if not stream.isatty():
-        return None
-    import shutil  # with the archives that it knows it is a tenth of `promptlab --help`
-
-    return shutil.get_terminal_size().columns
+    return shutil.get_terminal_size().columns if stream.isatty() else None
 
 
 # --- figures and tables --------------------------------------------------------------------------------------------

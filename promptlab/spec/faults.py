@@ -153,6 +153,7 @@ def _shown(name: str) -> str:
 
 def _place(fault: Fault, root: Map) -> Place:
     """Where a fault is: at the value, or at its key where that is at fault or has no value."""
+    # A key without a value is told at the key: YAML says that the value begins where the next line does.
     node: Any = root
     place = root.place
     for step in fault.path:
@@ -167,6 +168,8 @@ def _place(fault: Fault, root: Map) -> Place:
 
 def without(root: Map, faults: list[Steps], report: Report) -> Map:
     """The tree without the parts that hold a fault; smaller by at least one key."""
+    # Axes and entries of lists stand alone; of everything else the whole key goes, since half a `limits` or `design`
+    # would be another one than was meant.
     bad: dict[str, set[str | int]] = {}
     for path in faults:
         parts = bad.setdefault(str(path[0]), set())

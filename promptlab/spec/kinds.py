@@ -28,9 +28,11 @@ _TEMPLATE = re.compile(r"\{[{%#]")
 _NO_TEMPLATE = r"^(?![\s\S]*\{[{%#])"
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+#: Eighteen digits: what the 64-bit integers of SQLite hold, whatever they are.
 MOST = 10**18 - 1
 #: How often each variant is made: a number that is large by mistake costs money.
 MOST_REPEATS = 1000
+#: What YAML 1.2 reads as null, and would be a text here.
 NULLS = ("null", "Null", "NULL", "~")
 
 
@@ -78,7 +80,7 @@ class ListOf:
 
     def read(self, value: Any, path: Steps, reading: Reading) -> list[Any]:
         if self.one and isinstance(value, str):
-            return [self.item.read(value, path, reading)]
+            return [self.item.read(value, path, reading)]  # its place is the text's: the file has no list
         if not isinstance(value, list):
             raise Wrong(SHAPE, "a list")
         if len(value) < self.least:
@@ -89,7 +91,7 @@ class ListOf:
                 found.append(read(item, (*path, position), reading))
             except Wrong as wrong:
                 reading.keep(wrong, (*path, position), item)
-        if self.check is not None and len(reading.faults) == before:
+        if self.check is not None and len(reading.faults) == before:  # what could not be read can't be compared
             self.check(found)
         return found
 
@@ -118,7 +120,7 @@ class MapOf:
             if self.key is not None:
                 try:
                     self.key(name)
-                except Wrong as wrong:
+                except Wrong as wrong:  # the value is read all the same, and may be wrong too
                     reading.keep(wrong, inside, name, is_key=True)
             try:
                 found[name] = read(given, inside, reading)
@@ -192,7 +194,7 @@ class Form:
         if not isinstance(value, Map):
             raise Wrong(SHAPE, "a map")
         written: dict[str, Any] = {}
-        tried = set()
+        tried = set()  # a needed key whose value is wrong is not missing as well
         for name, given in value.items():
             known = cls.keys.get(name)
             kind = cls.others if known is None else known.kind
@@ -215,6 +217,7 @@ class Form:
 
     @classmethod
     def _made(cls, written: dict[str, Any]) -> Self:
+        # A default that is a class (list, dict) makes a new one for each form, so that none is shared.
         form = cls()
         for name, attribute in cls._attributes.items():
             default = cls.keys[name].default
@@ -249,6 +252,7 @@ def read_form(form: type[F], root: Map, parameters: Mapping[str, Parameter], rep
         return found, root
     for fault in reading.faults:
         tell(fault, root, report)
+    # Nothing is told twice: the second reading has a report of its own, and finds only what is right.
     right = without(root, [fault.path for fault in reading.faults], report)
     return form.read(right, (), Reading(Report(), parameters)), right
 

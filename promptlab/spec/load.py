@@ -112,10 +112,14 @@ def _load(
     root = _tree(text, shown(path, files.studio), report)
     if "extends" in root:
         root = with_bases(root, path, files, report)
+    # The file's own provider comes first: its bounds are the ones that will hold. The others are only asked for names
+    # that it does not have, which it then drops with a warning; finding them costs as much as a small plan.
     parameters = ChainMap({**_parameters_of(root, chosen, report)}, parameters)  # type: ignore[arg-type] # only read
     form, valid = read_form(ExperimentForm, root, parameters, report)
     axes = AxisBuilder(files, report, parameters, row_filter).all(form, valid)
     _check(root, valid, form, axes, report)
+    # A file that is wrong is not planned, so templates and provider are asked here about what is right of it: whoever
+    # puts it right then has every problem at once, and not one after the other.
     if report.count and further is not None:
         missing = {f"axes.{name}" for name in report.failed_axes} | {str(key) for key in root.keys() - valid.keys()}
         for problem in further(_experiment(text, path, files, valid, form, axes), frozenset(missing)):

@@ -7,6 +7,8 @@ from array import array
 from collections.abc import Iterable
 from itertools import islice
 
+from promptlab.errors import nearest
+
 __all__ = [
     "CHAIN_AXIS",
     "all_differ",
@@ -33,20 +35,6 @@ _ADDRESSES = frozenset(
 )
 
 
-def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The known name closest to `name`, or None where none is close: what "did you mean" says."""
-    known = list(islice((other for other in names if abs(len(other) - len(name)) <= 3 + len(name) // 3), 300))
-    folded = {_fold(other): other for other in reversed(known)}
-    if (same := folded.get(_fold(name))) is not None:
-        return same
-    if not folded:
-        return None
-    from difflib import get_close_matches  # only a message needs it
-
-    close = get_close_matches(_fold(name[:200]), folded, n=1, cutoff=0.6)
-    return folded[close[0]] if close else None
-
-
 def all_differ(numbers: Iterable[int]) -> bool:
     """Whether no two of some 64-bit numbers agree; looked at in parts, since a million of them in a set are 80 MB."""
     kept = array("q", numbers)
@@ -56,10 +44,6 @@ def all_differ(numbers: Iterable[int]) -> bool:
         if len(set(found)) < len(found):
             return False
     return True
-
-
-def _fold(name: str) -> str:
-    return name.casefold().replace("-", "_").replace(" ", "_")
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:

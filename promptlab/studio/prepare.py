@@ -103,6 +103,7 @@ def prepare(
         except InputError:
             return {}
 
+    # Without a key first: what is wrong with the file is told before that no key is set.
     experiment = load_experiment(
         path, parameters=installed, row_filter=expression, further=further, read=read, chosen=chosen
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from promptlab.errors import InputError, Problem
 from promptlab.model import Amount
-from promptlab.pacing.limits import forecast
+from promptlab.pacing import forecast
 from promptlab.plan import Step
 from promptlab.plan.plan import AT_MOST
 from promptlab.studio.consent import Ahead, unknown_price

@@ -21,6 +21,12 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
 )
 BAD: list[tuple[str, list[str]]] = [
+    # what is wrong about a chain leaves its axis `source` there, and an amount is one text
+    (
+        P + "image: {from: x, pick: best}\nskip: [{source: a}]\nfiles: '{source}_{seed}.{ext}'\n",
+        ["2:24: pick is 'best'; it can be kept, all [bad-value]"],
+    ),
+    (P + "limits: {cost: [20usd]}\n", ["2:16: cost is a list; it has to be an amount, as in 20usd or 400cr [wrong-type]"]),
     # reading
     ("", ["1:1: the file has no content; [empty-file]"]),
     ("# only a comment\n", ["1:1: the file has no content; [empty-file]"]),
