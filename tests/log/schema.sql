@@ -747,15 +747,14 @@ WITH strays AS (
   WHERE r.kind <> 'verify'
   GROUP BY g.experiment, g.variant_id, g.template_id, g.axis_values, g.provider, g.model, paid_id
 ),
+marked AS (SELECT i.id, i.generation_id, m.mark FROM latest_marks m CROSS JOIN images i ON i.id = m.image_id),
 judged AS (
-  SELECT g.experiment, g.variant_id, g.template_id, g.axis_values, g.provider, g.model, i.id, m.mark
-  FROM latest_marks m CROSS JOIN images i ON i.id = m.image_id
-  CROSS JOIN generations g ON g.id = i.generation_id CROSS JOIN runs r ON r.id = g.run_id
+  SELECT g.experiment, g.variant_id, g.template_id, g.axis_values, g.provider, g.model, m.id, m.mark
+  FROM marked m CROSS JOIN generations g ON g.id = m.generation_id CROSS JOIN runs r ON r.id = g.run_id
   WHERE g.cached_from IS NULL AND r.kind <> 'verify' AND g.status NOT IN ('planned', 'skipped')
   UNION
-  SELECT g.experiment, g.variant_id, g.template_id, g.axis_values, g.provider, g.model, i.id, m.mark
-  FROM latest_marks m CROSS JOIN images i ON i.id = m.image_id
-  CROSS JOIN generations g ON g.cached_from = i.generation_id CROSS JOIN runs r ON r.id = g.run_id
+  SELECT g.experiment, g.variant_id, g.template_id, g.axis_values, g.provider, g.model, m.id, m.mark
+  FROM marked m CROSS JOIN generations g ON g.cached_from = m.generation_id CROSS JOIN runs r ON r.id = g.run_id
   WHERE r.kind <> 'verify' AND g.status NOT IN ('planned', 'skipped')
 ),
 parts AS (
