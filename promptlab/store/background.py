@@ -28,25 +28,31 @@ __all__ = ["Keeper", "Pixels"]
 
 _PATIENCE = 2  # once may have another cause, such as a kernel out of memory
 _MOST_PROCESSES = 8  # each holds an interpreter, Pillow and a picture: some 40 MB
+_FEW = 8  # parts of a run that needs no process for them
 _LINE = 64 * 1024
 
 
 class Keeper:
     """Puts parts into the store durably, many at a time: fsync, rename, fsync of the folders. No pixel is looked at.
 
-    Use it as `async with`. Its child starts with the first part, is asked again in a new life if it dies, and finishes
-    what it was asked even if this process is killed.
+    Use it as `async with`. Its child is asked again in a new life if it dies, and finishes what it was asked even if
+    this process is killed. The first few parts are put in a thread: starting a process costs as much as 200 of them.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._child: _Child | None = None
         self._starting = asyncio.Lock()
+        self._parts = 0
 
     async def put_new(self, part: PartFile, format: str) -> Stored:
         """Put a part under its hash; StoreError when the disk refuses. A content that is there stays."""
         try:
             stored = part.stored(format)
+            self._parts += 1
+            if self._parts <= _FEW:
+                await asyncio.to_thread(self._store.settle, part, stored)
+                return stored
             line = json.dumps([str(part.path), str(self._store.file_of(stored))])
             for _ in range(_PATIENCE):
                 async with self._starting:

@@ -115,8 +115,7 @@ class Store:
         """Put a part under its hash, durably, here and now; a content that is there stays. A run uses a Keeper."""
         with part:
             stored = part.stored(format)
-            if refusal := put_in_place([(part.path, self.file_of(stored))])[0]:
-                raise StoreError(refusal)
+            self.settle(part, stored)
         return stored
 
     def get(self, sha256: str) -> bytes:
@@ -237,6 +236,11 @@ class Store:
                     part.write(b"promptlab tries whether it may write here")
 
     # --- for this package alone ---
+
+    def settle(self, part: PartFile, stored: Stored) -> None:
+        """Put the file of a part, all of it written, in its place."""
+        if refusal := put_in_place([(part.path, self.file_of(stored))])[0]:
+            raise StoreError(refusal)
 
     def file_of(self, stored: Stored) -> Path:
         """Where a content is, or would be."""
