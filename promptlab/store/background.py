@@ -105,7 +105,7 @@ class Pixels:
         if len(self._workers) < self._most:
             worker = asyncio.create_task(self._work())
             self._workers.add(worker)
-            worker.add_done_callback(self._workers.discard)
+            worker.add_done_callback(self._ended)
 
     async def decoded(self) -> None:
         """Wait until every image that was looked at is decoded; StoreError where that could not be done."""
@@ -141,14 +141,16 @@ class Pixels:
                     if answer is not None:
                         break
                 self._found(sha256, _result(answer))
-        except BaseException as error:  # of this machine or of `found`: for who waits in `decoded`
-            self._waiting.clear()
-            self._error = self._error or error
-            if isinstance(error, asyncio.CancelledError):
-                raise
         finally:
             if child is not None:
                 self._idle.append(child)
+
+    def _ended(self, worker: asyncio.Task[None]) -> None:
+        """An error, of this machine or of `found`, ends it all and is for who waits in `decoded`."""
+        self._workers.discard(worker)
+        if not worker.cancelled() and (error := worker.exception()) is not None:
+            self._error = self._error or error
+            self._waiting.clear()
 
     def _question(self, sha256: str) -> str:
         thumbnail = str(self._store.thumbnail_stem(sha256)) if self._thumbnails else None
