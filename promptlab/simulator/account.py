@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
-from promptlab.simulator.responses import ApiError
+from promptlab.simulator.responses import ApiRefusal
 from promptlab.simulator.settings import SimulatorSettings
 
 __all__ = ["Account", "Bucket", "FirstRequest", "Fixed", "Sliding", "Verdict", "Window", "make_window", "rate_headers"]
@@ -176,21 +176,21 @@ class Account:
         return rate_headers(self.plan.requests_per_minute, verdict)
 
     def take_request(self, now: float) -> None:
-        """Count one request, or ApiError 429 with Retry-After."""
+        """Count one request, or ApiRefusal 429 with Retry-After."""
         if self._window is None:
             return
         verdict = self._window.take(now)
         if not verdict.allowed:
             wait = verdict.wait(now)
-            raise ApiError(
+            raise ApiRefusal(
                 429, "rate_limit_exceeded", f"Rate limit exceeded. Retry after {wait} seconds.", "rate_limit_error",
                 {"Retry-After": str(wait)},
             )  # fmt: skip
 
     def admit(self, now: float, price: float) -> None:
-        """Take a job's slot, its place in the day and its credits, or ApiError 429 or 402 and nothing taken."""
+        """Take a job's slot, its place in the day and its credits, or ApiRefusal 429 or 402 and nothing taken."""
         if self.plan.concurrent is not None and self.active >= self.plan.concurrent:
-            raise ApiError(
+            raise ApiRefusal(
                 429, "concurrency_limit_exceeded", f"At most {self.plan.concurrent} jobs can run at once.",
                 "rate_limit_error", {"Retry-After": "1"},
             )  # fmt: skip
@@ -199,13 +199,13 @@ class Account:
             self._day, self._today = day, 0
         if self.plan.daily is not None and self._today >= self.plan.daily:
             wait = math.ceil((day + 1) * _DAY_S - now)
-            raise ApiError(
+            raise ApiRefusal(
                 429, "daily_quota_exceeded", f"Daily limit of {self.plan.daily} reached. Retry after {wait} seconds.",
                 "rate_limit_error", {"Retry-After": str(wait)},
             )  # fmt: skip
         if self.credits is not None:
             if self.credits < price:
-                raise ApiError(
+                raise ApiRefusal(
                     402, "insufficient_credits", f"This request costs {price:g} credits; {self.credits:g} are left.",
                     "billing_error",
                 )  # fmt: skip

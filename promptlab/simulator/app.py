@@ -15,11 +15,11 @@ from urllib.parse import unquote, urlsplit
 from promptlab.simulator import faults, loopback
 from promptlab.simulator.account import Account
 from promptlab.simulator.faults import Rule
-from promptlab.simulator.image_urls import Files
-from promptlab.simulator.jobs import Jobs
+from promptlab.simulator.image_urls import ImageFiles
+from promptlab.simulator.jobs import JobQueue
 from promptlab.simulator.orders import Order, read_order, revise
 from promptlab.simulator.pictures.rng import digest
-from promptlab.simulator.responses import Answer, ApiError, SimulatedReset, error_answer, json_answer
+from promptlab.simulator.responses import ApiRefusal, Response, SimulatedReset, error_answer, json_answer
 from promptlab.simulator.settings import SimulatorSettings
 
 __all__ = ["App", "Counters", "create_app"]
@@ -76,7 +76,7 @@ class _Remembered:
     """What an Idempotency-Key stands for; `answer` is None while it is in progress."""
 
     fingerprint: bytes
-    answer: Answer | None = None
+    answer: Response | None = None
 
 
 class App:
@@ -86,8 +86,8 @@ class App:
         self.settings = settings
         self.counters = Counters()
         self._accounts: dict[str, Account] = {}
-        self._files = Files(settings.url_ttl_s, settings.clock, settings.fast)
-        self._jobs = Jobs(settings, self._count_webhook)
+        self._files = ImageFiles(settings.url_ttl_s, settings.clock, settings.fast)
+        self._jobs = JobQueue(settings, self._count_webhook)
         self._remembered: OrderedDict[tuple[str, str], _Remembered] = OrderedDict()
         self._repeats: Counter[bytes] = Counter()
         self._number = 0
@@ -111,12 +111,12 @@ class App:
             return
         await faults.send_answer(answer, scope["method"], send, receive, cut)
 
-    async def _answer(self, scope: MutableMapping[str, Any], receive: Receive) -> Answer | None:
+    async def _answer(self, scope: MutableMapping[str, Any], receive: Receive) -> Response | None:
         """The answer, or None for a connection that breaks."""
         try:
             call = await self._read(scope, receive)
             answer = await self._route(call)
-        except ApiError as error:
+        except ApiRefusal as error:
             answer = error_answer(error)
         except SimulatedReset:
             self.counters.outcomes["reset"] += 1
@@ -138,11 +138,11 @@ class App:
             body += message.get("body", b"")
             more = message.get("more_body", False)
             if len(body) > self.settings.max_body:
-                raise ApiError(413, "request_too_large", "The request body is too large.", "invalid_request_error")
+                raise ApiRefusal(413, "request_too_large", "The request body is too large.", "invalid_request_error")
         origin = self.settings.public_url or f"{scope.get('scheme', 'http')}://{headers.get('host', 'simulator')}"
         return _Call(scope["method"], scope["path"], headers, bytes(body), origin.rstrip("/"))
 
-    async def _route(self, call: _Call) -> Answer:
+    async def _route(self, call: _Call) -> Response:
         if call.path in _ROUTES:
             _allow(call, "POST")
             return await self._post(call, _ROUTES[call.path])
@@ -157,7 +157,7 @@ class App:
             _allow(call, "GET", "HEAD")
             self.counters.downloads += 1
             return await self._files.serve(call.path)
-        raise ApiError(404, "not_found", f"There is no {call.path[:80]!a}.", "invalid_request_error")
+        raise ApiRefusal(404, "not_found", f"There is no {call.path[:80]!a}.", "invalid_request_error")
 
     # --- accounts -----------------------------------------------------------------------------------------------------
 
@@ -169,7 +169,7 @@ class App:
         scheme, _, key = call.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not self._is_known(key.strip()):
             said = "Invalid API key." if key else "No API key: send 'Authorization: Bearer kv_...'."
-            raise ApiError(401, "invalid_api_key", said, "authentication_error")
+            raise ApiRefusal(401, "invalid_api_key", said, "authentication_error")
         return key.strip()
 
     def _account(self, key: str) -> Account:
@@ -179,7 +179,7 @@ class App:
 
     # --- POST ---------------------------------------------------------------------------------------------------------
 
-    async def _post(self, call: _Call, operation: Literal["generate", "edit"]) -> Answer:
+    async def _post(self, call: _Call, operation: Literal["generate", "edit"]) -> Response:
         key = self._authorised(call)
         self.counters.requests += 1
         token = call.headers.get("idempotency-key", "")
@@ -203,17 +203,17 @@ class App:
             answer = faults.after_work(rule, answer, rates, self.settings.clock())
         return answer
 
-    async def _once(self, call: _Call, key: str, token: str, order: Order, rule: Rule | None) -> Answer:
+    async def _once(self, call: _Call, key: str, token: str, order: Order, rule: Rule | None) -> Response:
         """The first answer to this Idempotency-Key, whoever asks again; 409 while it is made."""
         fingerprint = hashlib.sha256(f"{call.path}\n{call.draw}\n".encode() + call.body).digest()
         known = self._remembered.get((key, token))
         if known is not None:
             if known.fingerprint != fingerprint:
                 message = "This Idempotency-Key was used with another request."
-                raise ApiError(422, "idempotency_key_reused", message, "invalid_request_error")
+                raise ApiRefusal(422, "idempotency_key_reused", message, "invalid_request_error")
             if known.answer is None:
                 message = "A request with this Idempotency-Key is in progress."
-                raise ApiError(409, "request_in_progress", message, "idempotency_error", {"Retry-After": "1"})
+                raise ApiRefusal(409, "request_in_progress", message, "idempotency_error", {"Retry-After": "1"})
             return faults.with_rates(known.answer, {"Idempotent-Replayed": "true"})
         entry = self._remembered[(key, token)] = _Remembered(fingerprint)
         try:
@@ -225,7 +225,7 @@ class App:
             self._remembered.popitem(last=False)
         return entry.answer
 
-    async def _fulfil(self, call: _Call, key: str, token: str, order: Order, rule: Rule | None) -> Answer:
+    async def _fulfil(self, call: _Call, key: str, token: str, order: Order, rule: Rule | None) -> Response:
         account, price = self._account(key), order.n * self.settings.credits_per_image
         source, note = await self._source(order)
         account.admit(self.settings.clock(), price)
@@ -238,7 +238,7 @@ class App:
                 if self.settings.latency_s + late:
                     await self.settings.sleep(self.settings.latency_s + late)
                 if rule and rule.kind == "job_failed":
-                    raise ApiError(500, "generation_failed", "The generation failed.", "server_error")
+                    raise ApiRefusal(500, "generation_failed", "The generation failed.", "server_error")
                 body = self._make(call, order, source, rule, token, price)
                 done = True
                 return body
@@ -249,7 +249,7 @@ class App:
         if order.asynchronous:
             try:
                 return self._jobs.submit(key, order.webhook_url, work)
-            except ApiError:
+            except ApiRefusal:
                 account.leave(price, done=False)
                 raise
         return json_answer(200, await work(), headers)
@@ -258,7 +258,7 @@ class App:
         """The source of an edit, and a note where its URL was not fetched; the internet is never asked."""
         if order.image is None:
             return None, None
-        from promptlab.simulator.pictures.draw import Source, decode
+        from promptlab.simulator.pictures.draw import SourceImage, decode
 
         data, note, words = order.image if isinstance(order.image, bytes) else None, None, ""
         if isinstance(order.image, str):
@@ -268,7 +268,7 @@ class App:
                     data = await loopback.get(order.image)
                 except (OSError, ValueError) as error:
                     message = "The source image could not be fetched from its URL."
-                    raise ApiError(400, "image_unreachable", message, "invalid_request_error") from error
+                    raise ApiRefusal(400, "image_unreachable", message, "invalid_request_error") from error
             if data is None:
                 words = " ".join(re.findall(r"[a-z]+", unquote(urlsplit(order.image).path).lower()))
                 note = "source image not fetched; a stand-in was drawn from the words of its URL"
@@ -276,8 +276,8 @@ class App:
             try:
                 decode(data)
             except ValueError as error:
-                raise ApiError(400, "invalid_image", f"'image': {error}.", "invalid_request_error") from error
-        return Source(data, words), note
+                raise ApiRefusal(400, "invalid_image", f"'image': {error}.", "invalid_request_error") from error
+        return SourceImage(data, words), note
 
     def _make(
         self, call: _Call, order: Order, source: Any, rule: Rule | None, token: str, price: float
@@ -314,10 +314,10 @@ class App:
         return int.from_bytes(digest(name.hex(), repeat)[:6], "big")
 
     def _drawing(self, order: Order, source: Any, seed: int, position: int) -> Callable[[], bytes]:
-        from promptlab.simulator.pictures.compose import Recipe
+        from promptlab.simulator.pictures.compose import PictureRequest
         from promptlab.simulator.pictures.draw import draw
 
-        recipe = Recipe(order.model, order.prompt, order.negative_prompt, order.aspect_ratio, seed, position)
+        recipe = PictureRequest(order.model, order.prompt, order.negative_prompt, order.aspect_ratio, seed, position)
         return functools.partial(
             draw, recipe, order.output_format, source=source, strength=order.strength, fast=self.settings.fast,
             fast_bytes=self.settings.fast_bytes,
@@ -332,7 +332,7 @@ class App:
 
 def _allow(call: _Call, *methods: str) -> None:
     if call.method not in methods:
-        raise ApiError(
+        raise ApiRefusal(
             405,
             "method_not_allowed",
             f"Use {' or '.join(methods)}.",

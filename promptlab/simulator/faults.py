@@ -28,7 +28,7 @@ import yaml
 from promptlab._version import __version__
 from promptlab.errors import InputError, Problem
 from promptlab.simulator.pictures.rng import Dice
-from promptlab.simulator.responses import Answer, ApiError, SimulatedReset, error_answer
+from promptlab.simulator.responses import ApiRefusal, Response, SimulatedReset, error_answer
 
 __all__ = [
     "KINDS",
@@ -215,12 +215,12 @@ _STATUS = {
 }
 
 
-def with_rates(answer: Answer, headers: Mapping[str, str]) -> Answer:
+def with_rates(answer: Response, headers: Mapping[str, str]) -> Response:
     """The answer with more headers; its own win."""
     return replace(answer, headers={**headers, **answer.headers})
 
 
-def _refusal(rule: Rule, now: float) -> ApiError:
+def _refusal(rule: Rule, now: float) -> ApiRefusal:
     """The error of a 429, 500, 503 or 504, with its wait stated as the rule says."""
     if rule.kind == "429":
         code, message, type_ = "rate_limit_exceeded", "Rate limit exceeded.", "rate_limit_error"
@@ -234,7 +234,7 @@ def _refusal(rule: Rule, now: float) -> ApiError:
             headers["Retry-After"] = formatdate(math.ceil(now + rule.retry_after), usegmt=True)
         if rule.form in ("seconds", "message"):
             message += f" Retry after {rule.retry_after:g} seconds."
-    return ApiError(int(rule.kind), code, message, type_, headers)
+    return ApiRefusal(int(rule.kind), code, message, type_, headers)
 
 
 def before_work(rule: Rule, now: float) -> None:
@@ -243,17 +243,17 @@ def before_work(rule: Rule, now: float) -> None:
         raise SimulatedReset("before the work")
     if rule.kind == "moderation":
         message = "Your request was refused by the content policy."
-        raise ApiError(400, "content_policy_violation", message, "invalid_request_error")
+        raise ApiRefusal(400, "content_policy_violation", message, "invalid_request_error")
     if rule.kind in ("429", "500", "503") and not rule.work:
         raise _refusal(rule, now)
 
 
-def after_work(rule: Rule, answer: Answer, rates: Mapping[str, str], now: float) -> Answer:
+def after_work(rule: Rule, answer: Response, rates: Mapping[str, str], now: float) -> Response:
     """What the client sees of an answer whose images are made and billed."""
     if rule.kind == "reset_after":
         raise SimulatedReset("after the work")
     if rule.kind == "502":
-        return Answer(502, _BAD_GATEWAY, content_type="text/html")
+        return Response(502, _BAD_GATEWAY, content_type="text/html")
     if rule.kind in ("429", "500", "503", "504"):
         return error_answer(_refusal(rule, now))
     if rule.kind == "truncated_json":
@@ -266,7 +266,7 @@ def after_work(rule: Rule, answer: Answer, rates: Mapping[str, str], now: float)
 
 
 async def send_answer(
-    answer: Answer, method: str, send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
+    answer: Response, method: str, send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
     receive: Callable[[], Awaitable[MutableMapping[str, Any]]], cut: Callable[[bool], None] | None,
 ) -> None:  # fmt: skip
     """Send an answer; one shorter than it declares ends with its connection, where there is one."""

@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from promptlab.simulator.faults import Rule
-from promptlab.simulator.responses import Answer, ApiError
+from promptlab.simulator.responses import ApiRefusal, Response
 
-__all__ = ["MEDIA_TYPES", "Files"]
+__all__ = ["MEDIA_TYPES", "ImageFiles"]
 
 MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 _KEPT_DRAWN = 8
@@ -28,7 +28,7 @@ class _File:
     spoilt_left: int | None  # downloads still to be spoilt; None is all
 
 
-class Files:
+class ImageFiles:
     """The storage behind `/files/`. Drawing happens in threads, so that the event loop goes on; not in `fast` mode."""
 
     def __init__(self, ttl_s: float, clock: Callable[[], float], fast: bool) -> None:
@@ -55,22 +55,22 @@ class Files:
             return None
         return await self._bytes(token, file)
 
-    async def serve(self, path: str) -> Answer:
+    async def serve(self, path: str) -> Response:
         """The answer to a download: the file, 404 for one that never was, 410 for one past its time."""
         token = path.removeprefix("/files/")
         file = self._files.get(token)
         if file is None:
-            raise ApiError(404, "not_found", "There is no such file.", "invalid_request_error")
+            raise ApiRefusal(404, "not_found", "There is no such file.", "invalid_request_error")
         if self._clock() >= file.expires:
-            raise ApiError(410, "url_expired", "This temporary URL has expired.", "invalid_request_error")
+            raise ApiRefusal(410, "url_expired", "This temporary URL has expired.", "invalid_request_error")
         kind = self._spoil(file)
         if kind == "wrong_content_type":
-            return Answer(200, _SPOILT_PAGE, content_type="text/html; charset=utf-8")
+            return Response(200, _SPOILT_PAGE, content_type="text/html; charset=utf-8")
         data = await self._bytes(token, file)
         media = MEDIA_TYPES[file.output_format]
         if kind == "truncated_image":
-            return Answer(200, data[: len(data) // 2], content_type=media, declared=len(data))
-        return Answer(200, data, {"Cache-Control": "private, no-store"}, media)
+            return Response(200, data[: len(data) // 2], content_type=media, declared=len(data))
+        return Response(200, data, {"Cache-Control": "private, no-store"}, media)
 
     @staticmethod
     def _spoil(file: _File) -> str | None:

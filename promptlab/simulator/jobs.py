@@ -13,16 +13,16 @@ from typing import Any
 
 from promptlab.signing import sign
 from promptlab.simulator import loopback
-from promptlab.simulator.responses import Answer, ApiError, json_answer
+from promptlab.simulator.responses import ApiRefusal, Response, json_answer
 from promptlab.simulator.settings import SimulatorSettings
 
-__all__ = ["Job", "Jobs"]
+__all__ = ["JobQueue", "SimulatedJob"]
 
 _TERMINAL = ("completed", "failed")
 
 
 @dataclass(slots=True)
-class Job:
+class SimulatedJob:
     """One job; `owner` is the key that may see it."""
 
     owner: str
@@ -45,23 +45,23 @@ class Job:
         return out
 
 
-class Jobs:
+class JobQueue:
     """Jobs under way and done, and the tasks that carry them."""
 
     def __init__(self, settings: SimulatorSettings, on_webhook: Callable[[bool], None]) -> None:
         self._settings, self._on_webhook = settings, on_webhook
-        self._jobs: dict[str, Job] = {}
+        self._jobs: dict[str, SimulatedJob] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def submit(self, owner: str, webhook_url: str | None, work: Callable[[], Awaitable[dict[str, Any]]]) -> Answer:
+    def submit(self, owner: str, webhook_url: str | None, work: Callable[[], Awaitable[dict[str, Any]]]) -> Response:
         """Start a job; 202 with its id, Location and Retry-After."""
         now = self._settings.clock()
         if webhook_url is not None and not loopback.is_loopback(webhook_url):
             message = (
                 "'webhook_url': the simulator only calls http addresses of this machine (127.0.0.1, ::1, localhost)."
             )
-            raise ApiError(400, "invalid_webhook_url", message, "invalid_request_error")
-        job = Job(owner, int(now), math.ceil(now + self._settings.job_ttl_s), webhook_url)
+            raise ApiRefusal(400, "invalid_webhook_url", message, "invalid_request_error")
+        job = SimulatedJob(owner, int(now), math.ceil(now + self._settings.job_ttl_s), webhook_url)
         self._jobs = {id: old for id, old in self._jobs.items() if now < old.expires_at + self._settings.job_ttl_s}
         self._jobs[job.id] = job
         task = asyncio.get_running_loop().create_task(self._carry(job, work))
@@ -69,26 +69,26 @@ class Jobs:
         task.add_done_callback(self._tasks.discard)
         return json_answer(202, job.body(now), {"Location": f"/v1/jobs/{job.id}", "Retry-After": "1"})
 
-    def poll(self, owner: str, id: str) -> Answer:
+    def poll(self, owner: str, id: str) -> Response:
         """A job's state; 404 for one that never was or is another key's."""
         job = self._jobs.get(id)
         if job is None or job.owner != owner:
-            raise ApiError(404, "job_not_found", f"There is no job {id[:60]!a}.", "invalid_request_error")
+            raise ApiRefusal(404, "job_not_found", f"There is no job {id[:60]!a}.", "invalid_request_error")
         headers = {} if job.status in _TERMINAL else {"Retry-After": "1"}
         return json_answer(200, job.body(self._settings.clock()), headers)
 
-    async def _carry(self, job: Job, work: Callable[[], Awaitable[dict[str, Any]]]) -> None:
+    async def _carry(self, job: SimulatedJob, work: Callable[[], Awaitable[dict[str, Any]]]) -> None:
         job.status = "processing"
         try:
             job.result = await work()
             job.status = "completed"
-        except ApiError as error:
+        except ApiRefusal as error:
             job.error = {"code": error.code, "message": error.message, "type": error.type}
             job.status = "failed"
         if job.webhook_url is not None:
             await self._call_back(job, job.webhook_url)
 
-    async def _call_back(self, job: Job, url: str) -> None:
+    async def _call_back(self, job: SimulatedJob, url: str) -> None:
         """Deliver the webhook, signed as Standard Webhooks, a few times until the answer is 2xx."""
         message_id = f"msg_{secrets.token_hex(12)}"
         now = self._settings.clock()

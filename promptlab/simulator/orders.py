@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
 from promptlab.simulator.pictures.rng import Dice
-from promptlab.simulator.responses import ApiError
+from promptlab.simulator.responses import ApiRefusal
 
 __all__ = ["ASPECT_RATIOS", "FORMATS", "Order", "read_order", "revise"]
 
@@ -43,7 +43,7 @@ class Order:
 
 
 def _refuse(message: str, code: str = "invalid_request") -> NoReturn:
-    raise ApiError(400, code, message, "invalid_request_error")
+    raise ApiRefusal(400, code, message, "invalid_request_error")
 
 
 def _bad_constant(name: str) -> NoReturn:
@@ -54,14 +54,14 @@ def _object(body: bytes) -> dict[str, Any]:
     try:
         data = json.loads(body.decode("utf-8"), parse_constant=_bad_constant)
     except (ValueError, RecursionError) as error:
-        raise ApiError(400, "invalid_json", "The request body is not valid JSON.", "invalid_request_error") from error
+        raise ApiRefusal(400, "invalid_json", "The request body is not valid JSON.", "invalid_request_error") from error
     if not isinstance(data, dict):
         _refuse("The request body must be a JSON object.", "invalid_json")
     return data
 
 
 def read_order(body: bytes, operation: Literal["generate", "edit"], models: frozenset[str] | None, jobs: bool) -> Order:
-    """The order in a body; ApiError 400 names the first field that is wrong."""
+    """The order in a body; ApiRefusal 400 names the first field that is wrong."""
     data = _object(body)
     known = (
         _GENERATE + (("image", "strength") if operation == "edit" else ()) + (("async", "webhook_url") if jobs else ())
@@ -164,7 +164,7 @@ def _image(data: dict[str, Any]) -> bytes | str:
         raw = base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
         message = "'image' is neither a URL nor Base64-encoded data."
-        raise ApiError(400, "invalid_image", message, "invalid_request_error") from error
+        raise ApiRefusal(400, "invalid_image", message, "invalid_request_error") from error
     if not raw:
         _refuse("'image' is empty.", "invalid_image")
     return raw

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["Answer", "ApiError", "SimulatedReset", "error_answer", "json_answer"]
+__all__ = ["ApiRefusal", "Response", "SimulatedReset", "error_answer", "json_answer"]
 
 
 class SimulatedReset(ConnectionResetError):
@@ -14,7 +14,7 @@ class SimulatedReset(ConnectionResetError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """One HTTP answer. `declared` is the Content-Length to claim where it differs from the body's."""
 
     status: int
@@ -24,7 +24,7 @@ class Answer:
     declared: int | None = None
 
 
-class ApiError(Exception):
+class ApiRefusal(Exception):
     """A refusal in the guide's envelope (Error Handling): code, message, type."""
 
     def __init__(
@@ -35,12 +35,12 @@ class ApiError(Exception):
         self.headers = dict(headers or {})
 
 
-def json_answer(status: int, payload: object, headers: Mapping[str, str] | None = None) -> Answer:
+def json_answer(status: int, payload: object, headers: Mapping[str, str] | None = None) -> Response:
     """JSON, ASCII only, so that no answer can fail to encode."""
-    return Answer(status, json.dumps(payload).encode("ascii"), dict(headers or {}))
+    return Response(status, json.dumps(payload).encode("ascii"), dict(headers or {}))
 
 
-def error_answer(error: ApiError) -> Answer:
+def error_answer(error: ApiRefusal) -> Response:
     """The envelope of an error."""
     envelope = {"error": {"code": error.code, "message": error.message, "type": error.type}}
     return json_answer(error.status, envelope, error.headers)

@@ -11,7 +11,7 @@ from typing import Literal
 from promptlab.account_plans import KAIRVAL
 from promptlab.simulator.faults import FaultPlan
 
-__all__ = ["IN_PROCESS_KEY", "PLANS", "WEBHOOK_SECRET", "Plan", "SimulatorSettings"]
+__all__ = ["IN_PROCESS_KEY", "PLANS", "WEBHOOK_SECRET", "SimulatedPlan", "SimulatorSettings"]
 
 #: What an in-process client sends; a simulator without `accepted_keys` takes any key that starts with `kv_`.
 IN_PROCESS_KEY = "kv_simulator"
@@ -22,7 +22,7 @@ WindowKind = Literal["fixed", "sliding", "first_request", "bucket"]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SimulatedPlan:
     """The three limits of a plan (guide, Rate Limits); None means no limit."""
 
     requests_per_minute: int | None
@@ -30,12 +30,12 @@ class Plan:
     daily: int | None
 
 
-PLANS: Mapping[str, Plan] = {
+PLANS: Mapping[str, SimulatedPlan] = {
     **{
-        name: Plan(limits.requests, limits.concurrent, limits.daily)
+        name: SimulatedPlan(limits.requests, limits.concurrent, limits.daily)
         for name, limits in ((name, plan.limits()) for name, plan in KAIRVAL.items())
     },
-    "unlimited": Plan(None, None, None),
+    "unlimited": SimulatedPlan(None, None, None),
 }
 
 
@@ -56,7 +56,7 @@ class SimulatorSettings:
     - `clock` (epoch seconds) and `sleep` (seconds): for tests that own the time.
     """
 
-    plan: str | Plan = "unlimited"
+    plan: str | SimulatedPlan = "unlimited"
     window: WindowKind = "fixed"
     window_s: float = 60.0
     accepted_keys: frozenset[str] | None = None
@@ -81,9 +81,9 @@ class SimulatorSettings:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     @property
-    def limits(self) -> Plan:
+    def limits(self) -> SimulatedPlan:
         """The plan's figures; ValueError names the plans there are."""
-        if isinstance(self.plan, Plan):
+        if isinstance(self.plan, SimulatedPlan):
             return self.plan
         if self.plan not in PLANS:
             raise ValueError(f"there is no plan {self.plan!r}; there are {', '.join(PLANS)}")

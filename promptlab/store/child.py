@@ -7,6 +7,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,16 @@ from promptlab.store.local import put_in_place
 __all__ = ["main"]
 
 _LINE = 64 * 1024
+_THREADS = 16  # that wait for the disk at once
 
 
 def main(task: str) -> None:
     """Answer `keep` questions `[part, final]` or `look` questions `[path, thumbnail]`; the end of input is ours."""
+    answer: Callable[[Sequence[Any]], list[Any]]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupted run still collects what it has paid for
-    answer: Callable[[Sequence[Any]], list[Any]] = _keep
-    if task == "look":
+    if task == "keep":
+        answer = partial(_keep, ThreadPoolExecutor(_THREADS))
+    else:
         if hasattr(os, "nice"):
             os.nice(19)  # the disk's queue follows it, where there is one that knows priorities
         answer = _look
@@ -37,8 +42,9 @@ def main(task: str) -> None:
             sys.stdout.flush()
 
 
-def _keep(questions: Sequence[Any]) -> list[Any]:
-    return [[refusal] for refusal in put_in_place([(Path(part), Path(final)) for part, final in questions])]
+def _keep(pool: ThreadPoolExecutor, questions: Sequence[Any]) -> list[Any]:
+    moves = [(Path(part), Path(final)) for part, final in questions]
+    return [[refusal] for refusal in put_in_place(moves, pool.map if len(moves) > 1 else map)]
 
 
 def _look(questions: Sequence[Any]) -> list[Any]:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageStat
 
 from promptlab.cli.try_command import DEFAULT_NEGATIVES
-from promptlab.simulator.pictures.compose import SIZES, Recipe, compose
-from promptlab.simulator.pictures.draw import Source, draw, small
+from promptlab.simulator.pictures import draw as draw_module
+from promptlab.simulator.pictures.compose import SIZES, PictureRequest, compose
+from promptlab.simulator.pictures.draw import SourceImage, draw, small
 from promptlab.simulator.pictures.finish import FLAW_RATE, flaws_of
 from promptlab.simulator.pictures.glyphs import GLYPHS
 from promptlab.simulator.pictures.paint import Lamp, draw_sprite
@@ -25,8 +26,10 @@ from promptlab.simulator.pictures.vocabulary import TABLES
 CLEAN = "blurry, watermark, text artefacts, low quality, distorted"
 
 
-def recipe(prompt: str = "ceramic teapot on linen", negative: str = CLEAN, seed: int = 11, **more: Any) -> Recipe:
-    return Recipe(
+def recipe(
+    prompt: str = "ceramic teapot on linen", negative: str = CLEAN, seed: int = 11, **more: Any
+) -> PictureRequest:
+    return PictureRequest(
         more.get("model", "gpt-image-2"), prompt, negative, more.get("ratio", "1:1"), seed, more.get("position", 0)
     )
 
@@ -43,13 +46,13 @@ def pixels(data: bytes) -> Image.Image:
 def test_the_same_in_another_process() -> None:
     """The same order gives the same bytes in processes with different hash seeds, in every format."""
     code = (
-        "import hashlib\nfrom promptlab.simulator.pictures.compose import Recipe\n"
-        "from promptlab.simulator.pictures.draw import Source, draw\n"
-        "r = Recipe('m', 'red mug and a gizmo on wood, watercolour', 'text', '4:3', 5, 1)\n"
-        "print(hashlib.sha256(draw(r, 'png', source=Source(None, 'cat lamp'), strength=0.5)).hexdigest())\n"
+        "import hashlib\nfrom promptlab.simulator.pictures.compose import PictureRequest\n"
+        "from promptlab.simulator.pictures.draw import SourceImage, draw\n"
+        "r = PictureRequest('m', 'red mug and a gizmo on wood, watercolour', 'text', '4:3', 5, 1)\n"
+        "print(hashlib.sha256(draw(r, 'png', source=SourceImage(None, 'cat lamp'), strength=0.5)).hexdigest())\n"
         "print(hashlib.sha256(draw(r, 'webp')).hexdigest(), hashlib.sha256(draw(r, 'jpg')).hexdigest())\n"
         "w = 'two rusty robots dancing on a beach in the rain, zibbling, low angle, red light, dreamy, stained glass'\n"
-        "print(hashlib.sha256(draw(Recipe('m', w, '', '16:9', 7, 0), 'png')).hexdigest())\n"
+        "print(hashlib.sha256(draw(PictureRequest('m', w, '', '16:9', 7, 0), 'png')).hexdigest())\n"
         "for f in ('png', 'jpg', 'webp'):\n"
         "    print(hashlib.sha256(draw(r, f, fast=True, fast_bytes=5000)).hexdigest())\n"
     )
@@ -88,7 +91,7 @@ def test_sizes(ratio: str) -> None:
         (recipe(prompt="ceramic teapot on marble"), 3),
     ],
 )
-def test_different(other: Recipe, least: float) -> None:
+def test_different(other: PictureRequest, least: float) -> None:
     """Another seed, position, light, style, thing, colour, ground, quote or model shows in the pixels."""
     assert distance(compose(recipe()), compose(other)) > least
 
@@ -145,7 +148,7 @@ def test_strength() -> None:
     source = draw(recipe("armchair in a living room"), "png")
     target = pixels(draw(recipe("tropical beach at sunset"), "png"))
     steps = [
-        pixels(draw(recipe("tropical beach at sunset"), "png", source=Source(source, ""), strength=strength))
+        pixels(draw(recipe("tropical beach at sunset"), "png", source=SourceImage(source, ""), strength=strength))
         for strength in (0.0, 0.3, 0.6, 0.9, 1.0)
     ]
     from_source = [distance(step, pixels(source)) for step in steps]
@@ -267,3 +270,13 @@ def test_sprites_of_any_height(height: float, name: str) -> None:
     lamp = Lamp(0.7, -0.6, (255, 244, 226), (84, 76, 104))
     colours = thing_colours(name, GLYPHS[name].colours, (), Dice("test"))
     assert draw_sprite(GLYPHS[name], height, colours, lamp).image.height == pytest.approx(height, rel=0.02, abs=20)
+
+
+def test_prepared_pictures_are_those_of_earlier_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A load test's small pictures come from a text about the request, which stays as it was in 0.1."""
+    texts: list[str] = []
+    monkeypatch.setattr(draw_module, "small", lambda text, *_: texts.append(text) or b"")
+    draw(recipe("a mug", "", 5), "png", fast=True)
+    draw(recipe("a mug", "", 5), "jpg", source=SourceImage(None, "cat lamp"), strength=0.5, fast=True)
+    told = "Recipe(model='gpt-image-2', prompt='a mug', negative_prompt='', aspect_ratio='1:1', seed=5, position=0)"
+    assert texts == [f"{told} None ", f"{told} Source(data=None, words='cat lamp') 0.5"]

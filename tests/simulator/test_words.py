@@ -14,7 +14,7 @@ from PIL import Image, ImageChops, ImageStat
 
 from promptlab.cli.try_command import DEFAULT_NEGATIVES
 from promptlab.simulator import undrawn_words
-from promptlab.simulator.pictures.compose import SIZES, Recipe, compose
+from promptlab.simulator.pictures.compose import SIZES, PictureRequest, compose
 from promptlab.simulator.pictures.glyphs import GLYPHS
 from promptlab.simulator.pictures.lettering import _font, units
 from promptlab.simulator.pictures.prompt_reader import read
@@ -30,7 +30,7 @@ BOX = Image.Resampling.BOX
 
 @functools.cache
 def picture(prompt: str, seed: int = 11, negative: str = SENT) -> Image.Image:
-    return compose(Recipe("gpt-image-2", prompt, negative, "1:1", seed, 0))
+    return compose(PictureRequest("gpt-image-2", prompt, negative, "1:1", seed, 0))
 
 
 def tone(one: Image.Image, other: Image.Image) -> float:
@@ -104,7 +104,7 @@ def thing_area(prompt: str) -> tuple[int, float]:
     from promptlab.simulator.pictures import compose as made
     from promptlab.simulator.pictures.placing import Scene, place
 
-    recipe = Recipe("m", prompt, SENT, "1:1", 11, 0)
+    recipe = PictureRequest("m", prompt, SENT, "1:1", 11, 0)
     parts = made._set(recipe)
     scene = Scene(parts.size, parts.horizon, parts.look, parts.camera, made._lamp(parts.look, parts.side), 11, 0)
     things = place(parts.reading, scene)
@@ -315,4 +315,4 @@ def test_reading_any_words(words: list[str]) -> None:
 )  # fmt: skip
 def test_drawing_any_words(words: list[str], seed: int, ratio: str) -> None:
     """Any words in any order can be drawn."""
-    assert compose(Recipe("m", " ".join(words), "", ratio, seed, 0)).size == SIZES[ratio]
+    assert compose(PictureRequest("m", " ".join(words), "", ratio, seed, 0)).size == SIZES[ratio]

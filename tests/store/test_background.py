@@ -12,8 +12,14 @@ from pathlib import Path
 import pytest
 
 from promptlab.errors import StoreError
-from promptlab.store import BadImage, Decoded, Store
+from promptlab.store import BadImage, Decoded, Store, background
 from promptlab.store.background import Keeper, Pixels
+
+
+@pytest.fixture(autouse=True)
+def _no_part_is_one_of_a_few(monkeypatch):
+    """Tests keep a few parts; they ask the child all the same."""
+    monkeypatch.setattr(background, "_FEW", 0)
 
 
 def written(store: Store, data: bytes):
@@ -49,6 +55,24 @@ def test_keeper(store, picture):
     assert [store.get(stored.sha256) for stored in kept] == images
     assert [stored.bytes for stored in kept] == [len(data) for data in images]
     assert sorted(store.list()) == sorted({hashlib.sha256(data).hexdigest() for data in images})
+    assert list((store.folder / ".part").iterdir()) == []
+
+
+def test_a_few_parts_need_no_process(store, picture, monkeypatch):
+    """A run of a few images starts no process to keep them, and says what the disk refuses all the same."""
+    monkeypatch.setattr(background, "_FEW", 8)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    refused = picture("png", seed=3)
+
+    async def main():
+        async with Keeper(store) as keeper:
+            await keeper.put_new(written(store, picture("png")), "png")
+            (store.folder / hashlib.sha256(refused).hexdigest()[:2]).write_text("a file is in the way")
+            with pytest.raises(StoreError, match="move it away"):
+                await keeper.put_new(written(store, refused), "png")
+
+    asyncio.run(main())
+    assert store.get(hashlib.sha256(picture("png")).hexdigest()) == picture("png")
     assert list((store.folder / ".part").iterdir()) == []
 
 
@@ -212,7 +236,9 @@ RUN = """
 import asyncio, os, pathlib, signal, sys
 print("main runs", flush=True)
 from promptlab.store import Store
+from promptlab.store import background
 from promptlab.store.background import Keeper, Pixels
+background._FEW = 0
 async def main(folder, image, mode):
     store = Store(pathlib.Path(folder))
     async with Keeper(store) as keeper, Pixels(store, lambda *_: None) as pixels:

@@ -18,7 +18,7 @@ from promptlab.simulator.pictures.prompt_reader import Reading, Thing, read
 from promptlab.simulator.pictures.props import prop_words, props
 from promptlab.simulator.pictures.rng import Dice
 
-__all__ = ["SIZES", "Recipe", "cast", "compose", "reflect"]
+__all__ = ["SIZES", "PictureRequest", "cast", "compose", "reflect"]
 
 
 def cast(layer: Image.Image, one: Placed, look: Look, side: int, horizon: float) -> None:
@@ -84,7 +84,7 @@ SIZES: dict[str, tuple[int, int]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class PictureRequest:
     """All that a picture depends on; equal recipes give equal pixels."""
 
     model: str
@@ -95,7 +95,7 @@ class Recipe:
     position: int
 
 
-def _layout(recipe: Recipe) -> Dice:
+def _layout(recipe: PictureRequest) -> Dice:
     return Dice("layout", recipe.model, recipe.seed, recipe.position)
 
 
@@ -233,7 +233,7 @@ class _Set:
     accent: palette.RGB
 
 
-def _set(recipe: Recipe) -> _Set:
+def _set(recipe: PictureRequest) -> _Set:
     reading = _homed(read(recipe.prompt, recipe.negative_prompt))
     layout = _layout(recipe)
     side = layout.pick((-1, 1))
@@ -252,7 +252,7 @@ def _set(recipe: Recipe) -> _Set:
     return _Set(reading, look, camera, layout, side, horizon, ground, SIZES[recipe.aspect_ratio], accent)
 
 
-def compose(recipe: Recipe) -> Image.Image:
+def compose(recipe: PictureRequest) -> Image.Image:
     """The finished RGB picture of a recipe."""
     made = _set(recipe)
     reading, look, camera, size, horizon = made.reading, made.look, made.camera, made.size, made.horizon

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from PIL import Image, ImageChops, ImageOps, ImageStat
 
 from promptlab.simulator.pictures import textures
-from promptlab.simulator.pictures.compose import SIZES, Recipe, compose
+from promptlab.simulator.pictures.compose import SIZES, PictureRequest, compose
 from promptlab.simulator.pictures.lettering import mark
 from promptlab.simulator.pictures.rng import Dice, digest
 
-__all__ = ["Source", "blend", "decode", "draw", "encode", "pad", "small"]
+__all__ = ["SourceImage", "blend", "decode", "draw", "encode", "pad", "small"]
 
 
 _MAX_SOURCE_PIXELS = 40_000_000
@@ -124,7 +124,7 @@ def _reach(size: tuple[int, int], strength: float, seed: int) -> Image.Image:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceImage:
     """The source of an edit: its bytes, or the words to draw a stand-in from where it could not be fetched."""
 
     data: bytes | None
@@ -132,15 +132,18 @@ class Source:
 
 
 def draw(
-    recipe: Recipe, output_format: str, *, source: Source | None = None, strength: float = 0.8, fast: bool = False,
-    fast_bytes: int = 0,
+    recipe: PictureRequest, output_format: str, *, source: SourceImage | None = None, strength: float = 0.8,
+    fast: bool = False, fast_bytes: int = 0,
 ) -> bytes:  # fmt: skip
     """The image file of a recipe in `png`, `jpg` or `webp`; an edit when there is a source.
 
     ValueError when the source's bytes are not an image. With `fast`, a tiny prepared picture, padded to `fast_bytes`.
     """
     if fast:
-        name = f"{recipe} {source} {strength if source else ''}"
+        # As the classes were called in 0.1: a prepared picture comes from this text, and its bytes are a promise, too.
+        asked = repr(recipe).replace(PictureRequest.__name__, "Recipe", 1)
+        edited = repr(source).replace(SourceImage.__name__, "Source", 1)
+        name = f"{asked} {edited} {strength if source else ''}"
         return small(name, SIZES[recipe.aspect_ratio], output_format, fast_bytes)
     picture = compose(recipe)
     if source is not None:
@@ -148,10 +151,10 @@ def draw(
     return encode(picture, output_format)
 
 
-def _source_picture(source: Source, recipe: Recipe) -> Image.Image:
+def _source_picture(source: SourceImage, recipe: PictureRequest) -> Image.Image:
     if source.data is not None:
         return decode(source.data)
-    stand_in = Recipe(
+    stand_in = PictureRequest(
         recipe.model, source.words, "blurry, watermark, text, low quality, distorted", recipe.aspect_ratio, 0, 0
     )
     return compose(stand_in)

@@ -11,7 +11,20 @@ from typing import Literal
 from promptlab.simulator.pictures.data import text
 from promptlab.simulator.pictures.rng import Dice, cosine, sine
 
-__all__ = ["GLYPHS", "Finish", "Glyph", "Part", "box", "curve", "line", "oval", "poly", "smooth", "unknown", "warped"]
+__all__ = [
+    "GLYPHS",
+    "Finish",
+    "Glyph",
+    "GlyphPart",
+    "box",
+    "curve",
+    "line",
+    "oval",
+    "poly",
+    "smooth",
+    "unknown",
+    "warped",
+]
 
 
 Point = tuple[float, float]
@@ -21,7 +34,7 @@ _FINISHES: tuple[Finish, ...] = ("flat", "glass", "gloss", "glow")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class GlyphPart:
     """One shape. `colour` is a role (`a`, `b`, `c`, or a name of palette.FIXED), with `+` lighter or `-` darker.
 
     `width` is the corner radius of a box and the thickness of a line, in units.
@@ -44,7 +57,7 @@ class Part:
 class Glyph:
     """A drawn thing. `size` is its height beside others (a teapot is 1); `stands` says where it belongs."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[GlyphPart, ...]
     size: float = 1.0
     stands: Stands = "table"
     colours: tuple[str, ...] = ()  # names of palette.FIXED for a, b, c; else from the word's hash
@@ -100,32 +113,34 @@ def smooth(points: tuple[Point, ...], closed: bool, steps: int = 8) -> tuple[Poi
     return tuple(out)
 
 
-def oval(x0: float, y0: float, x1: float, y1: float, colour: str, finish: Finish = "soft") -> Part:
+def oval(x0: float, y0: float, x1: float, y1: float, colour: str, finish: Finish = "soft") -> GlyphPart:
     """An ellipse in a box."""
-    return Part("oval", ((x0, y0), (x1, y1)), colour, 0.0, finish)
+    return GlyphPart("oval", ((x0, y0), (x1, y1)), colour, 0.0, finish)
 
 
-def box(x0: float, y0: float, x1: float, y1: float, colour: str, radius: float = 0, finish: Finish = "soft") -> Part:
+def box(
+    x0: float, y0: float, x1: float, y1: float, colour: str, radius: float = 0, finish: Finish = "soft"
+) -> GlyphPart:
     """A rectangle with round corners."""
-    return Part("box", ((x0, y0), (x1, y1)), colour, radius, finish)
+    return GlyphPart("box", ((x0, y0), (x1, y1)), colour, radius, finish)
 
 
-def poly(points: str, colour: str, finish: Finish = "soft") -> Part:
+def poly(points: str, colour: str, finish: Finish = "soft") -> GlyphPart:
     """A polygon with sharp corners: `"0,0 10,0 5,8"`."""
-    return Part("poly", _points(points), colour, 0.0, finish)
+    return GlyphPart("poly", _points(points), colour, 0.0, finish)
 
 
-def curve(points: str, colour: str, finish: Finish = "soft") -> Part:
+def curve(points: str, colour: str, finish: Finish = "soft") -> GlyphPart:
     """A closed smooth outline through the points."""
-    return Part("poly", smooth(_points(points), closed=True), colour, 0.0, finish)
+    return GlyphPart("poly", smooth(_points(points), closed=True), colour, 0.0, finish)
 
 
-def line(points: str, width: float, colour: str, finish: Finish = "soft") -> Part:
+def line(points: str, width: float, colour: str, finish: Finish = "soft") -> GlyphPart:
     """A smooth stroke with round ends."""
-    return Part("line", smooth(_points(points), closed=False), colour, width, finish)
+    return GlyphPart("line", smooth(_points(points), closed=False), colour, width, finish)
 
 
-def _outline(part: Part) -> tuple[Point, ...]:
+def _outline(part: GlyphPart) -> tuple[Point, ...]:
     """An oval's or a box's edge as points, so that it can be bent."""
     (x0, y0), (x1, y1) = part.points
     if part.kind == "oval":
@@ -150,7 +165,7 @@ def warped(glyph: Glyph, move: Callable[[float, float], tuple[float, float]]) ->
     parts = []
     for part in glyph.parts:
         if part.kind in ("oval", "box"):
-            part = Part("poly", _outline(part), part.colour, 0.0, part.finish)
+            part = GlyphPart("poly", _outline(part), part.colour, 0.0, part.finish)
         parts.append(replace(part, points=tuple(move(x, y) for x, y in part.points)))
     return replace(glyph, parts=tuple(parts))
 
@@ -163,7 +178,7 @@ def _read(block: str) -> Glyph:
     return Glyph(tuple(map(_part, lines)), float(size), stands, tuple(word for word in rest if word != stands))
 
 
-def _part(described: str) -> Part:
+def _part(described: str) -> GlyphPart:
     """A line of it: shape, points, colour, and a number and a finish if there are any."""
     shape, *words = described.split()
     points = " ".join(word for word in words if "," in word)
@@ -171,7 +186,7 @@ def _part(described: str) -> Part:
     finish: Finish = next((finish for finish in _FINISHES if finish in rest), "soft")
     number = next((float(word) for word in rest if word not in _FINISHES), 0.0)
     if shape in ("oval", "box"):
-        return Part("oval" if shape == "oval" else "box", _points(points), colour, number, finish)
+        return GlyphPart("oval" if shape == "oval" else "box", _points(points), colour, number, finish)
     if shape == "line":
         return line(points, number, colour, finish)
     return curve(points, colour, finish) if shape == "curve" else poly(points, colour, finish)
@@ -215,11 +230,11 @@ def unknown(word: str) -> Glyph:
     rim, foot = dice.between(10, 30), dice.between(18, 34)
     right = [(50 + rim, 4.0)] * 2 + [(50 + r, float(y)) for y, r in levels] + [(50 + foot, 100.0)] * 2
     outline = tuple(right) + tuple((100 - x, y) for x, y in reversed(right))
-    parts: list[Part] = []
+    parts: list[GlyphPart] = []
     if dice.chance(0.5):
         side = levels[1][1]
         parts.append(line(f"{50 + side - 4},34 {50 + side + 22},30 {50 + side + 20},62 {48 + levels[2][1]},64", 6, "b"))
-    parts.append(Part("poly", smooth(outline, closed=True), "a", 0.0, "gloss"))
+    parts.append(GlyphPart("poly", smooth(outline, closed=True), "a", 0.0, "gloss"))
     for y, radius in levels[1:4]:
         if dice.chance(0.6):
             parts.append(

@@ -18,14 +18,14 @@ from promptlab.simulator.pictures.looks import Look
 from promptlab.simulator.pictures.palette import RGB, grey, mix
 from promptlab.simulator.pictures.rng import Dice
 
-__all__ = ["Unit", "draw_texts", "garble", "mark", "units", "watermark"]
+__all__ = ["Letter", "draw_texts", "garble", "mark", "units", "watermark"]
 
 
 _HAS = frozenset(map(chr, range(32, 127))) | frozenset("©«°±´·»‘’“”…‹›⁄™")
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class Letter:
     """What is drawn at one place: a letter or two the font has, with accents; or, with `strokes`, its own sign."""
 
     text: str
@@ -64,18 +64,18 @@ def _hangul(letter: str) -> str:
     return "".join(_HANGUL.get(ord(part), "").replace("-", "") for part in jamo)
 
 
-def _indic(letter: str, name: str, before: list[Unit]) -> bool:
+def _indic(letter: str, name: str, before: list[Letter]) -> bool:
     """Letters of the Indic scripts carry their sound in their Unicode name; a vowel sign replaces the inherent `a`."""
     _, middle, sound = name.partition(" LETTER ")
     if middle and len(sound) <= 4 and " " not in sound:
-        before.append(Unit(sound.lower()))
+        before.append(Letter(sound.lower()))
         return True
     if " VOWEL SIGN " not in name and "VIRAMA" not in name:
         return False
     if before and before[-1].text.endswith("a"):
-        before[-1] = Unit(before[-1].text[:-1])
+        before[-1] = Letter(before[-1].text[:-1])
     if " VOWEL SIGN " in name:
-        before.append(Unit(name.rpartition(" ")[2].lower()))
+        before.append(Letter(name.rpartition(" ")[2].lower()))
     return True
 
 
@@ -83,30 +83,30 @@ _INDIC = ("DEVANAGARI", "BENGALI", "GURMUKHI", "GUJARATI", "ORIYA", "TAMIL", "TE
 
 
 @functools.lru_cache(maxsize=256)
-def units(text: str) -> tuple[Unit, ...]:
+def units(text: str) -> tuple[Letter, ...]:
     """The text as things that can be drawn; total over any text."""
-    out: list[Unit] = []
+    out: list[Letter] = []
     for letter in unicodedata.normalize("NFC", text):
         if letter in _HAS:
-            out.append(Unit(letter))
+            out.append(Letter(letter))
         elif letter in _SIMPLE:
-            out += [Unit(part) for part in _SIMPLE[letter]]
+            out += [Letter(part) for part in _SIMPLE[letter]]
         elif (sound := _sound(letter)) is not None:
-            out.append(Unit(sound))
+            out.append(Letter(sound))
         elif "\uac00" <= letter <= "\ud7a3":
-            out.append(Unit(_hangul(letter)))
+            out.append(Letter(_hangul(letter)))
         else:
             _other(letter, out)
     return tuple(unit for unit in out if unit.text or unit.strokes)
 
 
-def _other(letter: str, out: list[Unit]) -> None:
+def _other(letter: str, out: list[Letter]) -> None:
     """Accented letters, Indic letters, marks on their own, and all the rest."""
     split = unicodedata.normalize("NFKD", letter)
     base, marks = split[0], split[1:]
     known = _sound(base) or (base if base in _HAS and base != " " else None)
     if known is not None:
-        out.append(Unit(known, tuple(ACCENTS[mark] for mark in marks if mark in ACCENTS)))
+        out.append(Letter(known, tuple(ACCENTS[mark] for mark in marks if mark in ACCENTS)))
         return
     name = unicodedata.name(letter, "")
     if name.startswith(_INDIC) and _indic(letter, name, out):
@@ -114,9 +114,9 @@ def _other(letter: str, out: list[Unit]) -> None:
     kind = unicodedata.category(letter)
     if kind[0] == "M" or kind in ("Cf", "Cc", "Zs", "Zl", "Zp"):  # marks without a letter, and what is not to be seen
         if kind[0] == "Z":
-            out.append(Unit(" "))
+            out.append(Letter(" "))
     else:
-        out.append(Unit(letter, strokes=True))
+        out.append(Letter(letter, strokes=True))
 
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -131,7 +131,7 @@ def _font(size: int) -> Font:
     return font
 
 
-def _wide(unit: Unit, size: int) -> float:
+def _wide(unit: Letter, size: int) -> float:
     return size * 0.92 if unit.strokes else _font(size).getlength(unit.text)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from promptlab.simulator.pictures.glyphs import Finish, Glyph, Part
+from promptlab.simulator.pictures.glyphs import Finish, Glyph, GlyphPart
 from promptlab.simulator.pictures.looks import Look
 from promptlab.simulator.pictures.palette import RGB, mix, role
 
@@ -56,7 +56,7 @@ def _ramp(base: RGB, lamp: Lamp, gloss: bool) -> tuple[list[int], list[int], lis
     return tables
 
 
-def _mask(part: Part, scale: float, x0: float, y0: float, size: tuple[int, int]) -> Image.Image:
+def _mask(part: GlyphPart, scale: float, x0: float, y0: float, size: tuple[int, int]) -> Image.Image:
     mask = Image.new("L", (size[0] * _OVER, size[1] * _OVER))
     pen, zoom = ImageDraw.Draw(mask), scale * _OVER
     points = [(round((x - x0) * zoom), round((y - y0) * zoom)) for x, y in part.points]
@@ -89,7 +89,7 @@ def _shading(mask: Image.Image, lamp: Lamp) -> Image.Image:
     return inner.resize(mask.size, Image.Resampling.BILINEAR, box=(0, 0, width / step, height / step))
 
 
-def _paint_part(image: Image.Image, alpha: Image.Image, part: Part, scale: float, origin: tuple[float, float],
+def _paint_part(image: Image.Image, alpha: Image.Image, part: GlyphPart, scale: float, origin: tuple[float, float],
                 colours: dict[str, RGB], lamp: Lamp) -> None:  # fmt: skip
     x0, y0, x1, y1 = part.bounds()
     left, top = math.floor((x0 - origin[0]) * scale) - 1, math.floor((y0 - origin[1]) * scale) - 1

@@ -6,7 +6,7 @@ import functools
 import math
 
 from promptlab.simulator.pictures.data import tables
-from promptlab.simulator.pictures.glyphs import Glyph, Part, box, curve, line, oval, poly
+from promptlab.simulator.pictures.glyphs import Glyph, GlyphPart, box, curve, line, oval, poly
 from promptlab.simulator.pictures.rng import cosine, sine
 
 __all__ = ["POSES", "bust", "figure"]
@@ -28,7 +28,7 @@ def _hair_colour(word: str, traits: tuple[str, ...]) -> str:
     return "light" if word in _OLD else "hair"
 
 
-def _hair(short: bool, traits: tuple[str, ...], colour: str) -> tuple[list[Part], list[Part]]:
+def _hair(short: bool, traits: tuple[str, ...], colour: str) -> tuple[list[GlyphPart], list[GlyphPart]]:
     """What is behind the head, and what lies over the forehead."""
     if "bald" in traits:
         return [], []
@@ -46,7 +46,7 @@ def _hair(short: bool, traits: tuple[str, ...], colour: str) -> tuple[list[Part]
     return [curve("28,20 34,-8 66,-8 74,20 78,54 68,62 32,62 22,54", colour)], [top]
 
 
-def _eyes(traits: tuple[str, ...]) -> list[Part]:
+def _eyes(traits: tuple[str, ...]) -> list[GlyphPart]:
     if "eyesclosed" in traits:
         return [line("37,30 41,32 46,30", 1.6, "dark", "flat"), line("54,30 59,32 63,30", 1.6, "dark", "flat")]
     tall = 3.0 if "surprise" in traits else 0.0
@@ -56,7 +56,7 @@ def _eyes(traits: tuple[str, ...]) -> list[Part]:
     ]  # fmt: skip
 
 
-def _brows(traits: tuple[str, ...], colour: str) -> list[Part]:
+def _brows(traits: tuple[str, ...], colour: str) -> list[GlyphPart]:
     inner, outer = {"angryface": (25, 18), "frown": (18, 23), "surprise": (15, 17)}.get(_mood(traits), (21, 23))
     return [
         line(f"37,{outer} 41,{(inner + outer) / 2 - 1} 46,{inner}", 1.6, colour, "flat"),
@@ -69,7 +69,7 @@ def _mood(traits: tuple[str, ...]) -> str:
     return faces[-1] if faces else ""
 
 
-def _mouth(traits: tuple[str, ...]) -> list[Part]:
+def _mouth(traits: tuple[str, ...]) -> list[GlyphPart]:
     lips = "red" if "makeup" in traits else "coral-"
     face = _mood(traits)
     if face == "smile":
@@ -88,7 +88,7 @@ def _mouth(traits: tuple[str, ...]) -> list[Part]:
     return [curve("44,47 50,45.5 56,47 50,51", lips, "flat")]
 
 
-def _hat(kind: str | None) -> list[Part]:
+def _hat(kind: str | None) -> list[GlyphPart]:
     if kind == "toque":
         return [oval(18, -44, 50, -10, "white"), oval(50, -44, 82, -10, "white"), oval(32, -56, 68, -14, "white"),
                 box(28, -22, 72, 4, "white", 4)]  # fmt: skip
@@ -123,7 +123,7 @@ def bust(word: str, traits: tuple[str, ...] = (), seen_from: str = "") -> Glyph:
     old = word in _OLD or "elderly" in traits
     behind, over = _hair(short, traits, colour)
     wide = 10 if "muscular" in traits else -12 if word in _YOUNG else 0
-    body: list[Part] = [
+    body: list[GlyphPart] = [
         curve(f"{-2 - wide},100 {2 - wide},82 26,70 50,72 74,70 {98 + wide},82 {102 + wide},100 {102 + wide},112 "
               f"{-2 - wide},112", "a"),
         curve("42,50 42,50 58,50 58,50 60,72 50,80 40,72", "skin-"),
@@ -133,7 +133,7 @@ def bust(word: str, traits: tuple[str, ...] = (), seen_from: str = "") -> Glyph:
     if seen_from == "back":
         cover = curve("50,-6 68,0 74,26 70,52 58,62 42,62 30,52 26,26 32,0", colour if behind else "skin")
         return Glyph((*body, head, cover, *_hat(_HATS.get(word))), 1.4, "bust")
-    face: list[Part] = [*_eyes(traits), *_brows(traits, "grey" if old else "hair"),
+    face: list[GlyphPart] = [*_eyes(traits), *_brows(traits, "grey" if old else "hair"),
                         line("50,30 48,39 51,41", 1.3, "skin-", "flat"), *_mouth(traits)]  # fmt: skip
     if not old:
         face += [oval(33, 36, 42, 43, "coral", "glass"), oval(58, 36, 67, 43, "coral", "glass")]
@@ -171,7 +171,7 @@ def figure(word: str, action: str | None, traits: tuple[str, ...] = (), seen_fro
     stout = 1.2 if "muscular" in traits else 0.85 if word in _YOUNG else 1.0
     shoulders = ((neck[0] - 9 * stout, neck[1] + 3), (neck[0] + 9 * stout, neck[1] + 3))
     hips = ((46.0, 57.0), (54.0, 57.0))
-    parts: list[Part] = []
+    parts: list[GlyphPart] = []
     if action == "sit":
         parts.append(box(34, 64, 66, 101, "stone", 3))
     for (knee, foot), hip, tone in (((joints[5], joints[6]), hips[0], "b-"), ((joints[7], joints[8]), hips[1], "b")):
@@ -220,7 +220,7 @@ def _ring(x: float, y: float, wide: float, high: float) -> str:
     return " ".join(f"{x + wide * cosine(turn):.2f},{y + high * sine(turn):.2f}" for turn in turns)
 
 
-def _small_face(neck: tuple[float, float], traits: tuple[str, ...]) -> list[Part]:
+def _small_face(neck: tuple[float, float], traits: tuple[str, ...]) -> list[GlyphPart]:
     x, y = neck[0] + 1, neck[1] - 12
     face = _mood(traits)
     smile = {"smile": 2.4, "frown": -2.0, "angryface": -1.4, "serious": 0.0}.get(face, 0.9)
@@ -235,8 +235,8 @@ def _small_face(neck: tuple[float, float], traits: tuple[str, ...]) -> list[Part
     ]
 
 
-def _moved(part: Part, neck: tuple[float, float]) -> Part:
+def _moved(part: GlyphPart, neck: tuple[float, float]) -> GlyphPart:
     """A hat made for the bust, on the figure's smaller head."""
     scale = 0.46
     points = tuple((neck[0] + (x - 50) * scale, neck[1] - 22 + y * scale) for x, y in part.points)
-    return Part(part.kind, points, part.colour, part.width * scale, part.finish)
+    return GlyphPart(part.kind, points, part.colour, part.width * scale, part.finish)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from promptlab.simulator.pictures.vocabulary import FLAWS, LONGEST, RELATIONS, lookup, normal, singular
 
-__all__ = ["Reader", "Reading", "Thing", "items", "read", "undrawn_words"]
+__all__ = ["PromptReader", "Reading", "Thing", "items", "read", "undrawn_words"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ def _is_noun(word: str) -> bool:
     )
 
 
-class Reader:
+class PromptReader:
     """One pass over a prompt's phrases, with what is still waiting for its noun."""
 
     def __init__(self, removed: frozenset[str]) -> None:
@@ -513,7 +513,7 @@ def read(prompt: str, negative: str) -> Reading:
     """Read a prompt and its negative prompt."""
     texts = tuple(text for found in _QUOTED.findall(prompt) if (text := next(filter(None, found), "").strip()))
     removed, calm = _negatives(negative)
-    reader = Reader(removed)
+    reader = PromptReader(removed)
     reader.read(list(items(_QUOTED.sub(" , ", prompt))))
     kept = {
         section: tuple(name for name in names if f"{section}:{name}" not in removed)
