@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from promptlab.errors import InputError
 from promptlab.log.runs import Runs, Totals
 from promptlab.log.schema import SIMULATED_RUN
 
@@ -123,17 +124,12 @@ def _strip(connection: sqlite3.Connection, run: Row) -> list[Row]:
 
 
 def find_run(connection: sqlite3.Connection, text: str) -> Row | None:
-    """The run that a text names: its id, a unique prefix of it, an experiment (its latest run), or `last`."""
-    start = f"select {_RUN_COLUMNS} from runs "  # noqa: S608
-    latest = "order by started_at desc, id desc limit 1"
-    if text in ("", "last"):
-        found = fetch(connection, start + latest)
-    else:
-        found = fetch(connection, start + "where id = ?", text)
-        found = found or fetch(connection, start + "where experiment = ? " + latest, text)
-        if not found and re.fullmatch(r"[0-9A-Za-z-]+", text):
-            found = fetch(connection, start + "where substr(id, 1, ?) = ? limit 2", len(text), text)
-    return found[0] if len(found) == 1 else None
+    """The run that a text names, as on the command line: an id, the start of one, an experiment, or `last`."""
+    try:
+        run = Runs(Path(), connection).find_run(text or "last")
+    except InputError:
+        return None
+    return _one(connection, f"select {_RUN_COLUMNS} from runs where id = ?", run.id)  # noqa: S608
 
 
 # --- one image ----------------------------------------------------------------------------------------------------
