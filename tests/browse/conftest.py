@@ -292,4 +292,3 @@ def get() -> Callable[..., Any]:
 def writer_class() -> type[Writer]:
     """For tests that write a log of their own."""
     return Writer
-
