@@ -114,7 +114,7 @@ def _write(
         rows = _generation(run, template, sequence, variants[sequence % len(variants)], chance)
         chunk += rows
         for row in rows:
-            if isinstance(row, Image) and row.status == "stored" and chance.random() < 0.05:
+            if isinstance(row, Image) and row.status == "stored" and chance.random() < 0.01:
                 marked[chance.choice(("keep", "reject"))].append(row.id)
         if len(chunk) >= _CHUNK:
             log.insert_many(chunk)

@@ -40,6 +40,7 @@ __all__ = [
     "TemplateFile",
     "Value",
     "Variant",
+    "is_simulated",
     "new_id",
     "utc_now",
 ]
@@ -475,6 +476,14 @@ class Image:
     format: str | None = None  # png, jpg, webp
     url: str | None = None
     path: str | None = None  # the readable name, relative to the studio
+
+
+def is_simulated(row: Run | Generation) -> bool:
+    """Whether the simulator made it, in this process or as a server that named itself: nothing of it is ever billed.
+
+    `log.schema.SIMULATED` says the same in SQL. A failed row of the simulator has no cost source.
+    """
+    return row.provider == "simulator" or (isinstance(row, Generation) and row.cost_source == "simulated")
 
 
 # --- ids and times ------------------------------------------------------------------------------------------------

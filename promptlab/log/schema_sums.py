@@ -172,12 +172,9 @@ _OWNER_IS_MARKED = """EXISTS (SELECT 1 FROM generations g JOIN stale_sums x
 def _child_triggers(table: str, columns: str) -> str:
     """The triggers of a table whose rows belong to generations."""
     return f"""
-CREATE TRIGGER {table}_sums_insert BEFORE INSERT ON {table} WHEN NOT {_OWNER_IS_MARKED} BEGIN
-  {_mark("g.id = new.generation_id")}
-END;
-CREATE TRIGGER {table}_sums_replace BEFORE INSERT ON {table}
-WHEN EXISTS (SELECT 1 FROM {table} o WHERE o.id = new.id) BEGIN
-  {_mark(f"g.id = (SELECT o.generation_id FROM {table} o WHERE o.id = new.id)")}
+CREATE TRIGGER {table}_sums_insert BEFORE INSERT ON {table}
+WHEN NOT {_OWNER_IS_MARKED} OR EXISTS (SELECT 1 FROM {table} o WHERE o.id = new.id) BEGIN
+  {_mark(f"g.id IN (new.generation_id, (SELECT o.generation_id FROM {table} o WHERE o.id = new.id))")}
 END;
 CREATE TRIGGER {table}_sums_delete AFTER DELETE ON {table} BEGIN
   {_mark("g.id = old.generation_id")}
@@ -192,11 +189,10 @@ END;
 
 
 _SUM_TRIGGERS = f"""
-CREATE TRIGGER generations_sums_insert BEFORE INSERT ON generations WHEN NOT {_IS_MARKED} BEGIN
+CREATE TRIGGER generations_sums_insert BEFORE INSERT ON generations
+WHEN NOT {_IS_MARKED} OR EXISTS (SELECT 1 FROM generations g WHERE g.id = new.id)
+  OR EXISTS (SELECT 1 FROM generations g WHERE g.cached_from = new.id) BEGIN
   {_mark_own("new")}
-END;
-CREATE TRIGGER generations_sums_replace BEFORE INSERT ON generations
-WHEN EXISTS (SELECT 1 FROM generations g WHERE g.id = new.id OR g.cached_from = new.id) BEGIN
   {_mark("g.id = new.id OR g.cached_from = new.id")}
 END;
 CREATE TRIGGER generations_sums_delete AFTER DELETE ON generations BEGIN
@@ -204,19 +200,15 @@ CREATE TRIGGER generations_sums_delete AFTER DELETE ON generations BEGIN
   {_mark("g.cached_from = old.id")}
 END;
 CREATE TRIGGER generations_sums_update AFTER UPDATE OF
-  run_id, sequence, experiment, variant_id, template_id, axis_values, provider, model, status, cached_from, credits,
-  cost_usd, cost_source, created_at, started_at, latency_ms
-ON generations WHEN NOT {_IS_MARKED} BEGIN
+  experiment, variant_id, template_id, axis_values, provider, model, status, cached_from, credits, cost_usd,
+  cost_source, created_at, started_at, latency_ms
+ON generations WHEN NOT {_IS_MARKED} OR EXISTS (SELECT 1 FROM generations g WHERE g.cached_from = new.id) BEGIN
   {_mark_own("new")}
+  {_mark("g.cached_from = new.id")}
 END;
 CREATE TRIGGER generations_sums_move AFTER UPDATE OF id, run_id, sequence ON generations BEGIN
   {_mark_own("old")}
   {_mark("g.id = new.id OR g.cached_from IN (old.id, new.id)")}
-END;
-CREATE TRIGGER generations_sums_copies AFTER UPDATE OF
-  experiment, variant_id, template_id, axis_values, provider, model, status, cached_from
-ON generations WHEN EXISTS (SELECT 1 FROM generations g WHERE g.cached_from = new.id) BEGIN
-  {_mark("g.cached_from = new.id")}
 END;
 CREATE TRIGGER runs_sums_insert AFTER INSERT ON runs BEGIN
   {_mark("g.cached_from IN (SELECT p.id FROM generations p WHERE p.run_id = new.id)")}
@@ -388,15 +380,14 @@ WITH strays AS (
   WHERE r.kind <> 'verify'
   GROUP BY {_G_KEY}, paid_id
 ),
+marked AS (SELECT i.id, i.generation_id, m.mark FROM latest_marks m CROSS JOIN images i ON i.id = m.image_id),
 judged AS (
-  SELECT {_G_KEY}, i.id, m.mark
-  FROM latest_marks m CROSS JOIN images i ON i.id = m.image_id
-  CROSS JOIN generations g ON g.id = i.generation_id CROSS JOIN runs r ON r.id = g.run_id
+  SELECT {_G_KEY}, m.id, m.mark
+  FROM marked m CROSS JOIN generations g ON g.id = m.generation_id CROSS JOIN runs r ON r.id = g.run_id
   WHERE g.cached_from IS NULL AND r.kind <> 'verify' AND g.status NOT IN ('planned', 'skipped')
   UNION
-  SELECT {_G_KEY}, i.id, m.mark
-  FROM latest_marks m CROSS JOIN images i ON i.id = m.image_id
-  CROSS JOIN generations g ON g.cached_from = i.generation_id CROSS JOIN runs r ON r.id = g.run_id
+  SELECT {_G_KEY}, m.id, m.mark
+  FROM marked m CROSS JOIN generations g ON g.cached_from = m.generation_id CROSS JOIN runs r ON r.id = g.run_id
   WHERE r.kind <> 'verify' AND g.status NOT IN ('planned', 'skipped')
 ),
 parts AS (

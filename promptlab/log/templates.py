@@ -19,8 +19,8 @@ JOIN runs r ON r.id = rt.run_id WHERE rt.path = ? GROUP BY 1 ORDER BY 2 DESC
 """
 _MADE = """
 SELECT g.template_id, count(i.id), sum(CASE WHEN i.position = 0 THEN g.credits END),
-  total((SELECT m.mark FROM marks m WHERE m.image_id = i.id ORDER BY m.at DESC LIMIT 1) = 'keep'),
-  total((SELECT m.mark FROM marks m WHERE m.image_id = i.id ORDER BY m.at DESC LIMIT 1) = 'reject')
+  total((SELECT m.mark FROM latest_marks m WHERE m.image_id = i.id) = 'keep'),
+  total((SELECT m.mark FROM latest_marks m WHERE m.image_id = i.id) = 'reject')
 FROM generations g JOIN images i ON i.generation_id = g.id
 WHERE g.template_id IN (SELECT value FROM json_each(?)) AND g.cached_from IS NULL AND i.status = 'stored' GROUP BY 1
 """

@@ -9,17 +9,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from promptlab.model import Generation
+from promptlab.model import Generation, is_simulated
 
 __all__ = ["Action", "after_interruption", "is_simulated", "may_resend"]
 
 Action = Literal["decode", "fetch", "poll", "again", "unknown", "keep"]
 OPEN = ("in_flight", "lost", "unknown")
-
-
-def is_simulated(generation: Generation) -> bool:
-    """Whether it was simulated, as `log.schema.SIMULATED` says it in SQL: nothing of it was or will be billed."""
-    return generation.provider == "simulator" or generation.cost_source == "simulated"
 
 
 def after_interruption(generation: Generation, *, answered: bool = False, in_process: bool = False) -> Action:

@@ -1,4 +1,4 @@
-"""The tables of docs/log.md, written from the schema and the words of the browse pages.
+"""The tables of docs/log.md, written from the schema and the log's own descriptions of it.
 
 `python tests/docs/log_tables.py` renews the page; a test compares the two.
 """
@@ -9,12 +9,15 @@ import sqlite3
 import tempfile
 from pathlib import Path
 
-from promptlab.browse.descriptions import TABLES, column_words
 from promptlab.log import Log
+from promptlab.log.descriptions import DESCRIPTIONS, column_words
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "log.md"
+SUMS = """## Sums that are kept
+
+What `spending`, `variant_summary` and lists of runs are quick from. Ask those: nothing here is a promise.
+"""
 START, END = "<!-- tables -->\n", "<!-- end of tables -->\n"
-VIEWS = ("gallery", "variant_summary", "spending")
 
 
 def tables() -> str:
@@ -23,23 +26,26 @@ def tables() -> str:
         db = Path(folder) / "empty.db"
         Log.open(db).close()
         connection = sqlite3.connect(db)
-        kinds = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE '%fts%'"
-        there = [name for (name,) in connection.execute(kinds) if not name.startswith(("_", "sqlite_"))]
-        names = [*VIEWS, *(name for name in TABLES if name in there and name not in VIEWS)]
-        missing = set(there) - set(names)
+        kinds = "SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE '%fts%'"
+        there = {name: kind for name, kind in connection.execute(kinds) if not name.startswith(("_", "sqlite_"))}
+        missing = there.keys() - DESCRIPTIONS.keys()
         assert not missing, f"no words for {missing}"
-        parts = [_table(connection, name) for name in names]
+        of_people = [name for name in DESCRIPTIONS if name in there and not DESCRIPTIONS[name].internal]
+        of_sums = [name for name in DESCRIPTIONS if name in there and DESCRIPTIONS[name].internal]
+        parts = [_table(connection, name, there[name]) for name in of_people]
+        parts.append(SUMS)
+        parts += [_table(connection, name, there[name]) for name in of_sums]
         connection.close()
     return "\n".join(parts)
 
 
-def _table(connection: sqlite3.Connection, name: str) -> str:
+def _table(connection: sqlite3.Connection, name: str, kind: str) -> str:
+    described = DESCRIPTIONS[name]
+    if described.like and described.internal:
+        return f"### {name} ({kind})\n\n{described.text} It has the columns of `{described.like}`.\n"
     columns = [row[1] for row in connection.execute(f'pragma table_info("{name}")')]
     rows = [f"| `{column}` | {str(column_words(name, column)).replace('|', '&#124;')} |" for column in columns]
-    kind = "view" if name in VIEWS else "table"
-    return "\n".join(
-        [f"### {name} ({kind})", "", TABLES[name].description, "", "| column | what |", "|---|---|", *rows, ""]
-    )
+    return "\n".join([f"### {name} ({kind})", "", described.text, "", "| column | what |", "|---|---|", *rows, ""])
 
 
 def page() -> str:

@@ -417,20 +417,15 @@ CREATE TRIGGER attempts_sums_delete AFTER DELETE ON attempts BEGIN
     ON CONFLICT DO NOTHING;
 END;
 
-CREATE TRIGGER attempts_sums_insert BEFORE INSERT ON attempts WHEN NOT EXISTS (SELECT 1 FROM generations g JOIN stale_sums x
-  ON x.run_id = g.run_id AND x.block = g.sequence >> 12 WHERE g.id = new.generation_id) BEGIN
-  INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.id = new.generation_id
+CREATE TRIGGER attempts_sums_insert BEFORE INSERT ON attempts
+WHEN NOT EXISTS (SELECT 1 FROM generations g JOIN stale_sums x
+  ON x.run_id = g.run_id AND x.block = g.sequence >> 12 WHERE g.id = new.generation_id) OR EXISTS (SELECT 1 FROM attempts o WHERE o.id = new.id) BEGIN
+  INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.id IN (new.generation_id, (SELECT o.generation_id FROM attempts o WHERE o.id = new.id))
     ON CONFLICT DO NOTHING;
 END;
 
 CREATE TRIGGER attempts_sums_move AFTER UPDATE OF generation_id ON attempts BEGIN
   INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.id IN (old.generation_id, new.generation_id)
-    ON CONFLICT DO NOTHING;
-END;
-
-CREATE TRIGGER attempts_sums_replace BEFORE INSERT ON attempts
-WHEN EXISTS (SELECT 1 FROM attempts o WHERE o.id = new.id) BEGIN
-  INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.id = (SELECT o.generation_id FROM attempts o WHERE o.id = new.id)
     ON CONFLICT DO NOTHING;
 END;
 
@@ -455,21 +450,18 @@ CREATE TRIGGER generations_au AFTER UPDATE OF prompt, negative_prompt ON generat
   INSERT INTO generations_fts (rowid, prompt, negative_prompt) VALUES (new.rowid, new.prompt, new.negative_prompt);
 END;
 
-CREATE TRIGGER generations_sums_copies AFTER UPDATE OF
-  experiment, variant_id, template_id, axis_values, provider, model, status, cached_from
-ON generations WHEN EXISTS (SELECT 1 FROM generations g WHERE g.cached_from = new.id) BEGIN
-  INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.cached_from = new.id
-    ON CONFLICT DO NOTHING;
-END;
-
 CREATE TRIGGER generations_sums_delete AFTER DELETE ON generations BEGIN
   INSERT INTO stale_sums VALUES (old.run_id, old.sequence >> 12) ON CONFLICT DO NOTHING;
   INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.cached_from = old.id
     ON CONFLICT DO NOTHING;
 END;
 
-CREATE TRIGGER generations_sums_insert BEFORE INSERT ON generations WHEN NOT EXISTS (SELECT 1 FROM stale_sums x WHERE x.run_id = new.run_id AND x.block = new.sequence >> 12) BEGIN
+CREATE TRIGGER generations_sums_insert BEFORE INSERT ON generations
+WHEN NOT EXISTS (SELECT 1 FROM stale_sums x WHERE x.run_id = new.run_id AND x.block = new.sequence >> 12) OR EXISTS (SELECT 1 FROM generations g WHERE g.id = new.id)
+  OR EXISTS (SELECT 1 FROM generations g WHERE g.cached_from = new.id) BEGIN
   INSERT INTO stale_sums VALUES (new.run_id, new.sequence >> 12) ON CONFLICT DO NOTHING;
+  INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.id = new.id OR g.cached_from = new.id
+    ON CONFLICT DO NOTHING;
 END;
 
 CREATE TRIGGER generations_sums_move AFTER UPDATE OF id, run_id, sequence ON generations BEGIN
@@ -478,17 +470,13 @@ CREATE TRIGGER generations_sums_move AFTER UPDATE OF id, run_id, sequence ON gen
     ON CONFLICT DO NOTHING;
 END;
 
-CREATE TRIGGER generations_sums_replace BEFORE INSERT ON generations
-WHEN EXISTS (SELECT 1 FROM generations g WHERE g.id = new.id OR g.cached_from = new.id) BEGIN
-  INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.id = new.id OR g.cached_from = new.id
-    ON CONFLICT DO NOTHING;
-END;
-
 CREATE TRIGGER generations_sums_update AFTER UPDATE OF
-  run_id, sequence, experiment, variant_id, template_id, axis_values, provider, model, status, cached_from, credits,
-  cost_usd, cost_source, created_at, started_at, latency_ms
-ON generations WHEN NOT EXISTS (SELECT 1 FROM stale_sums x WHERE x.run_id = new.run_id AND x.block = new.sequence >> 12) BEGIN
+  experiment, variant_id, template_id, axis_values, provider, model, status, cached_from, credits, cost_usd,
+  cost_source, created_at, started_at, latency_ms
+ON generations WHEN NOT EXISTS (SELECT 1 FROM stale_sums x WHERE x.run_id = new.run_id AND x.block = new.sequence >> 12) OR EXISTS (SELECT 1 FROM generations g WHERE g.cached_from = new.id) BEGIN
   INSERT INTO stale_sums VALUES (new.run_id, new.sequence >> 12) ON CONFLICT DO NOTHING;
+  INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.cached_from = new.id
+    ON CONFLICT DO NOTHING;
 END;
 
 CREATE TRIGGER images_ad AFTER DELETE ON images BEGIN
@@ -509,20 +497,15 @@ CREATE TRIGGER images_sums_delete AFTER DELETE ON images BEGIN
     ON CONFLICT DO NOTHING;
 END;
 
-CREATE TRIGGER images_sums_insert BEFORE INSERT ON images WHEN NOT EXISTS (SELECT 1 FROM generations g JOIN stale_sums x
-  ON x.run_id = g.run_id AND x.block = g.sequence >> 12 WHERE g.id = new.generation_id) BEGIN
-  INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.id = new.generation_id
+CREATE TRIGGER images_sums_insert BEFORE INSERT ON images
+WHEN NOT EXISTS (SELECT 1 FROM generations g JOIN stale_sums x
+  ON x.run_id = g.run_id AND x.block = g.sequence >> 12 WHERE g.id = new.generation_id) OR EXISTS (SELECT 1 FROM images o WHERE o.id = new.id) BEGIN
+  INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.id IN (new.generation_id, (SELECT o.generation_id FROM images o WHERE o.id = new.id))
     ON CONFLICT DO NOTHING;
 END;
 
 CREATE TRIGGER images_sums_move AFTER UPDATE OF generation_id ON images BEGIN
   INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.id IN (old.generation_id, new.generation_id)
-    ON CONFLICT DO NOTHING;
-END;
-
-CREATE TRIGGER images_sums_replace BEFORE INSERT ON images
-WHEN EXISTS (SELECT 1 FROM images o WHERE o.id = new.id) BEGIN
-  INSERT INTO stale_sums SELECT g.run_id, g.sequence >> 12 FROM generations g WHERE g.id = (SELECT o.generation_id FROM images o WHERE o.id = new.id)
     ON CONFLICT DO NOTHING;
 END;
 
@@ -764,15 +747,14 @@ WITH strays AS (
   WHERE r.kind <> 'verify'
   GROUP BY g.experiment, g.variant_id, g.template_id, g.axis_values, g.provider, g.model, paid_id
 ),
+marked AS (SELECT i.id, i.generation_id, m.mark FROM latest_marks m CROSS JOIN images i ON i.id = m.image_id),
 judged AS (
-  SELECT g.experiment, g.variant_id, g.template_id, g.axis_values, g.provider, g.model, i.id, m.mark
-  FROM latest_marks m CROSS JOIN images i ON i.id = m.image_id
-  CROSS JOIN generations g ON g.id = i.generation_id CROSS JOIN runs r ON r.id = g.run_id
+  SELECT g.experiment, g.variant_id, g.template_id, g.axis_values, g.provider, g.model, m.id, m.mark
+  FROM marked m CROSS JOIN generations g ON g.id = m.generation_id CROSS JOIN runs r ON r.id = g.run_id
   WHERE g.cached_from IS NULL AND r.kind <> 'verify' AND g.status NOT IN ('planned', 'skipped')
   UNION
-  SELECT g.experiment, g.variant_id, g.template_id, g.axis_values, g.provider, g.model, i.id, m.mark
-  FROM latest_marks m CROSS JOIN images i ON i.id = m.image_id
-  CROSS JOIN generations g ON g.cached_from = i.generation_id CROSS JOIN runs r ON r.id = g.run_id
+  SELECT g.experiment, g.variant_id, g.template_id, g.axis_values, g.provider, g.model, m.id, m.mark
+  FROM marked m CROSS JOIN generations g ON g.cached_from = m.generation_id CROSS JOIN runs r ON r.id = g.run_id
   WHERE r.kind <> 'verify' AND g.status NOT IN ('planned', 'skipped')
 ),
 parts AS (

@@ -1,7 +1,6 @@
-"""What every table, view and column of the log means, in words for the reader in Datasette.
+"""What every table, view and column of the log is, in words: for Datasette's pages and for docs/log.md.
 
-A column says the same everywhere, so most words are kept once, by name; where a table's column means something of its
-own, `TABLES` has it. A test holds this to the log's schema: a new column needs its words here.
+The schema says what there is (schema.py, schema_sums.py), this says what it means; tests hold the two together.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["COLUMNS", "TABLES", "Table", "column_words"]
+__all__ = ["COLUMNS", "DESCRIPTIONS", "Described", "column_words"]
 
 COLUMNS: Mapping[str, str] = {
     "aspect_ratio": "Shape of the image, such as 1:1 or 16:9; the documented default where nothing was asked for",
@@ -71,6 +70,7 @@ COLUMNS: Mapping[str, str] = {
     "response": "The response as received, without pixels (JSON)",
     "response_model": "Model that the provider says it used",
     "revised_prompt": "The revised prompt: the prompt as the model changed it",
+    "rowid": "Number of the row, which the full-text search uses; it stays",
     "run_id": "The run it belongs to",
     "run_kind": "run, redo or rerun (verify runs stay out)",
     "seed": "Seed that was sent; empty: none, so no two generations can be matched",
@@ -96,35 +96,61 @@ COLUMNS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """The words of one table or view, and what its page offers at once."""
+class Described:
+    """A table or view: what it is, and its columns where `COLUMNS` has no words or others.
 
-    title: str
-    description: str
-    columns: Mapping[str, str] = field(default_factory=dict)  # its own words
-    facets: tuple[str, ...] = ()
-    sort_desc: str | None = None
-    label: str | None = None
-    units: Mapping[str, str] = field(default_factory=dict)
-    hidden: bool = False
-    search: tuple[str, str] | None = None  # full-text table and key column, where Datasette cannot find them itself
+    `like` names the table whose columns a view has; `internal` ones are not for people's queries.
+    """
+
+    text: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+    like: str | None = None
+    internal: bool = False
 
 
-_GALLERY_SEARCH = ("generations_fts", "generation_rowid")
-TABLES: Mapping[str, Table] = {
-    "gallery": Table(
-        "Gallery",
+_SUMS: dict[str, str] = {
+    "block": "Which 4,096 neighbours of the run's plan: sequence >> 12",
+    "generations": "Generations",
+    "results": "Paid generations that were completed or lost",
+    "bounded_credits": "Results whose cost in credits has a known upper bound",
+    "bounded_usd": "Results whose cost in dollars has a known upper bound",
+    "known_credits": "Paid generations whose cost in credits is known",
+    "known_usd": "Paid generations whose cost in dollars is known",
+    "credits": "Credits of the paid generations, as far as known",
+    "cost_usd": "Dollars of the paid generations, as far as known",
+    "latencies": "Paid and completed generations whose latency is known",
+    "latency_ms": "Milliseconds that these took in all",
+    "images": "Images in the store",
+    "images_lost": "Images that the provider made and that never arrived",
+    "bytes": "Size of the image files",
+    "attempts": "Sends",
+    "attempts_at_risk": "Attempts that may have been billed, or did not say what they cost",
+    "bounded_credits_at_risk": "Those of which it is known how many credits at most",
+    "bounded_usd_at_risk": "Those of which it is known how many dollars at most",
+    "credits_at_risk": "Credits that these may have cost",
+    "cost_usd_at_risk": "Dollars that these may have cost",
+    "completed": "Paid generations that have their images",
+    "cached": "Generations that were answered from the cache",
+    "failed": "Generations that ended without an image",
+    "unknown": "Generations of unknown outcome, which may have been billed",
+    "lost": "Generations that were billed but never delivered",
+    "in_flight": "Generations that are being sent",
+    "planned": "Generations that are not sent yet",
+    "skipped": "Generations that were not sent",
+    "simulated": "Generations that the simulator made",
+}
+
+DESCRIPTIONS: Mapping[str, Described] = {
+    "gallery": Described(
         "Every image with its variant, prompts and cost, one row per image. A thumbnail opens the page of its image.",
-        facets=("experiment", "variant", "template", "mark"),
-        columns={"status": "stored: the file is here; lost: the provider made it, but it never arrived"},
-        sort_desc="created_at",
-        search=_GALLERY_SEARCH,
+        {
+            "status": "stored: the file is here; lost: the provider made it, but it never arrived",
+        },
     ),
-    "variant_summary": Table(
-        "Variants, summed up",
+    "variant_summary": Described(
         "One row per variant, template and provider: how many worked, how many were kept, their cost. A cached "
         "re-run adds nothing but to cached.",
-        columns={
+        {
             "cached": "Generations that were answered from the cache",
             "generations": "Different generations, cached copies not counted again",
             "images": "Images in the store",
@@ -134,13 +160,12 @@ TABLES: Mapping[str, Table] = {
             "lost": "Generations that were billed but never delivered",
             "mean_latency_ms": "Mean time of the generations that were sent",
         },
-        facets=("experiment",),
     ),
-    "spending": Table(
-        "Spending",
-        "What was paid each day, by experiment, template, model, user and project. Nothing simulated and nothing from "
-        "the cache is in it. The upper bounds add attempts of unknown outcome, as if each had been billed.",
-        columns={
+    "spending": Described(
+        "What was paid each day, by experiment, template, model, user and project. Nothing simulated and "
+        "nothing from the cache is in it. The upper bounds add attempts of unknown outcome, as if each had been "
+        "billed.",
+        {
             "day": "Day the request was sent (UTC)",
             "generations": "Generations that were paid",
             "images": "Images that they made",
@@ -148,22 +173,18 @@ TABLES: Mapping[str, Table] = {
             "credits_at_most": "Credits if all of them were billed at the table's price; empty where that is not known",
             "cost_usd_at_most": "Dollars if all of them were billed at the table's price; empty where not known",
         },
-        facets=("experiment",),
-        sort_desc="day",
     ),
-    "experiments": Table(
-        "Experiments",
+    "experiments": Described(
         "What was asked: one row per experiment file.",
-        columns={
+        {
             "name": "Name of the experiment",
             "description": "What the experiment's file says it is for",
             "axes_view": "The view that has this experiment's axes as columns",
         },
     ),
-    "runs": Table(
-        "Runs",
+    "runs": Described(
         "Every time an experiment ran, with its counts, its spend and all that is needed to run it again.",
-        columns={
+        {
             "id": "The run's id; any unique prefix of it names the run on the command line",
             "kind": "run, redo (some again), verify (do images come out the same?) or rerun (from the log alone)",
             "parent_run": "The run that this one repeats",
@@ -176,75 +197,59 @@ TABLES: Mapping[str, Table] = {
             "cached": "Generations that were answered from the cache",
             "cost_usd": "Dollars of the whole run; empty where not known",
         },
-        facets=("experiment", "status", "provider", "kind"),
-        sort_desc="started_at",
-        label="experiment",
     ),
-    "inputs": Table(
-        "Inputs",
+    "inputs": Described(
         "The files that a run read: enough to run it again from the log alone.",
-        columns={
+        {
             "path": "The file, relative to the studio",
             "role": "What it was read for: spec, template, base, rows, image or settings",
             "sha256": "Hash of the file's bytes",
             "content": "Its text; an image is in the store by its hash",
         },
-        facets=("role",),
     ),
-    "templates": Table(
-        "Templates",
+    "templates": Described(
         "Every version of every template that ran.",
-        columns={
+        {
             "id": "sha256 of the template with everything it includes",
             "path": "The file, relative to the templates folder",
             "source": "Its text",
         },
-        label="path",
     ),
-    "template_files": Table(
-        "Template files",
+    "template_files": Described(
         "The files that a template's version is made of: itself, its base and its includes.",
-        columns={
+        {
             "path": "The file, relative to the templates folder",
             "source": "Its text",
             "git_blob": "git's id of this text",
         },
     ),
-    "run_templates": Table(
-        "Templates of runs",
+    "run_templates": Described(
         "Which version of which template a run used.",
-        columns={
+        {
             "value": "The axis value that names the template; empty where there is one template",
             "path": "The file, relative to the templates folder",
             "ref": "The git revision that was asked for, as in hero.j2@v1.2",
             "git_commit": "The commit that the template was read from",
         },
     ),
-    "variants": Table(
-        "Variants",
+    "variants": Described(
         "The cells of an experiment: one row per combination of axis values.",
-        columns={
+        {
             "id": "Hash of the axis values",
             "name": "The axis values, such as style=film,look=warm",
         },
-        facets=("experiment",),
     ),
-    "generations": Table(
-        "Generations",
+    "generations": Described(
         "What happened to each request: one row per call, with all that was sent and received.",
-        columns={
+        {
             "id": "The generation's id",
             "status": "planned, in_flight, completed, failed, unknown (it is not known whether it was billed), lost "
             "(billed, never delivered) or skipped",
         },
-        facets=("experiment", "status", "model", "cost_source"),
-        sort_desc="created_at",
-        units={"latency_ms": "ms"},
     ),
-    "attempts": Table(
-        "Attempts",
+    "attempts": Described(
         "Every time a request was sent. The row is written before it is sent, so that nothing can be paid unseen.",
-        columns={
+        {
             "id": "The attempt's id",
             "number": "Which attempt of its generation this is, counted from 1",
             "idempotency_key": "Key by which the provider tells a repeat from a new request",
@@ -256,36 +261,33 @@ TABLES: Mapping[str, Table] = {
             "credits_at_risk": "Credits it may have cost",
             "cost_usd_at_risk": "Dollars it may have cost",
         },
-        facets=("outcome", "status_code", "may_be_billed"),
-        sort_desc="started_at",
-        units={"retry_after_s": "s"},
     ),
-    "images": Table(
-        "Images",
+    "images": Described(
         "Every output: its file by hash, its size, and its revised prompt.",
-        columns={
+        {
             "id": "The image's id",
             "status": "stored: the file is here; lost: the provider made it, but it never arrived",
         },
-        facets=("status", "format"),
-        units={"bytes": "byte"},
     ),
-    "marks": Table(
-        "Marks",
+    "marks": Described(
         "People's judgements: keep or reject, with tags and a note.",
-        columns={"by": "Who marked it", "mark": "keep or reject", "tags": "Tags", "note": "Note", "at": "When (UTC)"},
-        facets=("mark", "by"),
+        {
+            "by": "Who marked it",
+            "mark": "keep or reject",
+            "tags": "Tags",
+            "note": "Note",
+            "at": "When (UTC)",
+        },
     ),
-    "hidden_runs": Table(
-        "Hidden runs",
+    "hidden_runs": Described(
         "Runs that lists leave out: `promptlab runs --hide RUN`, and `--show RUN` to undo it.",
-        columns={"at": "When it was hidden (UTC)"},
-        hidden=True,
+        {
+            "at": "When it was hidden (UTC)",
+        },
     ),
-    "mark_events": Table(
-        "History of marks",
+    "mark_events": Described(
         "Every mark as it was made, changed, taken away and taken back; `marks` is what holds now.",
-        columns={
+        {
             "id": "The event's id",
             "batch": "One command, which `promptlab mark --undo` takes back as a whole",
             "by": "Who marked it",
@@ -296,18 +298,17 @@ TABLES: Mapping[str, Table] = {
             "undoes": "The command that this one took back",
             "at": "When (UTC)",
         },
-        hidden=True,
     ),
-    "claims": Table(
-        "Claims",
+    "claims": Described(
         "Requests that a process is sending at this moment, so that no other sends them too.",
-        columns={"owner": "The process", "expires_at": "When the claim lapses (UTC)"},
-        hidden=True,
+        {
+            "owner": "The process",
+            "expires_at": "When the claim lapses (UTC)",
+        },
     ),
-    "answers": Table(
-        "Answers",
+    "answers": Described(
         "Answers as they came, kept before anything decodes them and until their images are on disk.",
-        columns={
+        {
             "generation_id": "The generation that was answered",
             "status_code": "The HTTP status",
             "headers": "The headers as JSON",
@@ -315,23 +316,47 @@ TABLES: Mapping[str, Table] = {
             "latency_ms": "Milliseconds from the send to the answer",
             "at": "When it came (UTC)",
         },
-        hidden=True,
     ),
-    "_sqlite_migrations": Table(
-        "Migrations",
+    "_sqlite_migrations": Described(
         "The changes that this file's schema has had.",
-        columns={
+        {
             "id": "Order",
             "migration_set": "Whose migrations these are",
             "name": "The migration",
             "applied_at": "When it was applied (UTC)",
         },
-        hidden=True,
     ),
+    "latest_marks": Described("The judgement that holds of each image: the latest mark of any user.", like="marks"),
+    "stale_sums": Described(
+        "Blocks of runs whose sums are to be made again; triggers write it, so that sums are never wrong.",
+        _SUMS,
+        internal=True,
+    ),
+    "run_sums": Described("What became of the generations of one block of a run.", _SUMS, internal=True),
+    "spending_sums": Described(
+        "What one block of a run cost, by day, template, model and provider.",
+        _SUMS | {"day": "Day the request was sent (UTC)", "images": "Images that they made"},
+        internal=True,
+    ),
+    "variant_sums": Described("What one block of a run made, by variant.", _SUMS, internal=True),
+    "stray_sums": Described(
+        "Copies from the cache that are counted elsewhere than beside what they are a copy of.",
+        _SUMS | {"generation_id": "The copy"},
+        internal=True,
+    ),
+    "run_parts": Described(
+        "What adds up to a run's totals at this moment: sums, and single rows where sums are stale.",
+        like="run_sums",
+        internal=True,
+    ),
+    "spending_parts": Described("The same of `spending`.", like="spending_sums", internal=True),
+    "variant_parts": Described("The same of `variant_summary`.", like="variant_sums", internal=True),
+    "stray_copies": Described("The same of copies that are counted elsewhere.", like="stray_sums", internal=True),
 }
 
 
 def column_words(table: str, column: str) -> str | None:
     """The words for a column, its table's own first; None where it is not described."""
-    own = TABLES[table].columns if table in TABLES else {}
+    described = DESCRIPTIONS.get(table, Described(""))
+    own = DESCRIPTIONS[described.like].columns if described.like else described.columns
     return own.get(column) or COLUMNS.get(column)
