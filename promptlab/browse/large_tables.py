@@ -27,11 +27,12 @@ _COUNT_MS = 100  # a count that takes longer is left out: it is not what the pag
 #: How a table's description asks for facets that are bounded; a reader's own `?_facet=` counts everything.
 FACET = "bounded"
 _INDEXED = ("created_at", "id")  # what a page is sorted by without reading the whole table
-_COUNT = re.compile(r"select count\(\*\) from (?P<rest>[^(\s].*)", re.DOTALL)
+#: The count of a table page: it ends in a space, which tells it from anybody's own.
+_COUNT = re.compile(r"select count\(\*\) from (?P<rest>(?:\[[^\]]*\]|[^\s\[(]+) (?:where .* )?)", re.DOTALL)
 #: A page of a table or view whose first column tells its rows apart.
 _PAGE = re.compile(
-    r"select (?P<columns>(?P<key>id|image_id), .*?) from (?P<table>generations|images|attempts|gallery|\[?axes_\w+\]?) "
-    r"(?P<where>(?:where .*)?)order by (?P<order>.*?) (?P<limit>limit \d+(?: offset \d+)?)",
+    r"select (?P<columns>(?P<key>id|image_id), [^(*]*?) "
+    r"from (?P<table>generations|images|attempts|gallery|\[?axes_\w+\]?) (?P<where>(?:where .*)?)order by (?P<order>.*?) (?P<limit>limit \d+(?: offset \d+)?)",
     re.DOTALL,
 )
 
@@ -47,7 +48,12 @@ class LogDatabase(Database):  # type: ignore[misc,unused-ignore]
     """A log whose table pages cost the same beside a thousand rows and a million."""
 
     async def execute(self, sql: str, *arguments: Any, **named: Any) -> Results:
-        """Run what Datasette asks for, in a form whose cost does not grow with the log."""
+        """Run what a table page asks for in a form whose cost does not grow with the log, and all other SQL as it is.
+
+        Only the table page's own code gives its parameters by position; SQL that a reader wrote never comes so.
+        """
+        if not arguments:
+            return await super().execute(sql, **named)
         counted = bounded_count(sql)
         if counted is None:
             return await super().execute(keys_first(sql), *arguments, **named)

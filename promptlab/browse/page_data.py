@@ -25,7 +25,6 @@ __all__ = [
     "fetch",
     "find_run",
     "image_detail",
-    "is_simulated",
     "recent_runs",
     "where_in",
 ]
@@ -38,11 +37,6 @@ _RUN_COLUMNS = (
     "git_commit, git_branch, git_dirty, promptlab_version, planned, completed, cached, failed, credits, cost_usd, "
     f"{SIMULATED_RUN} AS simulated"
 )
-
-
-def is_simulated(row: Mapping[str, Any]) -> bool:
-    """Whether a run or generation was simulated, as log.schema says it in SQL: such pictures say so everywhere."""
-    return bool(row.get("simulated") or row.get("provider") == "simulator" or row.get("cost_source") == "simulated")
 
 
 # --- the runs page ------------------------------------------------------------------------------------------------
@@ -104,7 +98,7 @@ def _hides(connection: sqlite3.Connection) -> bool:
 
 def _card(connection: sqlite3.Connection, run: Row) -> RunCard:
     totals = Runs(Path(), connection).totals(run["id"])  # the run's own sums come at its end, and are not bounds
-    return RunCard(run, totals, _strip(connection, run), is_simulated(run))
+    return RunCard(run, totals, _strip(connection, run), bool(run["simulated"]))
 
 
 def _strip(connection: sqlite3.Connection, run: Row) -> list[Row]:
@@ -191,7 +185,7 @@ def image_detail(connection: sqlite3.Connection, key: str) -> ImageDetail | None
             paid,
             image["position"],
         ),
-        simulated=is_simulated(generation) or is_simulated(run),
+        simulated=bool(run["simulated"]),
         **_neighbours(connection, image, generation),
     )
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from promptlab.browse.page_data import Row, fetch, is_simulated, where_in
+from promptlab.browse.page_data import Row, fetch, where_in
 from promptlab.compare import (
     Column,
     Grid,
@@ -184,7 +184,7 @@ def _by_variant(
         grid=build_grid(_with_images(connection, rows), by, page.columns),
         axes=axes,
         only=only,
-        simulated=is_simulated(run),
+        simulated=bool(run["simulated"]),
         page=wanted.page,
         pages=pages,
         more=wanted.page < pages,
@@ -218,7 +218,7 @@ def _by_stretch(connection: sqlite3.Connection, run: Row, extent: _Extent, wante
         grid=build_grid(_with_images(connection, rows), by, shown),
         axes=axes,
         only=only,
-        simulated=is_simulated(run),
+        simulated=bool(run["simulated"]),
         page=wanted.page,
         pages=None if total is None else math.ceil(total / height),
         more=more,

@@ -137,10 +137,24 @@ def test_a_log_keeps_its_place(demo: Any, tmp_path: Any) -> None:
     assert kinds == {"promptlab": LogDatabase, "other": Database}
 
 
+def test_a_reader_s_own_sql_counts_everything(site: Any, get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What somebody writes into the SQL editor is run as it is, also where a table page would ask the same."""
+    monkeypatch.setattr(large_tables, "COUNTED", 5)
+    for sql, rows in (
+        ("select count(*) from gallery", [[32]]),
+        ("select count(*) from gallery ", [[32]]),
+        ("select id, count(*) from images where bytes > 0 group by format order by 1 limit 1", [[32]]),
+    ):
+        answer = get(site, "/promptlab.json", params={"sql": sql, "_shape": "arrays"}).json()
+        assert [row[-1:] for row in answer["rows"]] == rows, sql
+
+
 @pytest.mark.parametrize(
     "sql",
     [
         "select 1",
+        "select count(*) from gallery",
+        "select id, count(*) from images where a group by b order by c limit 1",
         "select count(*) from (select 1 from t)",
         "select a, count(*) from t group by a",
         "select name from t order by name limit 5",
