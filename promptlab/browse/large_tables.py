@@ -32,7 +32,8 @@ _COUNT = re.compile(r"select count\(\*\) from (?P<rest>(?:\[[^\]]*\]|[^\s\[(]+) 
 #: A page of a table or view whose first column tells its rows apart.
 _PAGE = re.compile(
     r"select (?P<columns>(?P<key>id|image_id), [^(*]*?) "
-    r"from (?P<table>generations|images|attempts|gallery|\[?axes_\w+\]?) (?P<where>(?:where .*)?)order by (?P<order>.*?) (?P<limit>limit \d+(?: offset \d+)?)",
+    r"from (?P<table>generations|images|attempts|gallery|\[?axes_\w+\]?) "
+    r"(?P<where>(?:where .*)?)order by (?P<order>.*?) (?P<limit>limit \d+(?: offset \d+)?)",
     re.DOTALL,
 )
 
