@@ -27,10 +27,13 @@ _COUNT_MS = 100  # a count that takes longer is left out: it is not what the pag
 #: How a table's description asks for facets that are bounded; a reader's own `?_facet=` counts everything.
 FACET = "bounded"
 _INDEXED = ("created_at", "id")  # what a page is sorted by without reading the whole table
-_COUNT = re.compile(r"select count\(\*\) from (?P<rest>[^(\s].*)", re.DOTALL)
+#: The count of a table page: it ends in a space, which tells it from anybody's own.
+_COUNT = re.compile(r"select count\(\*\) from (?P<rest>(?:\[[^\]]*\]|[^\s\[(]+) (?:where .* )?)", re.DOTALL)
+#: A page of a table or view whose first column tells its rows apart.
 _PAGE = re.compile(
-    r"select (?P<columns>(?P<key>id|image_id), .*?) from (?P<source>.*) order by (?P<order>.*?) "
-    r"(?P<limit>limit \d+(?: offset \d+)?)",
+    r"select (?P<columns>(?P<key>id|image_id), [^(*]*?) "
+    r"from (?P<table>generations|images|attempts|gallery|\[?axes_\w+\]?) "
+    r"(?P<where>(?:where .*)?)order by (?P<order>.*?) (?P<limit>limit \d+(?: offset \d+)?)",
     re.DOTALL,
 )
 
@@ -46,7 +49,12 @@ class LogDatabase(Database):  # type: ignore[misc,unused-ignore]
     """A log whose table pages cost the same beside a thousand rows and a million."""
 
     async def execute(self, sql: str, *arguments: Any, **named: Any) -> Results:
-        """Run what Datasette asks for, in a form whose cost does not grow with the log."""
+        """Run what a table page asks for in a form whose cost does not grow with the log, and all other SQL as it is.
+
+        Only the table page's own code gives its parameters by position; SQL that a reader wrote never comes so.
+        """
+        if not arguments:
+            return await super().execute(sql, **named)
         counted = bounded_count(sql)
         if counted is None:
             return await super().execute(keys_first(sql), *arguments, **named)
@@ -80,17 +88,16 @@ def bounded_count(sql: str) -> str | None:
 def keys_first(sql: str) -> str:
     """The SQL of a table page, with its keys found and sorted first, so that only the rows shown are read whole.
 
-    The latest first is by `created_at`; where many rows were written in one millisecond, by the order they came in, so
-    that no row is on two pages.
+    Thousands of rows may have been planned in one millisecond: those stay in one order from page to page, in a table in
+    the one that Datasette's next page goes on from.
     """
     found = _PAGE.fullmatch(sql)
     if found is None or sql.count(" order by ") > 1:
         return sql
-    columns, key, source, order, limit = found.group("columns", "key", "source", "order", "limit")
-    if order == "created_at desc" and key == "image_id":
-        order += ", generation_rowid desc"
-    table = source.split(" ", 1)[0]
-    keys = f"select {key} from {source} order by {order} {limit}"
+    columns, key, table, where, order, limit = found.group("columns", "key", "table", "where", "order", "limit")
+    if order in ("created_at desc", "started_at desc"):
+        order += ", id" if key == "id" else ", generation_rowid desc"
+    keys = f"select {key} from {table} {where}order by {order} {limit}"
     return f"select {columns} from {table} where {key} in ({keys}) order by {order}"
 
 

@@ -1,5 +1,7 @@
 """What Datasette gets to know about a log: words for every column, facets, queries and settings, as plain data.
 
+The words are the log's own (promptlab/log/descriptions.py); what a page offers at once is here.
+
 Datasette 0.65 takes all of it from one metadata file. 1.0 wants queries, facets and plugin settings in its
 configuration and only the words in the metadata: `config_1_0` gives that second file.
 """
@@ -8,14 +10,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from promptlab.browse.canned_queries import QUERIES
-from promptlab.browse.descriptions import TABLES, Table, column_words
 from promptlab.browse.large_tables import FACET
+from promptlab.log.descriptions import DESCRIPTIONS, column_words
 
-__all__ = ["SETTINGS", "config_1_0", "metadata", "schema_columns"]
+__all__ = ["SETTINGS", "TABLES", "Table", "config_1_0", "metadata", "schema_columns"]
 
 #: Suggesting facets scans every column (2 s at 200,000 rows); answers are never cached, since runs write as we look.
 SETTINGS: Mapping[str, Any] = {
@@ -31,6 +34,71 @@ SETTINGS: Mapping[str, Any] = {
 _TITLE = "promptlab"
 #: Keys of a table's description that 1.0 reads from its configuration.
 _CONFIG_KEYS = ("facets", "sort_desc", "label_column", "fts_table", "fts_pk", "hidden")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The page of one table or view."""
+
+    title: str
+    description: str = ""
+    facets: tuple[str, ...] = ()
+    sort_desc: str | None = None
+    label: str | None = None
+    units: Mapping[str, str] = field(default_factory=dict)
+    hidden: bool = False
+    search: tuple[str, str] | None = None  # full-text table and key column, where Datasette cannot find them itself
+
+
+_GALLERY_SEARCH = ("generations_fts", "generation_rowid")
+_PAGES: Mapping[str, Table] = {
+    "gallery": Table(
+        "Gallery", facets=("experiment", "variant", "template", "mark"), sort_desc="created_at", search=_GALLERY_SEARCH
+    ),
+    "variant_summary": Table("Variants, summed up", facets=("experiment",)),
+    "spending": Table("Spending", facets=("experiment",), sort_desc="day"),
+    "experiments": Table("Experiments"),
+    "runs": Table(
+        "Runs", facets=("experiment", "status", "provider", "kind"), sort_desc="started_at", label="experiment"
+    ),
+    "inputs": Table("Inputs", facets=("role",)),
+    "templates": Table("Templates", label="path"),
+    "template_files": Table("Template files"),
+    "run_templates": Table("Templates of runs"),
+    "variants": Table("Variants", facets=("experiment",)),
+    "generations": Table(
+        "Generations",
+        facets=("experiment", "status", "model", "cost_source"),
+        sort_desc="created_at",
+        units={"latency_ms": "ms"},
+    ),
+    "attempts": Table(
+        "Attempts",
+        facets=("outcome", "status_code", "may_be_billed"),
+        sort_desc="id",  # in the order they were sent, as by started_at, which has no index
+        units={"retry_after_s": "s"},
+    ),
+    "images": Table("Images", facets=("status", "format"), units={"bytes": "byte"}),
+    "marks": Table("Marks", facets=("mark", "by")),
+    "hidden_runs": Table("Hidden runs", hidden=True),
+    "mark_events": Table("History of marks", hidden=True),
+    "claims": Table("Claims", hidden=True),
+    "answers": Table("Answers", hidden=True),
+    "_sqlite_migrations": Table("Migrations", hidden=True),
+    "latest_marks": Table("Latest marks", hidden=True),
+    "stale_sums": Table("Stale sums", hidden=True),
+    "run_sums": Table("Sums of runs", hidden=True),
+    "spending_sums": Table("Sums of spending", hidden=True),
+    "variant_sums": Table("Sums of variants", hidden=True),
+    "stray_sums": Table("Stray copies, kept", hidden=True),
+    "run_parts": Table("Parts of runs", hidden=True),
+    "spending_parts": Table("Parts of spending", hidden=True),
+    "variant_parts": Table("Parts of variants", hidden=True),
+    "stray_copies": Table("Stray copies", hidden=True),
+}
+TABLES: Mapping[str, Table] = {
+    name: replace(page, description=DESCRIPTIONS[name].text) for name, page in _PAGES.items()
+}
 
 
 def schema_columns(connection: sqlite3.Connection) -> dict[str, list[str]]:

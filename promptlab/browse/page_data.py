@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from promptlab.errors import InputError
 from promptlab.log.runs import Runs, Totals
 from promptlab.log.schema import SIMULATED_RUN
 
@@ -24,7 +25,6 @@ __all__ = [
     "fetch",
     "find_run",
     "image_detail",
-    "is_simulated",
     "recent_runs",
     "where_in",
 ]
@@ -37,11 +37,6 @@ _RUN_COLUMNS = (
     "git_commit, git_branch, git_dirty, promptlab_version, planned, completed, cached, failed, credits, cost_usd, "
     f"{SIMULATED_RUN} AS simulated"
 )
-
-
-def is_simulated(row: Mapping[str, Any]) -> bool:
-    """Whether a run or generation was simulated, as log.schema says it in SQL: such pictures say so everywhere."""
-    return bool(row.get("simulated") or row.get("provider") == "simulator" or row.get("cost_source") == "simulated")
 
 
 # --- the runs page ------------------------------------------------------------------------------------------------
@@ -103,7 +98,7 @@ def _hides(connection: sqlite3.Connection) -> bool:
 
 def _card(connection: sqlite3.Connection, run: Row) -> RunCard:
     totals = Runs(Path(), connection).totals(run["id"])  # the run's own sums come at its end, and are not bounds
-    return RunCard(run, totals, _strip(connection, run), is_simulated(run))
+    return RunCard(run, totals, _strip(connection, run), bool(run["simulated"]))
 
 
 def _strip(connection: sqlite3.Connection, run: Row) -> list[Row]:
@@ -123,17 +118,12 @@ def _strip(connection: sqlite3.Connection, run: Row) -> list[Row]:
 
 
 def find_run(connection: sqlite3.Connection, text: str) -> Row | None:
-    """The run that a text names: its id, a unique prefix of it, an experiment (its latest run), or `last`."""
-    start = f"select {_RUN_COLUMNS} from runs "  # noqa: S608
-    latest = "order by started_at desc, id desc limit 1"
-    if text in ("", "last"):
-        found = fetch(connection, start + latest)
-    else:
-        found = fetch(connection, start + "where id = ?", text)
-        found = found or fetch(connection, start + "where experiment = ? " + latest, text)
-        if not found and re.fullmatch(r"[0-9A-Za-z-]+", text):
-            found = fetch(connection, start + "where substr(id, 1, ?) = ? limit 2", len(text), text)
-    return found[0] if len(found) == 1 else None
+    """The run that a text names, as on the command line: an id, the start of one, an experiment, or `last`."""
+    try:
+        run = Runs(Path(), connection).find_run(text or "last")
+    except InputError:
+        return None
+    return _one(connection, f"select {_RUN_COLUMNS} from runs where id = ?", run.id)  # noqa: S608
 
 
 # --- one image ----------------------------------------------------------------------------------------------------
@@ -195,7 +185,7 @@ def image_detail(connection: sqlite3.Connection, key: str) -> ImageDetail | None
             paid,
             image["position"],
         ),
-        simulated=is_simulated(generation) or is_simulated(run),
+        simulated=bool(run["simulated"]),
         **_neighbours(connection, image, generation),
     )
 

@@ -16,7 +16,6 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptlab.browse.metadata import SETTINGS, config_1_0, metadata, schema_columns
 from promptlab.errors import InputError
 
 if TYPE_CHECKING:
@@ -80,6 +79,7 @@ def build_datasette(db: Path, images: Path, *, base_url: str = "/") -> Datasette
     from datasette.plugins import pm  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
     from promptlab.browse import plugin
+    from promptlab.browse.metadata import SETTINGS  # here and below: the plugin must not load the whole log
 
     _keep_errors_short()
     if not pm.is_registered(plugin):  # a checkout on the path has no entry point
@@ -103,6 +103,8 @@ def write_files(folder: Path, db: Path, images: Path) -> list[Path]:
     Datasette 0.65: `datasette promptlab.db -m metadata.json --setting suggest_facets off`. 1.0 takes `-m metadata.json
     -c datasette.json`. The plugin comes by its entry point.
     """
+    from promptlab.browse.metadata import SETTINGS, config_1_0
+
     whole = _metadata(db, images.absolute())
     files = {"metadata.json": whole, "datasette.json": config_1_0(whole), "settings.json": dict(SETTINGS)}
     folder.mkdir(parents=True, exist_ok=True)
@@ -176,6 +178,8 @@ def _front(datasette: Datasette, app: App) -> App:
 
 async def _describe(datasette: Datasette, name: str, seen: list[int]) -> None:
     """Read the schema again when it has changed: the first run of an experiment makes a view."""
+    from promptlab.browse.metadata import metadata, schema_columns
+
     own = getattr(datasette, "_metadata_local", {}).get("databases", {}).get(name)
     if own is None:
         return
@@ -196,6 +200,8 @@ async def _describe(datasette: Datasette, name: str, seen: list[int]) -> None:
 
 
 def _metadata(db: Path, images: Path) -> dict[str, Any]:
+    from promptlab.browse.metadata import metadata, schema_columns
+
     with contextlib.closing(sqlite3.connect(f"{db.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         return metadata(db.stem, schema_columns(connection), images)
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from promptlab.browse.page_data import Row, fetch, is_simulated, where_in
+from promptlab.browse.page_data import Row, fetch, where_in
 from promptlab.compare import (
     Column,
     Grid,
@@ -73,7 +73,7 @@ class SideBySide:
     total_columns: int
     total_lines: int | None  # None: not counted
     first_line: int = 1
-    stretch: tuple[int, int, int] | None = None  # a huge run: first and last generation of this page, and of how many
+    stretch: tuple[int, int, int | None] | None = None  # a huge run: from and to which generation, of how many that fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,9 @@ def side_by_side(connection: sqlite3.Connection, run: Row, wanted: Wanted) -> Si
     sql = "SELECT count(*), ifnull(min(rowid), 0), ifnull(max(rowid), 0) FROM generations WHERE run_id = ?"
     extent = _Extent(run["id"], run["experiment"], *connection.execute(sql, (run["id"],)).fetchone())
     variants = _variants(connection, extent)
-    return (_by_stretch if variants is None else _by_variant)(connection, run, extent, variants or [], wanted)
+    if variants is None:
+        return _by_stretch(connection, run, extent, wanted)
+    return _by_variant(connection, run, extent, variants, wanted)
 
 
 def _choose(axes: Mapping[str, Sequence[str]], wanted: Wanted) -> tuple[str | None, dict[str, str]]:
@@ -182,7 +184,7 @@ def _by_variant(
         grid=build_grid(_with_images(connection, rows), by, page.columns),
         axes=axes,
         only=only,
-        simulated=is_simulated(run),
+        simulated=bool(run["simulated"]),
         page=wanted.page,
         pages=pages,
         more=wanted.page < pages,
@@ -196,9 +198,7 @@ def _by_variant(
 # --- cut along the plan -------------------------------------------------------------------------------------------
 
 
-def _by_stretch(
-    connection: sqlite3.Connection, run: Row, extent: _Extent, _: Sequence[VariantRows], wanted: Wanted
-) -> SideBySide:
+def _by_stretch(connection: sqlite3.Connection, run: Row, extent: _Extent, wanted: Wanted) -> SideBySide:
     axes = axes_of(_sample(connection, extent).values())
     by, only = _choose(axes, wanted)
     compared = axes[by] if by is not None and len(axes[by]) <= _LISTED else []
@@ -218,14 +218,14 @@ def _by_stretch(
         grid=build_grid(_with_images(connection, rows), by, shown),
         axes=axes,
         only=only,
-        simulated=is_simulated(run),
+        simulated=bool(run["simulated"]),
         page=wanted.page,
         pages=None if total is None else math.ceil(total / height),
         more=more,
         across_pages=math.ceil(len(columns) / width),
         total_columns=len(columns),
         total_lines=None,
-        stretch=(start + 1, start + len(ids), extent.rows if total is None else total),
+        stretch=(start + 1, start + len(ids), total),
     )
 
 

@@ -23,12 +23,13 @@ _GENERATION = GENERATIONS.select("g")
 
 _COUNTS = (
     *("generations", "completed", "cached", "failed", "unknown", "lost", "in_flight", "planned", "skipped"),
-    *("simulated", "results", "bounded_credits", "bounded_usd", "known_credits", "known_usd", "latencies"),
-    *("latency_ms", "images", "images_lost", "bytes", "attempts", "attempts_at_risk", "bounded_credits_at_risk"),
-    *("bounded_usd_at_risk", "credits", "cost_usd", "credits_at_risk", "cost_usd_at_risk"),
-)
+    *("simulated", "results", "bounded_credits", "bounded_usd", "known_credits", "known_usd", "credits", "cost_usd"),
+    *("latencies", "latency_ms", "images", "images_lost", "bytes", "attempts", "attempts_at_risk"),
+    *("bounded_credits_at_risk", "bounded_usd_at_risk", "credits_at_risk", "cost_usd_at_risk"),
+)  # in the order of the columns of run_sums
 _TOTALS = f"SELECT {', '.join(f'total({column})' for column in _COUNTS)} FROM {{0}} WHERE run_id = ?"
-_OF_OLDER_LOGS = f"({run_rows('generations g', '0')})"  # a page shows a log of before migration 006 as it is
+_ROWS = f"WITH r (run_id, block, {', '.join(_COUNTS)}) AS ({run_rows('generations g', '0')}) SELECT * FROM r"
+_OF_OLDER_LOGS = f"({_ROWS})"  # a page shows a log of before migration 006 as it is
 _FAILURES = """
 SELECT status, error_code, error_type, error_message, count(*), min(sequence), min(id)
 FROM generations WHERE run_id = ? AND status IN ('failed', 'unknown', 'lost')

@@ -297,9 +297,3 @@ def get() -> Callable[..., Any]:
 def writer_class() -> type[Writer]:
     """For tests that write a log of their own."""
     return Writer
-
-
-@pytest.fixture(name="make_demo")
-def make_demo_fixture() -> Callable[[Path], Demo]:
-    """For tests that need the demo studio elsewhere."""
-    return make_demo

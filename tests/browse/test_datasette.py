@@ -15,9 +15,8 @@ import pytest
 
 from promptlab.browse import application, build_datasette, write_files
 from promptlab.browse.canned_queries import QUERIES
-from promptlab.browse.descriptions import COLUMNS, TABLES, column_words
-from promptlab.browse.metadata import schema_columns
-from promptlab.log.descriptions import DESCRIPTIONS
+from promptlab.browse.metadata import TABLES, schema_columns
+from promptlab.log.descriptions import COLUMNS, DESCRIPTIONS, column_words
 
 Get = Callable[..., Any]
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +17,25 @@ from promptlab.log import migrations
 Get = Callable[..., Any]
 
 
-@pytest.fixture(params=["003_marks", "005_hidden"])
-def old(request: pytest.FixtureRequest, tmp_path: Path, make_demo: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+@pytest.fixture(params=["001_the_log", "004_money", "005_hidden"])
+def old(request: pytest.FixtureRequest, tmp_path: Path, demo: Any) -> Any:
     """The demo studio as it would be in a log whose last migration is this one, read only."""
+    path = tmp_path / "promptlab.db"
     names = list(migrations.MIGRATIONS)
-    known = names[: names.index(request.param) + 1]
-    with monkeypatch.context() as patched:
-        patched.setattr(migrations, "MIGRATIONS", {name: migrations.MIGRATIONS[name] for name in known})
-        demo = make_demo(tmp_path)
-    demo.db.chmod(0o444)
-    return demo
+    with closing(sqlite3.connect(path)) as log:
+        for name in names[: names.index(request.param) + 1]:
+            log.executescript(migrations.MIGRATIONS[name])
+        views = "SELECT sql FROM new.sqlite_master WHERE type = 'view' AND name LIKE 'axes@_%' ESCAPE '@'"
+        tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '%@_fts%' ESCAPE '@'"
+        log.execute("ATTACH ? AS new", (str(demo.db),))
+        for (table,) in log.execute(tables + " AND name NOT LIKE 'sqlite%'").fetchall():
+            columns = ", ".join(f'"{name}"' for _, name, *_ in log.execute(f"PRAGMA main.table_info({table})"))
+            log.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}")
+        for (view,) in log.execute(views).fetchall():
+            log.execute(view)
+        log.commit()
+    path.chmod(0o444)
+    return replace(demo, db=path)
 
 
 def test_every_page_of_an_old_log(old: Any, get: Get) -> None:
