@@ -1,4 +1,4 @@
-"""All of promptlab's figures on this machine: `python benchmarks/bench.py [NAME ...]`, a name for each `bench_` function here.
+"""All of promptlab's figures on this machine: `python benchmarks/bench.py [NAME ...]`, the `bench_` functions below.
 
 Without names everything but `pro` (a minute of waiting for a rate limit). Ratios are taken in one run, each side
 measured several times in turn and the medians compared, since machines are noisy. Nothing here is a test.
