@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from promptlab.http import Answer, Call, Client, DownloadLimits, SendError, parse_url
-from promptlab.http.connection import NotConnected, Outgoing, through_httpx
+from promptlab.http.connection import NotConnected, Outgoing
+from promptlab.http.httpx_transport import through_httpx
 
 LATE = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
