@@ -1,9 +1,9 @@
 """All of promptlab's figures on this machine: `python benchmarks/bench.py [NAME ...]`.
 
-The names: start, plan, prompts, run, cached, wall, pacing, pictures, pro, log and pages. Without one, everything but
-`pro` (a minute of waiting for a rate limit), `log` and `pages` (a log of 200,000 generations takes a minute to write;
-`log pages 1000000` writes one of a million). Ratios are taken in one run, each side measured several times in turn and
-the medians compared, since machines are noisy. Nothing here is a test.
+The names: start, plan, prompts, run, cached, wall, wire, pacing, pictures, pro, log and pages. Without one, everything
+but `pro` (a minute of waiting for a rate limit), `log` and `pages` (a log of 200,000 generations takes a minute to
+write; `log pages 1000000` writes one of a million). Ratios are taken in one run, each side measured several times in
+turn and the medians compared, since machines are noisy. Nothing here is a test.
 """
 
 from __future__ import annotations
@@ -21,12 +21,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import biglog
 from measure import Cost, measure
 
+if TYPE_CHECKING:
+    from promptlab.pacing import KeyLimits
+
 HERE = Path(__file__).parent
-USUAL = ["start", "plan", "prompts", "run", "cached", "wall", "pacing", "pictures"]
+USUAL = ["start", "plan", "prompts", "run", "cached", "wall", "wire", "pacing", "pictures"]
 ROUNDS = 5
 IMAGES = 1000
 CONCURRENCY = 20
@@ -208,19 +212,53 @@ def bench_pro(folder: Path) -> None:
     say("240 requests under Pro: wall / ideal 60 s; aim 1.05", f"{cost.wall:.1f} s = {cost.wall / 60:.3f}")
 
 
-def bench_pacing(folder: Path) -> None:
-    """What leave to send costs: one transaction on the file that all processes of a key share."""
-    from promptlab.pacing import KeyLimits, Lease, Pacer
+def bench_wire(folder: Path) -> None:
+    """The client alone beside httpx's: POST and GET of 60 KB, 1,000 times over 20 connections."""
+    with server("--size", "60000") as url:
+        cost = measure([str(HERE / "wire.py"), url, str(IMAGES), str(CONCURRENCY)])
+    ours, bare = map(float, cost.output.split())
+    say("the client alone: CPU of ours / of httpx, one client for each worker", f"{ours:.2f} s / {bare:.2f} s")
+    say("CPU ratio; aim 0.5", f"{ours / bare:.2f}")
 
-    with Pacer.open(folder / "state", "benchmark", KeyLimits(requests=10_000_000, window_s=60, concurrent=20)) as pacer:
-        took = []
-        for _ in range(5000):
-            start = time.perf_counter()
-            lease = pacer.try_acquire()
-            took.append(time.perf_counter() - start)
-            assert isinstance(lease, Lease)
-            pacer.release(lease)
-    say("an acquire: median / mean", f"{statistics.median(took) * 1e6:.0f} µs / {statistics.mean(took) * 1e6:.0f} µs")
+
+def bench_pacing(folder: Path) -> None:
+    """What leave to send costs: statements on the file that all processes of a key share, and CPU."""
+    from promptlab.pacing import KeyLimits
+
+    for name, limits, told in (
+        ("jobs at once", KeyLimits(concurrent=CONCURRENCY), False),
+        ("rate, day and headers", KeyLimits(requests=10_000_000, concurrent=CONCURRENCY, daily=10_000_000), True),
+    ):
+        statements, cpu = asyncio.run(_paced(folder / name, limits, told))
+        say(f"{name}: statements per generation; aim 3", f"{statements:.1f}")
+        say(f"{name}: CPU per generation", f"{cpu * 1e6:.0f} µs")
+
+
+async def _paced(folder: Path, limits: KeyLimits, told: bool) -> tuple[float, float]:
+    """Statements and CPU seconds per generation, where 20 workers hold each slot for a moment."""
+    from promptlab.pacing import Pacer
+
+    jobs, statements = list(range(IMAGES)), 0
+
+    def count(text: str) -> None:
+        nonlocal statements
+        statements += 1
+
+    with Pacer.open(folder, "benchmark", limits) as pacer:
+        pacer._ledger._db.set_trace_callback(count)
+
+        async def worker() -> None:
+            while jobs:
+                jobs.pop()
+                lease = await pacer.acquire()
+                await asyncio.sleep(0.01)
+                if told:
+                    pacer.learn(limit=limits.requests, remaining=1000, lease=lease)
+                pacer.release(lease)
+
+        start = time.process_time()
+        await asyncio.gather(*(worker() for _ in range(CONCURRENCY)))
+        return statements / IMAGES, (time.process_time() - start) / IMAGES
 
 
 COMMANDS = (["usage"], ["usage", "--by", "template"], ["show", "last"], ["show", "shelf"], ["runs"])

@@ -257,10 +257,12 @@ class Client:
 
     async def _exchange(self, request: Outgoing, *, guarded: bool = False) -> Incoming:
         """Send on a connection of its own; the answer has its body unread, and is closed by the caller."""
-        from promptlab.http.connection import Route, exchange, through_httpx
+        from promptlab.http.connection import Route, exchange
 
         if self._app is not None:
-            return await through_httpx(_in_process(self._app), request)
+            from promptlab.http.httpx_transport import in_process, through_httpx
+
+            return await through_httpx(in_process(self._app), request)
         assert self._network is not None, "the client is used as `async with Client(...)`"
         origin = request.target.origin
         guard = _refuse_private if guarded else None
@@ -279,13 +281,6 @@ def _refuse_private(host: str, addresses: list[str]) -> None:
     problem = refuse_private(host, addresses)
     if problem is not None:
         raise Refused(problem)
-
-
-def _in_process(app: Any) -> Any:
-    """An httpx transport into an ASGI app of this process: no port, no socket."""
-    import httpx
-
-    return httpx.ASGITransport(app, client=("127.0.0.1", 0))
 
 
 def _multipart(call: Call) -> tuple[str, int, Iterator[bytes]]:

@@ -16,7 +16,7 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -39,7 +39,6 @@ __all__ = [
     "TooSlow",
     "Unwritable",
     "exchange",
-    "through_httpx",
     "tls_context",
 ]
 
@@ -535,61 +534,3 @@ class _Answer:
 
     async def aclose(self) -> None:
         self._stream.abort()
-
-
-# --- httpx's transports -------------------------------------------------------------------------------------------
-
-
-async def through_httpx(transport: Any, request: Outgoing) -> Incoming:
-    """The same exchange by any httpx transport: its ASGITransport into this process; another network's is one line."""
-    import httpx
-
-    body = request.body if isinstance(request.body, bytes) else _in_turn(request.body)
-    times = {"connect": request.connect_s, "read": request.read_s, "write": request.write_s, "pool": None}
-    headers = {"Host": request.target.origin.authority, **request.headers}
-    sent = httpx.Request(
-        request.method, _url(request.target), headers=headers, content=body, extensions={"timeout": times}
-    )
-    try:
-        response = await transport.handle_async_request(sent)
-    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
-        raise NotConnected(str(error), lasting=isinstance(error, httpx.ProxyError)) from error
-    except httpx.TimeoutException as error:
-        raise TooSlow(str(error)) from error
-    except httpx.HTTPError as error:
-        raise Broken(str(error)) from error
-    if request.left is not None:
-        request.left()
-    return _HttpxAnswer(response)
-
-
-class _HttpxAnswer:
-    """An httpx response as an answer."""
-
-    def __init__(self, response: Any) -> None:
-        self.status: int = response.status_code
-        self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
-        self._response = response
-        self._chunks = aiter(response.stream)
-
-    async def read(self) -> bytes:
-        async for chunk in self._chunks:
-            if chunk:
-                return bytes(chunk)
-        return b""
-
-    async def aclose(self) -> None:
-        await self._response.aclose()
-
-
-async def _in_turn(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """A stream for httpx's asynchronous side, which takes no other."""
-    for piece in pieces:
-        yield piece
-
-
-@functools.lru_cache(maxsize=64)  # an API has a handful of paths; a URL costs httpx 50 µs to parse
-def _url(target: Url) -> Any:
-    import httpx
-
-    return httpx.URL(str(target))

@@ -43,6 +43,7 @@ _REMAINING = (
     "x-ratelimit-remaining-images",
     "ratelimit-remaining",
 )
+_RATE = frozenset((*_LIMITS, *_REMAINING, *_RESETS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,8 @@ def _reset_counts_up_to(headers: Mapping[str, str], limited: bool) -> float:
 
 def rate_headers(headers: Mapping[str, str], now: float) -> RateInfo:
     """The rate limit as the headers tell it; -1, 0 as a limit, and anything unreadable are ignored."""
+    if not _RATE.intersection(headers):
+        return RateInfo()  # most servers say nothing of it
     limit = next((n for text in _present(headers, _LIMITS) if (n := _count(text))), None)
     remaining = next((n for text in _present(headers, _REMAINING) if (n := _count(text)) is not None), None)
     if limit is not None and remaining is not None and remaining > limit:

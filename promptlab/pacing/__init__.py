@@ -1,14 +1,14 @@
 """Request rate, concurrency and daily quota, shared by every process of this machine that uses one API key.
 
-`limits` is pure: figures in, a verdict out. `ledger` keeps the sends and leases in one small SQLite file in the state
-folder; `owner` says whose they are; `pacer` waits.
+`key_limits` is pure: figures in, a verdict out. `ledger` keeps the sends and leases in one small SQLite file in the
+state folder; `owner` says whose they are; `pacer` waits.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from promptlab.pacing.limits import Delay, KeyLimits, Lease, Quota, forecast
+from promptlab.pacing.key_limits import Delay, KeyLimits, Lease, Quota, forecast
 
 if TYPE_CHECKING:
     from promptlab.pacing.ledger import state_folder

@@ -16,7 +16,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from promptlab.errors import StoreError
-from promptlab.pacing.limits import (
+from promptlab.pacing.key_limits import (
     DAY_S,
     Delay,
     Facts,

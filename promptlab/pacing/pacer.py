@@ -12,8 +12,18 @@ from pathlib import Path
 from types import TracebackType
 
 from promptlab.errors import QuotaReached, StoreError
+from promptlab.pacing.key_limits import (
+    Delay,
+    Figures,
+    Headers,
+    KeyLimits,
+    Lease,
+    Quota,
+    effective,
+    with_hold,
+    with_quota,
+)
 from promptlab.pacing.ledger import Heard, Ledger
-from promptlab.pacing.limits import Delay, Figures, Headers, KeyLimits, Lease, Quota, effective, with_hold, with_quota
 
 __all__ = ["Pacer"]
 

@@ -122,7 +122,7 @@ class Endpoint:
 
     def read(self, answer: Answer, request: Request) -> tuple[Reply | Unreadable, Result | None]:
         """An answer as the retry policy sees it, and its result if it has one; ProviderFault where its code raises."""
-        from promptlab.http import Reply  # a plan reads no answers
+        from promptlab.http.retry_policy import Reply  # a plan reads no answers
 
         provider = self.provider
         if not 200 <= answer.status < 300:

@@ -176,7 +176,7 @@ def _read_pixels(value: str, base_url: str, revised: str | None, *, is_url: bool
             return Output(revised_prompt=revised)
     if value[:5].lower() != "data:" and not _BASE64.fullmatch(value[:4096].rstrip("=")):
         return Output(revised_prompt=revised)
-    from promptlab.http import decode_data_url  # a plan reads no answers
+    from promptlab.http.download import decode_data_url  # a plan reads no answers
 
     try:
         return Output(data=decode_data_url(value), revised_prompt=revised)
@@ -241,7 +241,8 @@ def read_own_cost(body: Mapping[str, Any]) -> tuple[float | None, float | None]:
 
 
 def _first_number(places: Sequence[Mapping[str, Any]], names: Sequence[str]) -> float | None:
-    return next((n for place in places for name in names if (n := number(place.get(name))) is not None), None)
+    given = (place[name] for place in places for name in names if name in place)  # of ten places hardly one is there
+    return next((n for value in given if (n := number(value)) is not None), None)
 
 
 def without_pixels(value: Any, depth: int = 0, name: str = "") -> Any:

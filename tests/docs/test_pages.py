@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 
 import promptlab
 from promptlab.cli.main import cli
@@ -230,3 +231,22 @@ def test_every_variable_of_the_environment_is_documented() -> None:
     page = (ROOT / "docs" / "settings.md").read_text()
     assert read
     assert [name for name in sorted(read) if f"`{name}`" not in page] == []
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "SECURITY.md", "docs/dependencies.md"])
+def test_the_places_that_a_page_names_are_there(page: str) -> None:
+    """A file or folder of the repository that a page sends a newcomer to exists."""
+    text = (ROOT / page).read_text()
+    named = set(re.findall(r"`((?:promptlab|tests|docs|benchmarks|\.ci|\.github)/[\w./-]+)`", text)) - {"docs/cli.md"}
+    assert [name for name in sorted(named) if not (ROOT / name).exists() and "NAME" not in name] == []
+
+
+def test_what_a_contributor_runs_is_there() -> None:
+    """Each `just` of CONTRIBUTING.md is a recipe, and the forge runs every Python that is claimed."""
+    recipes = set(re.findall(r"^([a-z]+)\b.*:(?!=)", (ROOT / "justfile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"`just ([a-z]+)", (ROOT / "CONTRIBUTING.md").read_text())) <= recipes
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    tested = set(workflow["jobs"]["tests"]["strategy"]["matrix"]["python"])
+    claimed = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text())
+    assert claimed
+    assert set(claimed) <= tested

@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import subprocess
+import sys
 from typing import Any
 
+import httpx
 import pytest
 
-from promptlab.http import Answer, Call, Client, DownloadLimits, SendError
+from promptlab.http import Answer, Call, Client, DownloadLimits, SendError, parse_url
+from promptlab.http.connection import NotConnected, Outgoing
+from promptlab.http.httpx_transport import through_httpx
 
 LATE = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -234,3 +239,45 @@ def test_no_wait_is_without_an_end() -> None:
     limits = DownloadLimits()
     assert limits.total_s <= 300
     assert limits.min_rate * limits.grace_s > 0
+
+
+ALONE = """
+import asyncio, sys
+from promptlab.http import Call, Client
+async def main():
+    async def answer(reader, writer):
+        await reader.readuntil(b"\\r\\n\\r\\n")
+        writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\n{}")
+        await writer.drain()
+        writer.close()
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with Client(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as client:
+        print((await client.send(Call("POST", "/x", json={}))).status, "httpx" in sys.modules)
+    server.close()
+asyncio.run(main())
+"""
+
+
+def test_sending_does_not_load_httpx() -> None:
+    """A run pays for httpx's import only where it is used: forms, certificates, and apps in this process."""
+    done = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["200", "False"]
+
+
+def test_any_httpx_transport_fits(kit: Any) -> None:
+    """Another transport is one line: httpx's own gives the same answer, and says when nothing was sent."""
+
+    async def run() -> None:
+        async with kit.serve(kit.answer(200, b'{"a": 1}', X_A="1")) as server:
+            transport = httpx.AsyncHTTPTransport()
+            asked = Outgoing("POST", parse_url(f"{server.url}/x"), {"X-B": "2"}, b"{}", 5, 5, 5)
+            found = await through_httpx(transport, asked)
+            assert (found.status, found.headers["x-a"], await found.read()) == (200, "1", b'{"a": 1}')
+            assert await found.read() == b""
+            await found.aclose()
+            assert server.seen[0].headers["x-b"] == "2"
+            await transport.aclose()
+        with pytest.raises(NotConnected):
+            await through_httpx(httpx.AsyncHTTPTransport(), asked)
+
+    asyncio.run(run())

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptlab.pacing import KeyLimits, forecast, state_folder
-from promptlab.pacing.limits import Figures
+from promptlab.pacing.key_limits import Figures
 
 
 @pytest.mark.parametrize(

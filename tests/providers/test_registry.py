@@ -161,10 +161,11 @@ def test_merging() -> None:
 
 
 def test_a_plan_does_not_pay_for_the_network() -> None:
-    """Encoding and pricing load neither httpx, asyncio nor the entry points' machinery."""
+    """Encoding and pricing load neither httpx, asyncio, the entry points' machinery nor what reads answers."""
     code = (
         "import sys, promptlab.providers.kairval, promptlab.providers.openai, promptlab.providers.simulated;"
-        "print(sorted({'httpx', 'h11', 'asyncio', 'importlib.metadata', 'PIL', 'ssl'} & set(sys.modules)))"
+        "print(sorted({'httpx', 'h11', 'asyncio', 'importlib.metadata', 'PIL', 'ssl', 'difflib', 'traceback', 'socket',"
+        "'promptlab.http.retry_policy', 'promptlab.http.download'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
