@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any
 
 from promptlab.errors import LogError
-from promptlab.log.answers import RawAnswer
+from promptlab.log import RawAnswer
 from promptlab.log.connection import Connection
 from promptlab.log.rows import Row, table
 from promptlab.model import utc_now
