@@ -12,10 +12,10 @@ from typing import Any
 from promptlab.errors import LogError
 from promptlab.log.cache import RawAnswer
 from promptlab.log.connection import Connection
-from promptlab.log.rows import Row, table
-from promptlab.model import utc_now
+from promptlab.log.rows import IMAGES, Row, read, table
+from promptlab.model import Image, utc_now
 
-__all__ = ["Batch", "asked_before", "claim_all", "forget_all", "forget_settled", "keep_all", "release_all"]
+__all__ = ["Batch", "asked_before", "claim_all", "forget_all", "forget_settled", "keep_all", "release_all", "undecoded"]
 
 
 class Batch:
@@ -112,6 +112,15 @@ def release_all(log: Connection, requests: Sequence[tuple[str, int]], owner: str
     """Give these claims up; another owner's stay."""
     sql = f"DELETE FROM claims WHERE (request_hash, draw) IN ({_values(requests)}) AND owner = ?"
     log.execute(sql, (*chain.from_iterable(requests), owner))
+
+
+def undecoded(log: Connection, run_id: str) -> list[Image]:
+    """Stored images of a run whose pixels nobody has looked at yet."""
+    sql = f"""
+        SELECT {IMAGES.select("i")} FROM generations g JOIN images i ON i.generation_id = g.id
+        WHERE g.run_id = ? AND g.cached_from IS NULL AND i.status = 'stored' AND i.perceptual_hash IS NULL
+    """
+    return list(read(IMAGES, log.rows(sql, (run_id,))))
 
 
 def asked_before(log: Connection, run_id: str) -> set[str]:

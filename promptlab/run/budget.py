@@ -114,7 +114,8 @@ class Budget:
         found = self.verdict(price, at)
         if found[0] == "granted":
             for cap in self.caps:
-                cap.reserved += cap.price(price)
+                if cap.begins(at) >= cap.since:  # else midnight came between the attempt and its commit: see `settle`
+                    cap.reserved += cap.price(price)
         return found
 
     def refresh(self) -> None:

@@ -46,7 +46,7 @@ RENEW_S = 20.0  # between renewals of a run's claims,
 RENEW_AGAIN_S = 5.0  # and after one that the log refused
 PENDING = 256  # results waiting for their files; more would only hold memory
 BUSY_S = 0.25
-DUE_S = 0.25
+DUE_EVERY_S = 0.25  # between looks for results whose files are slow
 WHY_AGAIN = "interrupted; what was simulated is made again"
 _MEND = "what the others would cost is not known any more: write the price under `providers:` in promptlab.yaml"
 
@@ -138,7 +138,7 @@ class Driver:
     def __post_init__(self) -> None:
         self.in_process = self.context.in_process
         self.results = Results(self.context, self.sender, self.writer, self.listener, self._stop)
-        self.sources = Sources(self.context.log, self.writer.run_id, self.sender, self.results.look)
+        self.sources = Sources(self.context.log, self.writer.run_id, self.sender, self.results.decoded)
 
     async def run(self) -> None:
         """Work until there is nothing left. An error that belongs to no single generation ends the run cleanly."""
@@ -233,7 +233,7 @@ class Driver:
     async def write_due(self) -> None:
         """Write results whose files are slow to come, for as long as this task lives."""
         while True:
-            await asyncio.sleep(DUE_S)
+            await asyncio.sleep(DUE_EVERY_S)
             try:
                 self.writer.write_due()
             except PromptlabError as error:
@@ -400,6 +400,7 @@ class Driver:
                 dropped=task.dropped, emulated=task.emulated, simulated=sending.simulated,
             )  # fmt: skip
         except asyncio.CancelledError:
+            self._release(sending, sent=False)
             if self.writer.began(attempt):  # the stop came between the commit and the send
                 unsent = SendError("stopped before it was sent", sent=False)
                 self._no_result(sending, attempt, Sent(unsent), self._decided(unsent))
@@ -497,6 +498,8 @@ class Driver:
         self.writer.answered(
             sending.generation, attempt, sent.event, decision, result, cost, risk=risk, latency_ms=sent.latency_ms
         )
+        if self.budget.caps:
+            self.writer.write_due(0.0)  # a cap that is counted again is counted from the log
         paid = Amount(usd=cost.usd, credits=cost.credits)
         self._settle_money(attempt, price, paid, risk)
         self._leave_out(sending)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
@@ -28,7 +28,7 @@ class Sources:
     log: Log
     run_id: str
     sender: Sender
-    look: Callable[[str, Callable[[Decoded | BadImage], None]], None]  # has an image of the store decoded
+    decoded: Callable[[str], Awaitable[Decoded | BadImage]]  # has an image of the store decoded
     found: dict[str, asyncio.Task[str]] = field(default_factory=dict)
     held: WeakValueDictionary[str, ImageBytes] = field(default_factory=WeakValueDictionary)
 
@@ -57,9 +57,7 @@ class Sources:
         if isinstance(kept, Missed):
             raise GenerationError(f"the source image can't be fetched: {kept.message}", code=f"source_{kept.code}")
         # What is sent for money is decoded before.
-        seen: asyncio.Future[Decoded | BadImage] = asyncio.get_running_loop().create_future()
-        self.look(kept.sha256, lambda found: None if seen.done() else seen.set_result(found))
-        if isinstance(bad := await seen, BadImage):
+        if isinstance(bad := await self.decoded(kept.sha256), BadImage):
             code = f"source_image_{bad.kind}"
             raise GenerationError(f"the source image can't be fetched: {bad.message}", code=code)
         return self._keep(url, kept)

@@ -120,12 +120,30 @@ class Results:
         assert image.sha256 is not None
         self.look(image.sha256, found)
 
+    def look_again(self, images: Sequence[Image]) -> None:
+        """Images of a process that was killed before it had decoded them."""
+        for image in images:
+            if image.sha256 is not None and self.context.store.head(image.sha256) is not None:
+                self._look_at(image, None)
+
     def look(self, sha256: str, found: Callable[[Decoded | BadImage], None]) -> None:
         """Have an image of the store decoded, once for all who ask; `found` is called with what it is."""
         waiting = self.looking.setdefault(sha256, [])
         waiting.append(found)
         if len(waiting) == 1:
             self.pixels.look(sha256)
+
+    async def decoded(self, sha256: str) -> Decoded | BadImage:
+        """What an image of the store is; StoreError where that could not be found out."""
+        found: asyncio.Future[Decoded | BadImage] = asyncio.get_running_loop().create_future()
+        self.look(sha256, lambda what: None if found.done() else found.set_result(what))
+        ended = asyncio.ensure_future(self.pixels.decoded())
+        both: list[asyncio.Future[Any]] = [found, ended]
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        if not found.done():
+            await ended  # raises what stopped the decoders
+        ended.cancel()
+        return await found
 
     def seen(self, sha256: str, decoded: Decoded | BadImage) -> None:
         """What the decoders say of an image."""

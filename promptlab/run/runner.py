@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from promptlab.errors import InputError, PromptlabError, ProviderFault, TakenOver
 from promptlab.log import Log, Totals
+from promptlab.log.batch import undecoded
 from promptlab.model import Amount, Generation, Mode, Run, RunStatus
 from promptlab.providers import Endpoint
 from promptlab.run.begin import Begun, begin, check_ready, shortage
@@ -246,10 +247,11 @@ def _mend(context: RunContext, run: Run) -> bool:
 
 
 def _salvage(context: RunContext, run: Run, rows: Sequence[Generation]) -> None:
-    if rows:
+    unseen = undecoded(context.log, run.id)
+    if rows or unseen:
         from promptlab.run.wiring import collect_rows
 
-        driver = collect_rows(context, run, rows)
+        driver = collect_rows(context, run, rows, unseen)
         if driver.stopped is not None:
             raise driver.stopped
         if driver.interrupted:

@@ -64,12 +64,14 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of an attempt: the policy's view of it, the result if there is one, and its files once collected."""
+    """What became of an attempt: the policy's view of it, and the result if there is one.
+
+    Its files are collected apart (`Sender.collect`): the slot of a generation is free as soon as its answer is here.
+    """
 
     event: Event
     result: Result | None = None
     latency_ms: int = 0
-    files: tuple[Kept | Missed, ...] = ()
 
 
 class Gate(Protocol):

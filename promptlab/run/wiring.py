@@ -14,7 +14,7 @@ from functools import partial
 from promptlab._version import __version__
 from promptlab.errors import PromptlabError
 from promptlab.log import Log
-from promptlab.model import Amount, Generation, Mode, Run, utc_now
+from promptlab.model import Amount, Generation, Image, Mode, Run, utc_now
 from promptlab.pacing import Pacer, state_folder
 from promptlab.providers import Endpoint
 from promptlab.run.budget import Budget, Cap, Period
@@ -45,9 +45,14 @@ def send_planned(context: RunContext, run: Run, mode: Mode, to_send: int) -> Dri
     return _in_loop(context, run, planned, mode, to_send, lambda driver: driver.run())
 
 
-def collect_rows(context: RunContext, run: Run, rows: Sequence[Generation]) -> Driver:
-    """Settle generations that an earlier process left behind, without sending any of them again."""
-    return _in_loop(context, run, iter(()), "auto", 0, lambda driver: salvage(driver, rows))
+def collect_rows(context: RunContext, run: Run, rows: Sequence[Generation], unseen: Sequence[Image]) -> Driver:
+    """Settle what an earlier process left behind, without sending any of it again; `unseen` are to be decoded."""
+
+    async def collect(driver: Driver) -> None:
+        driver.results.look_again(unseen)
+        await salvage(driver, rows)
+
+    return _in_loop(context, run, iter(()), "auto", 0, collect)
 
 
 def _in_loop(

@@ -125,8 +125,13 @@ def test_a_fault_before_the_send_sends_nothing_for_that_one(
     lab.experiment(20)
     job = lab.job()
     with monkeypatch.context() as patch:
-        ended = "SELECT count(*) FROM attempts WHERE outcome = 'ok'"
-        calls = broken(patch, method, lambda *_: (lab.folder / "promptlab.db").exists() and lab.one(ended) == 5)
+        asked: list[int] = []  # with five sent: first what the fifth has cost, then the price of the sixth
+
+        def sixth(*_: object) -> bool:
+            asked.extend([1] * (len(api.calls) == 5))
+            return len(asked) == (2 if method == "price" else 1)
+
+        calls = broken(patch, method, sixth)
         from promptlab.run.runner import run
 
         summary = run(job, lab.options(jobs=1, yes=True))

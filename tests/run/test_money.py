@@ -296,6 +296,16 @@ def test_an_answer_is_above_its_price_by_more_than_rounding(cost: Amount, price:
     assert found is None if said is None else said in str(found)
 
 
+def test_an_attempt_committed_after_midnight_holds_no_money_of_the_new_day() -> None:
+    """It was made just before, and commits are shared: what it reserved would never be given back."""
+    cap = Cap("a cap", Amount(credits=100), period="day")
+    budget, price = Budget([cap]), Amount(credits=60)
+    assert budget.verdict(price, "2026-11-23T00:00:00.001Z")[0] == "granted"
+    assert budget.reserve(price, "2026-11-22T23:59:59.999Z")[0] == "granted"
+    budget.settle(price, [price], "2026-11-22T23:59:59.999Z")
+    assert (cap.used, cap.reserved) == (0.0, 0.0)
+
+
 def test_a_fault_in_a_worker_ends_the_run_while_images_are_still_collected(
     lab: Any, api: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -233,7 +233,7 @@ def test_a_summary_shows_its_pictures(here: Path) -> None:
     draft = {"prompts": {"one": 'a cup <script>alert("x")', "two": "a jug"}, "seeds": 1}
     summary = promptlab.run_experiment(promptlab.experiment(draft, name="shown"))
     html = summary._repr_html_()  # type: ignore[attr-defined]
-    assert html.count('<img src="data:image/webp;base64,') == 2
+    assert html.count('<img src="data:image/jpeg;base64,') == 2
     assert "SIMULATED" in html
     assert "<script>" not in html
     assert "a cup &lt;script&gt;" in html
