@@ -80,4 +80,3 @@ from promptlab.studio.shortcuts import open_log as open_log
 from promptlab.studio.shortcuts import usage as usage
 from promptlab.studio.studio import Studio as Studio
 
-__all__: list[str]  # made from this file

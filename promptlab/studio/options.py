@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from promptlab.errors import InputError
 from promptlab.model import Amount
-from promptlab.pacing.limits import KeyLimits
+from promptlab.pacing import KeyLimits
 
 if TYPE_CHECKING:
     from promptlab.providers import Endpoint, RateLimits
