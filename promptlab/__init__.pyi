@@ -79,4 +79,3 @@ from promptlab.studio.shortcuts import mark as mark
 from promptlab.studio.shortcuts import open_log as open_log
 from promptlab.studio.shortcuts import usage as usage
 from promptlab.studio.studio import Studio as Studio
-

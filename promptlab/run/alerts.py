@@ -20,9 +20,8 @@ from urllib.parse import urlsplit, urlunsplit
 from promptlab.environ import without_keys
 from promptlab.http import Call, Client, SendError
 from promptlab.log import Log
-from promptlab.model import Amount
+from promptlab.model import Amount, is_simulated
 from promptlab.run.events import Finished, Listener, Message, RunEvent
-from promptlab.run.rows import is_simulated
 from promptlab.spec.settings import Settings
 
 __all__ = ["Alarm", "alerts_of", "deliver", "passed", "unusual"]

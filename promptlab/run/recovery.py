@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Literal
 
 from promptlab.errors import ProviderFault
 from promptlab.http import Answer, Decision, Event, Reply, SendError, Unreadable, decide
-from promptlab.model import Amount, Attempt, Generation, Image, Run, new_id
+from promptlab.model import Amount, Attempt, Generation, Image, Run, is_simulated, new_id
 from promptlab.run.events import Finished
-from promptlab.run.rows import is_simulated, request_of
+from promptlab.run.rows import request_of
 
 if TYPE_CHECKING:
     from promptlab.providers import Job, Result

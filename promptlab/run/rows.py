@@ -13,16 +13,11 @@ from typing import Any
 from promptlab.model import Generation, Image, Request, Variant, new_id, utc_now
 from promptlab.store import Store
 
-__all__ = ["COLUMNS", "Names", "copy_changes", "is_simulated", "planned_row", "request_of"]
+__all__ = ["COLUMNS", "Names", "copy_changes", "planned_row", "request_of"]
 
 #: Parameters with their own column; every other one is in `params`.
 COLUMNS = ("aspect_ratio", "output_format", "n", "strength")
 _HASH = re.compile("[0-9a-f]{64}")
-
-
-def is_simulated(generation: Generation) -> bool:
-    """Whether it was simulated, as `log.schema.SIMULATED` says it in SQL: nothing of it was or will be billed."""
-    return generation.provider == "simulator" or generation.cost_source == "simulated"
 
 
 def planned_row(request: Request, run_id: str) -> Generation:

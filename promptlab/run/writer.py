@@ -21,13 +21,13 @@ from promptlab.errors import LogError, ProviderFault, TakenOver
 from promptlab.http import Answer, Decision, Reply
 from promptlab.log import Log, RawAnswer
 from promptlab.log.batch import Batch, asked_before, claim_all, forget_all, keep_all, release_all
-from promptlab.model import Amount, Attempt, Generation, GenerationStatus, Image, new_id, utc_now
+from promptlab.model import Amount, Attempt, Generation, GenerationStatus, Image, is_simulated, new_id, utc_now
 from promptlab.providers import Cost, Job, Result
 from promptlab.run.budget import Budget
 from promptlab.run.context import CLAIM_S, holds, is_dead
 from promptlab.run.group_commit import GroupCommit
 from promptlab.run.raw_answers import Answers
-from promptlab.run.rows import copy_changes, is_simulated
+from promptlab.run.rows import copy_changes
 
 __all__ = ["Blocked", "Busy", "Full", "Hit", "Look", "RunWriter"]
 
