@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from promptlab.model import Generation, Image, Request, Variant, new_id, utc_now
+from promptlab.model import Generation, Image, Request, Variant, is_simulated, new_id, utc_now
 from promptlab.store import Store
 
 __all__ = ["COLUMNS", "Names", "copy_changes", "planned_row", "request_of"]
