@@ -103,7 +103,8 @@ class Plan:
         """Every request in the sending order, equal ones included (each variant gets its rows).
 
         `sequence` is its place in the sending order of the whole plan, `--where` or not; with `by_variant` they come
-        variant by variant instead. InputError where a template fails on a variant's values.
+        variant by variant instead. InputError where a template fails on a variant's values. Once `survey` has been
+        through a plan of some thousand variants, nothing is rendered again.
         """
         return self._stream.requests(by_variant=by_variant)
 
