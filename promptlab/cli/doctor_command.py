@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 
 from promptlab.cli import format as formats
+from promptlab.errors import PromptlabError
+from promptlab.studio.studio import Studio
 
 __all__ = ["command"]
 
@@ -54,8 +56,6 @@ def _install() -> list[tuple[str, str]]:
 
 
 def _studio() -> list[tuple[str, str]]:
-    from promptlab.errors import PromptlabError
-    from promptlab.studio.studio import Studio
 
     try:
         studio = Studio.open(Path.cwd())
@@ -86,7 +86,6 @@ def _studio() -> list[tuple[str, str]]:
 
 
 def _providers() -> list[tuple[str, str]]:
-    from promptlab.errors import PromptlabError
     from promptlab.providers import get, names
 
     found = []

@@ -12,6 +12,7 @@ import click
 from promptlab.cli import format as formats
 from promptlab.cli import options
 from promptlab.errors import ConfirmationNeeded
+from promptlab.studio.forgetting import forget, look
 
 if TYPE_CHECKING:
     from promptlab.log import Forgetting
@@ -35,7 +36,6 @@ def command(run: str, yes: bool, as_json: bool, db: Path | None) -> None:
     Example:
       promptlab forget 01JD8XQ2
     """
-    from promptlab.studio.forgetting import forget, look
 
     here = options.Here(db)
     with here.log(readonly=False) as log:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from promptlab.spec.schema import experiment_schema
+
 __all__ = ["EXAMPLES", "command", "examples_folder", "lay_out"]
 
 SETTINGS = """\
@@ -83,7 +85,6 @@ def lay_out(folder: Path) -> tuple[list[Path], list[Path]]:
 
 def _files() -> dict[str, bytes]:
     from promptlab.providers import parameters
-    from promptlab.spec.schema import experiment_schema
 
     source = examples_folder()
     files = {name: (source / name).read_bytes() for name in EXAMPLES}

@@ -12,6 +12,7 @@ import click
 from promptlab.cli import format as formats
 from promptlab.cli import options
 from promptlab.errors import InputError
+from promptlab.studio.shortcuts import choose_images
 
 if TYPE_CHECKING:
     from promptlab.log import Log, Marked
@@ -71,7 +72,6 @@ def _mark(
     log: Log, run: str, patterns: list[str], where: tuple[str, ...], mark: Literal["keep", "reject"] | None, who: str,
     tags: tuple[str, ...], note: str | None,
 ) -> Marked:  # fmt: skip
-    from promptlab.studio.shortcuts import choose_images
 
     images = choose_images(log, log.find_run(run).id, patterns, where)
     return log.mark_images(images, mark, by=who, tags=tags or None, note=note)

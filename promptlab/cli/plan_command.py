@@ -15,6 +15,9 @@ from promptlab.cli import format as formats
 from promptlab.cli import options
 from promptlab.cli.failing import problem_document
 from promptlab.errors import InputError, Problem, at_most_ten
+from promptlab.spec.files import find_studio
+from promptlab.studio.prepare import prepare
+from promptlab.studio.preview import preview
 
 if TYPE_CHECKING:
     from promptlab.history.against import RevisionChanges
@@ -139,8 +142,6 @@ def look_ahead(
     fresh: bool = False, key_needed: bool = False, enforce_limits: bool = True, steps: bool = False,
 ) -> tuple[PreparedRun, Preview]:  # fmt: skip
     """Prepare and preview an experiment against its studio's log."""
-    from promptlab.studio.prepare import prepare
-    from promptlab.studio.preview import preview
 
     job = prepare(path, provider=provider, db=db, where=where, limit=limit, key_needed=key_needed)
     log = job.studio.existing_log()
@@ -168,7 +169,6 @@ def report(problems: Sequence[Problem], style: str = "text", looks: Sequence[_Lo
 
 def _annotation(problem: Problem, path: Path) -> str:
     """A workflow command of GitHub Actions: its file is relative to where the command runs, not to the studio."""
-    from promptlab.spec.files import find_studio
 
     file = Path(os.path.relpath(find_studio(path) / problem.path)) if problem.path else path
     where = f"file={_escaped(file.as_posix(), name=True)},line={problem.line or 1},col={problem.column or 1}"

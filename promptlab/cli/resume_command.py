@@ -10,6 +10,7 @@ from promptlab.cli import options
 from promptlab.cli.progress import reporter
 from promptlab.cli.run_command import asks, finish, run_options
 from promptlab.model import Amount
+from promptlab.studio.options import Options
 
 __all__ = ["command"]
 
@@ -38,7 +39,6 @@ def command(
       promptlab resume shelf_photos --retry-unknown
     """
     from promptlab.run.runner import resume
-    from promptlab.studio.options import Options
 
     here = options.Here(db)
     chosen = Options(

@@ -15,13 +15,13 @@ from promptlab.cli.plan_command import describe, look_ahead, report
 from promptlab.cli.progress import reporter
 from promptlab.errors import ConfirmationNeeded
 from promptlab.model import Amount
+from promptlab.studio.options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from promptlab.run.summary import Summary
     from promptlab.studio.consent import Ahead
-    from promptlab.studio.options import Options
     from promptlab.studio.prepare import PreparedRun
     from promptlab.studio.preview import Preview
     from promptlab.studio.studio import Studio
@@ -77,7 +77,6 @@ def command(
       promptlab run experiments/shelf_photos.yaml --provider kairval --budget 20usd
       promptlab run experiments/shelf_photos.yaml --where look=neon --limit 4
     """
-    from promptlab.studio.options import Options
 
     job, found = look_ahead(path, provider=provider, db=db, where=where, limit=limit, fresh=fresh, key_needed=True)
     chosen = Options(

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from promptlab.spec.schema import experiment_schema
+
 __all__ = ["command"]
 
 
@@ -22,7 +24,6 @@ def command(output: Path | None) -> None:
       promptlab schema -o .promptlab/experiment.schema.json
     """
     from promptlab.providers import parameters
-    from promptlab.spec.schema import experiment_schema
 
     text = json.dumps(experiment_schema(parameters()), indent=1, ensure_ascii=False) + "\n"
     if output is None:

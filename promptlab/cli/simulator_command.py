@@ -8,6 +8,8 @@ from typing import Literal
 
 import click
 
+from promptlab.errors import InputError
+
 __all__ = ["command"]
 
 WINDOWS = ["fixed", "sliding", "first_request", "bucket"]
@@ -41,7 +43,6 @@ def command(
       KAIRVAL_BASE_URL=http://127.0.0.1:8765 KAIRVAL_API_KEY=kv_test \\
         promptlab run experiments/shelf_photos.yaml --provider kairval --yes
     """
-    from promptlab.errors import InputError
     from promptlab.simulator import FaultPlan, SimulatorSettings, create_app, load_faults, serve
 
     settings = SimulatorSettings(

@@ -13,11 +13,11 @@ from promptlab.cli import format as formats
 from promptlab.cli import options
 from promptlab.cli.main import Commands
 from promptlab.errors import InputError, PromptlabError
+from promptlab.studio.studio import Studio
 
 if TYPE_CHECKING:
     from promptlab.log import Log
     from promptlab.prompts import Template
-    from promptlab.studio.studio import Studio
 
 __all__ = ["command"]
 
@@ -28,7 +28,6 @@ def command() -> None:
 
 
 def _studio() -> Studio:
-    from promptlab.studio.studio import Studio
 
     return Studio.open(Path.cwd())
 

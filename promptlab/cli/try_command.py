@@ -13,7 +13,10 @@ import click
 from promptlab.cli import options
 from promptlab.cli.plan_command import look_ahead
 from promptlab.cli.run_command import run_options, start
+from promptlab.errors import InputError
 from promptlab.model import Amount
+from promptlab.spec.files import find_studio
+from promptlab.studio.options import Options
 
 __all__ = ["DEFAULT_NEGATIVES", "command", "ids_of", "spec_of", "title_of"]
 
@@ -50,9 +53,6 @@ def command(
       promptlab try "a ceramic teapot on linen, soft light" "a ceramic teapot, hard flash" --repeats 4
       promptlab try --from prompts.txt
     """
-    from promptlab.errors import InputError
-    from promptlab.spec.files import find_studio
-    from promptlab.studio.options import Options
 
     if source is not None:
         prompts += tuple(line.strip() for line in source if line.strip())
@@ -93,7 +93,6 @@ def _free(folder: Path, name: str, text: str) -> Path:
 
 def _write(path: Path, text: str) -> bool:
     """Write the experiment where it is not there yet; a file that says something else is never overwritten."""
-    from promptlab.errors import InputError
 
     if path.exists():
         if path.read_text(encoding="utf-8", errors="replace") != text:
@@ -109,7 +108,6 @@ def spec_of(
     prompts: tuple[str, ...], repeats: int, negatives: tuple[str, ...] = (), params: tuple[str, ...] = ()
 ) -> str:
     """The text of the experiment file: the same for the same question."""
-    from promptlab.errors import InputError
 
     lines = ["# Written by `promptlab try`; edit it, rename it, or turn a prompt into a template.", "prompts:"]
     # JSON strings are YAML strings: whatever a prompt holds arrives as it was typed. `{{` is data here, hence raw.
