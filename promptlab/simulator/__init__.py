@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from promptlab.simulator.pictures.prompt_reader import undrawn_words
     from promptlab.simulator.responses import SimulatedReset
     from promptlab.simulator.server import running, serve
-    from promptlab.simulator.settings import IN_PROCESS_KEY, PLANS, WEBHOOK_SECRET, Plan, SimulatorSettings
+    from promptlab.simulator.settings import IN_PROCESS_KEY, PLANS, WEBHOOK_SECRET, SimulatedPlan, SimulatorSettings
 
 __all__ = [
     "IN_PROCESS_KEY",
@@ -28,8 +28,8 @@ __all__ = [
     "App",
     "Counters",
     "FaultPlan",
-    "Plan",
     "Rule",
+    "SimulatedPlan",
     "SimulatedReset",
     "SimulatorSettings",
     "create_app",
@@ -46,7 +46,7 @@ _HOMES = {
     "faults": "KINDS FaultPlan Rule load_faults parse_faults",
     "pictures.prompt_reader": "undrawn_words",
     "server": "running serve",
-    "settings": "IN_PROCESS_KEY PLANS WEBHOOK_SECRET Plan SimulatorSettings",
+    "settings": "IN_PROCESS_KEY PLANS WEBHOOK_SECRET SimulatedPlan SimulatorSettings",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from promptlab.simulator.faults import FaultPlan
 
-__all__ = ["IN_PROCESS_KEY", "PLANS", "WEBHOOK_SECRET", "Plan", "SimulatorSettings"]
+__all__ = ["IN_PROCESS_KEY", "PLANS", "WEBHOOK_SECRET", "SimulatedPlan", "SimulatorSettings"]
 
 #: What an in-process client sends; a simulator without `accepted_keys` takes any key that starts with `kv_`.
 IN_PROCESS_KEY = "kv_simulator"
@@ -21,7 +21,7 @@ WindowKind = Literal["fixed", "sliding", "first_request", "bucket"]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SimulatedPlan:
     """The three limits of a plan (guide, Rate Limits); None means no limit."""
 
     requests_per_minute: int | None
@@ -29,12 +29,12 @@ class Plan:
     daily: int | None
 
 
-PLANS: Mapping[str, Plan] = {
-    "free": Plan(5, 2, 50),
-    "starter": Plan(30, 5, 1_000),
-    "pro": Plan(120, 20, 10_000),
-    "enterprise": Plan(None, 20, None),
-    "unlimited": Plan(None, None, None),
+PLANS: Mapping[str, SimulatedPlan] = {
+    "free": SimulatedPlan(5, 2, 50),
+    "starter": SimulatedPlan(30, 5, 1_000),
+    "pro": SimulatedPlan(120, 20, 10_000),
+    "enterprise": SimulatedPlan(None, 20, None),
+    "unlimited": SimulatedPlan(None, None, None),
 }
 
 
@@ -55,7 +55,7 @@ class SimulatorSettings:
     - `clock` (epoch seconds) and `sleep` (seconds): for tests that own the time.
     """
 
-    plan: str | Plan = "unlimited"
+    plan: str | SimulatedPlan = "unlimited"
     window: WindowKind = "fixed"
     window_s: float = 60.0
     accepted_keys: frozenset[str] | None = None
@@ -80,9 +80,9 @@ class SimulatorSettings:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     @property
-    def limits(self) -> Plan:
+    def limits(self) -> SimulatedPlan:
         """The plan's figures; ValueError names the plans there are."""
-        if isinstance(self.plan, Plan):
+        if isinstance(self.plan, SimulatedPlan):
             return self.plan
         if self.plan not in PLANS:
             raise ValueError(f"there is no plan {self.plan!r}; there are {', '.join(PLANS)}")

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from promptlab.signing import verify
-from promptlab.simulator import WEBHOOK_SECRET, Plan, SimulatorSettings, create_app, parse_faults
+from promptlab.simulator import WEBHOOK_SECRET, SimulatedPlan, SimulatorSettings, create_app, parse_faults
 
 GENERATE = "/v1/images/generate"
 
@@ -73,7 +73,7 @@ def test_failed_job(talk: Any, order: dict[str, Any]) -> None:
         job = await finished(client, where)
         return job, (await client.post(GENERATE, json=order)).status_code
 
-    app = create_app(SimulatorSettings(fast=True, plan=Plan(None, 1, None), credits=50, faults=faults))
+    app = create_app(SimulatorSettings(fast=True, plan=SimulatedPlan(None, 1, None), credits=50, faults=faults))
     job, after = talk(app, scenario)
     assert (job["status"], job["error"]["code"], after) == ("failed", "generation_failed", 200)
 
@@ -98,7 +98,7 @@ def test_polls_count_when_told(talk: Any, order: dict[str, Any]) -> None:
         where = (await client.post(GENERATE, json=order | {"async": True})).headers["location"]
         return [(await client.get(where)).status_code for _ in range(2)]
 
-    plan = Plan(2, None, None)
+    plan = SimulatedPlan(2, None, None)
     assert talk(create_app(SimulatorSettings(fast=True, plan=plan)), scenario) == [200, 200]
     assert talk(create_app(SimulatorSettings(fast=True, plan=plan, polls_count=True)), scenario) == [200, 429]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptlab.simulator import PLANS, Plan, SimulatorSettings, create_app
+from promptlab.simulator import PLANS, SimulatedPlan, SimulatorSettings, create_app
 from promptlab.simulator.account import make_window
 
 GENERATE = "/v1/images/generate"
@@ -50,7 +50,9 @@ def test_wait_is_enough(talk: Any, order: dict[str, Any], clock: Any, kind: str)
             clock.now += 0.37
 
     talk(
-        create_app(SimulatorSettings(fast=True, plan=Plan(4, None, None), window=kind, window_s=10, clock=clock)),
+        create_app(
+            SimulatorSettings(fast=True, plan=SimulatedPlan(4, None, None), window=kind, window_s=10, clock=clock)
+        ),
         scenario,
     )
 
@@ -102,7 +104,9 @@ def test_daily(talk: Any, order: dict[str, Any], clock: Any) -> None:
         clock.now += int(refused.headers["retry-after"])
         return refused, (await client.post(GENERATE, json=order)).status_code
 
-    refused, after = talk(create_app(SimulatorSettings(fast=True, plan=Plan(None, None, 3), clock=clock)), scenario)
+    refused, after = talk(
+        create_app(SimulatorSettings(fast=True, plan=SimulatedPlan(None, None, 3), clock=clock)), scenario
+    )
     assert (refused.status_code, refused.json()["error"]["code"], after) == (429, "daily_quota_exceeded", 200)
     assert int(refused.headers["retry-after"]) > 3600
 
@@ -126,7 +130,7 @@ def test_keys_have_their_own_limits(talk: Any, order: dict[str, Any]) -> None:
         headers = [{"Authorization": f"Bearer {key}"} for key in keys]
         return [(await client.post(GENERATE, json=order, headers=one)).status_code for one in headers]
 
-    assert talk(create_app(SimulatorSettings(fast=True, plan=Plan(1, None, None))), scenario) == [
+    assert talk(create_app(SimulatorSettings(fast=True, plan=SimulatedPlan(1, None, None))), scenario) == [
         200,
         429,
         200,
@@ -135,7 +139,7 @@ def test_keys_have_their_own_limits(talk: Any, order: dict[str, Any]) -> None:
 
 def test_plans() -> None:
     """The plans are the guide's table; an unknown one or an unknown window is an error at once."""
-    assert PLANS["starter"] == Plan(30, 5, 1_000)
+    assert PLANS["starter"] == SimulatedPlan(30, 5, 1_000)
     with pytest.raises(ValueError, match="starter, pro"):
         create_app(SimulatorSettings(plan="gold"))
     with pytest.raises(ValueError, match="sliding"):
