@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from promptlab.simulator.pictures.prompt_reader import undrawn_words
     from promptlab.simulator.responses import SimulatedReset
     from promptlab.simulator.server import running, serve
-    from promptlab.simulator.settings import IN_PROCESS_KEY, PLANS, WEBHOOK_SECRET, SimulatedPlan, SimulatorSettings
+    from promptlab.simulator.settings import (
+        IN_PROCESS_KEY,
+        PLANS,
+        WEBHOOK_SECRET,
+        Plan,
+        SimulatedPlan,
+        SimulatorSettings,
+    )
 
 __all__ = [
     "IN_PROCESS_KEY",
@@ -28,6 +35,7 @@ __all__ = [
     "App",
     "Counters",
     "FaultPlan",
+    "Plan",
     "Rule",
     "SimulatedPlan",
     "SimulatedReset",
@@ -46,7 +54,7 @@ _HOMES = {
     "faults": "KINDS FaultPlan Rule load_faults parse_faults",
     "pictures.prompt_reader": "undrawn_words",
     "server": "running serve",
-    "settings": "IN_PROCESS_KEY PLANS WEBHOOK_SECRET SimulatedPlan SimulatorSettings",
+    "settings": "IN_PROCESS_KEY PLANS WEBHOOK_SECRET Plan SimulatedPlan SimulatorSettings",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 

@@ -11,7 +11,7 @@ from typing import Literal
 from promptlab.account_plans import KAIRVAL
 from promptlab.simulator.faults import FaultPlan
 
-__all__ = ["IN_PROCESS_KEY", "PLANS", "WEBHOOK_SECRET", "SimulatedPlan", "SimulatorSettings"]
+__all__ = ["IN_PROCESS_KEY", "PLANS", "WEBHOOK_SECRET", "Plan", "SimulatedPlan", "SimulatorSettings"]
 
 #: What an in-process client sends; a simulator without `accepted_keys` takes any key that starts with `kv_`.
 IN_PROCESS_KEY = "kv_simulator"
@@ -28,6 +28,9 @@ class SimulatedPlan:
     requests_per_minute: int | None
     concurrent: int | None
     daily: int | None
+
+
+Plan = SimulatedPlan  # its name in 0.1
 
 
 PLANS: Mapping[str, SimulatedPlan] = {

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptlab.simulator import PLANS, SimulatedPlan, SimulatorSettings, create_app
+from promptlab.simulator import PLANS, Plan, SimulatedPlan, SimulatorSettings, create_app
 from promptlab.simulator.account import make_window
 
 GENERATE = "/v1/images/generate"
@@ -144,3 +144,8 @@ def test_plans() -> None:
         create_app(SimulatorSettings(plan="gold"))
     with pytest.raises(ValueError, match="sliding"):
         create_app(SimulatorSettings(plan="pro", window="moon"))  # type: ignore[arg-type]
+
+
+def test_a_plan_has_its_old_name_too() -> None:
+    """Tests that were written for 0.1 make their own plans as `Plan`."""
+    assert SimulatorSettings(plan=Plan(1, None, None)).limits == SimulatedPlan(1, None, None)
