@@ -112,13 +112,16 @@ class Endpoint:
         self,
         request: Request,
         *,
+        key: str | None = None,
         image: ImageBytes | None = None,
         asynchronous: bool = False,
         webhook_url: str | None = None,
     ) -> Wire:
-        """The call of a request; ProviderFault where the provider's code raises."""
+        """The call of a request, under an idempotency `key`; ProviderFault where the provider's code raises."""
         with provider_code(self.provider.name, "encode", PromptlabError):
-            return self.provider.encode(request, image=image, asynchronous=asynchronous, webhook_url=webhook_url)
+            wire = self.provider.encode(request, image=image, asynchronous=asynchronous, webhook_url=webhook_url)
+            headers = {**wire.call.headers} if key is None else {**wire.call.headers, "Idempotency-Key": key}
+            return replace(wire, call=replace(wire.call, headers=headers))
 
     def read(self, answer: Answer, request: Request) -> tuple[Reply | Unreadable, Result | None]:
         """An answer as the retry policy sees it, and its result if it has one; ProviderFault where its code raises."""

@@ -299,3 +299,14 @@ def test_a_fault_of_the_provider_names_its_step(
     monkeypatch.setattr(endpoint.provider, step, broken)
     with pytest.raises(ProviderFault, match=f"kairval raised KeyError in {step}"):
         calls[step]()
+
+
+def test_a_call_gets_its_idempotency_key(settings: Any, request_with: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key is a header beside the provider's own; what is not a call at all is the provider's fault."""
+    endpoint = connect("kairval", settings(), {"KAIRVAL_API_KEY": "kv_1", "KAIRVAL_BASE_URL": "http://127.0.0.1:9"})
+    wire = endpoint.encode(request_with(draw=2), key="k1")
+    assert wire.call.headers == {"X-Draw": "2", "Idempotency-Key": "k1"}
+    assert endpoint.encode(request_with()).call == endpoint.provider.encode(request_with()).call
+    monkeypatch.setattr(endpoint.provider, "encode", lambda *arguments, **options: None)
+    with pytest.raises(ProviderFault, match="in encode"):
+        endpoint.encode(request_with())
