@@ -156,9 +156,9 @@ def _decoded(uri: str) -> bytes:
 
 def _checked(data: bytes, shown: str) -> str:
     """The sha256 of an image that a run would take; InputError for anything else."""
-    from promptlab.store import BadImage, sniff
+    from promptlab.store import BadImage, check
 
-    bad = sniff(data)
+    bad = check(data)
     if isinstance(bad, BadImage):
         raise InputError(f"{shown} is not an image that can be edited: {bad.message}", code="bad-image")
     return hashlib.sha256(data).hexdigest()

@@ -5,7 +5,18 @@ durable and look at every pixel (`child`, `decode`).
 """
 
 from promptlab.store.decode import Decoded, thumbnail_of
-from promptlab.store.formats import BadImage, Sniffed, sniff
+from promptlab.store.formats import BadImage, Sniffed, check, sniff
 from promptlab.store.local import PartFile, Store, Stored, Thumbnail
 
-__all__ = ["BadImage", "Decoded", "PartFile", "Sniffed", "Store", "Stored", "Thumbnail", "sniff", "thumbnail_of"]
+__all__ = [
+    "BadImage",
+    "Decoded",
+    "PartFile",
+    "Sniffed",
+    "Store",
+    "Stored",
+    "Thumbnail",
+    "check",
+    "sniff",
+    "thumbnail_of",
+]

@@ -7,6 +7,7 @@ download that broke off are found at once and fetched again. Whether every pixel
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,7 @@ from typing import Literal, Protocol
 
 from promptlab.errors import StoreError
 
-__all__ = ["FORMATS", "MAX_PIXELS", "BadImage", "BadKind", "Format", "Readable", "Sniffed", "sniff"]
+__all__ = ["FORMATS", "MAX_PIXELS", "BadImage", "BadKind", "Format", "Readable", "Sniffed", "check", "sniff"]
 
 Format = Literal["png", "jpg", "webp"]
 FORMATS: tuple[Format, ...] = ("png", "jpg", "webp")
@@ -82,6 +83,24 @@ def sniff(source: Readable | bytes) -> Sniffed | BadImage:
     except BadImage as bad:
         return bad
     return Sniffed(name, width, height)
+
+
+def check(data: bytes) -> Sniffed | BadImage:
+    """`sniff`, and the checksum of every chunk of a PNG: what can be known of a source image without decoding it."""
+    seen = sniff(data)
+    if isinstance(seen, Sniffed) and seen.format == "png":
+        position = len(_PNG)
+        while position + 12 <= len(data):
+            length = int.from_bytes(data[position : position + 4], "big")
+            end = position + 8 + length
+            kind = data[position + 4 : position + 8]
+            if zlib.crc32(data[position + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+                name = kind.decode("ascii", "replace")
+                return BadImage("damaged", f"the png's chunk {name} at byte {position:,} has a wrong checksum")
+            if kind == b"IEND":
+                break
+            position = end + 4
+    return seen
 
 
 def _slice(data: bytes, offset: int, length: int) -> bytes:

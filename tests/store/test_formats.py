@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptlab.store import BadImage, Sniffed, Store, sniff
+from promptlab.store import BadImage, Sniffed, Store, check, sniff
 
 VARIANTS = [
     ("png", {}),
@@ -138,3 +138,12 @@ def test_bad_image_travels():
     """A BadImage pickles with its kind and message."""
     bad = pickle.loads(pickle.dumps(BadImage("truncated", "half of it")))
     assert (bad.kind, bad.message, str(bad)) == ("truncated", "half of it", "half of it")
+
+
+@given(data=st.data())
+def test_every_byte_of_a_source_png_counts(picture, data):
+    """What is about to be edited has its checksums compared: any byte changed is refused before anything is sent."""
+    whole = bytearray(picture("png"))
+    assert check(bytes(whole)) == sniff(bytes(whole))
+    whole[data.draw(st.integers(0, len(whole) - 1))] ^= data.draw(st.integers(1, 255))
+    assert isinstance(check(bytes(whole)), BadImage)
