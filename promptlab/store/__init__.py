@@ -20,3 +20,14 @@ __all__ = [
     "sniff",
     "thumbnail_of",
 ]
+    "BadImage",
+    "Decoded",
+    "PartFile",
+    "Sniffed",
+    "Store",
+    "Stored",
+    "Thumbnail",
+    "check",
+    "sniff",
+    "thumbnail_of",
+]
