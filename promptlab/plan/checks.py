@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from promptlab.providers import Capabilities
 
 __all__ = [
-    "Report",
+    "PlanReport",
     "check_axes",
     "check_capabilities",
     "check_matchers",
@@ -40,7 +40,7 @@ __all__ = [
 
 
 @dataclass
-class Report:
+class PlanReport:
     """Collects problems with the source line of their place."""
 
     experiment: Experiment
@@ -104,7 +104,7 @@ def known_names(experiment: Experiment, axes: Sequence[Axis]) -> dict[str, froze
     return known
 
 
-def check_templates(report: Report, templates: Iterable[Template], axes: Sequence[Axis]) -> None:
+def check_templates(report: PlanReport, templates: Iterable[Template], axes: Sequence[Axis]) -> None:
     """Undefined variables and fields, which StrictUndefined would only meet in the branch that is taken."""
     known = known_names(report.experiment, axes)
     for template in templates:
@@ -112,7 +112,7 @@ def check_templates(report: Report, templates: Iterable[Template], axes: Sequenc
             report.found.add(problem)
 
 
-def check_axes(report: Report, templates: Sequence[Template], axes: Sequence[Axis]) -> None:
+def check_axes(report: PlanReport, templates: Sequence[Template], axes: Sequence[Axis]) -> None:
     """Axes that nothing uses: all their variants would be the same requests."""
     experiment = report.experiment
     used = {name for template in templates for name in template.names}
@@ -133,7 +133,7 @@ def check_axes(report: Report, templates: Sequence[Template], axes: Sequence[Axi
         report.add("unused-axis", f"nothing uses the axis '{axis.name}'{advice}, or take it out", place)
 
 
-def check_matchers(report: Report, space: Space) -> None:
+def check_matchers(report: PlanReport, space: Space) -> None:
     """Matchers that no variant can meet, and images of a chain that they name and that are not there."""
     images = space.indices(CHAIN_AXIS)
     for what, matcher, place, therefore in _matchers(report, space):
@@ -147,7 +147,7 @@ def check_matchers(report: Report, space: Space) -> None:
     _check_skips(report, space)
 
 
-def _matchers(report: Report, space: Space) -> Iterator[tuple[str, Matcher, Place | None, str]]:
+def _matchers(report: PlanReport, space: Space) -> Iterator[tuple[str, Matcher, Place | None, str]]:
     """Every matcher of the experiment: what it is, where, and what follows if it matches nothing."""
     experiment = report.experiment
     for index, matcher in enumerate(experiment.skip):
@@ -162,7 +162,7 @@ def _matchers(report: Report, space: Space) -> Iterator[tuple[str, Matcher, Plac
         yield "baseline", exactly(experiment.baseline), report.place("baseline"), ""
 
 
-def resolved(report: Report, space: Space, where: Where) -> tuple[Matcher, ...]:
+def resolved(report: PlanReport, space: Space, where: Where) -> tuple[Matcher, ...]:
     """`--where` as plain matchers of this plan's axes; what is not there is reported."""
     if not where:
         return ()
@@ -173,7 +173,7 @@ def resolved(report: Report, space: Space, where: Where) -> tuple[Matcher, ...]:
         return ()
 
 
-def _check_skips(report: Report, space: Space) -> None:
+def _check_skips(report: PlanReport, space: Space) -> None:
     """Skips that leave no variant, or not the baseline that all others are compared with."""
     experiment = report.experiment
     if not space.skips:
@@ -228,7 +228,7 @@ def exactly(axes: Mapping[str, str]) -> Matcher:
     return {axis: frozenset((id_,)) for axis, id_ in axes.items()}
 
 
-def check_capabilities(report: Report, capabilities: Capabilities, provider: str, has_negative: bool) -> None:
+def check_capabilities(report: PlanReport, capabilities: Capabilities, provider: str, has_negative: bool) -> None:
     """What the provider would drop, do another way, or can't do at all."""
     experiment, strict = report.experiment, report.experiment.strict
     end = strictly(experiment)
@@ -258,7 +258,7 @@ def said(matcher: Matcher | Mapping[str, Iterable[str]]) -> str:
     return ", ".join(f"{axis}={','.join(sorted(ids))}" for axis, ids in matcher.items())
 
 
-def loaded(report: Report, error: InputError, place: Place | None) -> None:
+def loaded(report: PlanReport, error: InputError, place: Place | None) -> None:
     """Keep the problems another package raised; those without a place get the one that asked for it."""
     for problem in error.problems:
         if problem.path is None:

@@ -10,7 +10,7 @@ from promptlab.errors import InputError
 from promptlab.model import Experiment, Matcher, Place
 from promptlab.spec.matcher import Where, resolve
 
-from .checks import Report, said
+from .checks import PlanReport, said
 from .designs import ENUMERABLE, Chosen, OneFactor
 from .product import Cell, Space, matches
 
@@ -74,7 +74,7 @@ def _cell_of(space: Space, axes: Mapping[str, str]) -> Cell:
     return cell
 
 
-def explain(report: Report, space: Space, chosen: Chosen, where: Sequence[Matcher], cell: Cell) -> Explanation:
+def explain(report: PlanReport, space: Space, chosen: Chosen, where: Sequence[Matcher], cell: Cell) -> Explanation:
     """Judge a cell by every step in turn; the first that leaves it out is the last that is asked."""
     reasons: list[Reason] = []
     steps = (_when, _skip, _design, _override)
@@ -89,7 +89,7 @@ def explain(report: Report, space: Space, chosen: Chosen, where: Sequence[Matche
     return Explanation(space.id_of(cell), space.axes_of(cell), tuple(reasons))
 
 
-def _when(report: Report, space: Space, chosen: Chosen, cell: Cell) -> list[Reason]:
+def _when(report: PlanReport, space: Space, chosen: Chosen, cell: Cell) -> list[Reason]:
     reasons = []
     for axis, choice, when in zip(space.axes, cell, space.whens, strict=True):
         if axis.when is None or when is None:
@@ -103,14 +103,14 @@ def _when(report: Report, space: Space, chosen: Chosen, cell: Cell) -> list[Reas
     return reasons or [Reason("axes", True, "every axis applies to every variant")]
 
 
-def _skip(report: Report, space: Space, chosen: Chosen, cell: Cell) -> list[Reason]:
+def _skip(report: PlanReport, space: Space, chosen: Chosen, cell: Cell) -> list[Reason]:
     for index, matcher in enumerate(space.skip):
         if matches(cell, space.test(matcher)):
             return [Reason("skip", False, f"skip {said(matcher)} matches", report.place("skip", index))]
     return [Reason("skip", True, "no skip matches")] if space.skip else []
 
 
-def _design(report: Report, space: Space, chosen: Chosen, cell: Cell) -> list[Reason]:
+def _design(report: PlanReport, space: Space, chosen: Chosen, cell: Cell) -> list[Reason]:
     design = report.experiment.design
     if design.kind == "all":
         return []
@@ -123,7 +123,7 @@ def _design(report: Report, space: Space, chosen: Chosen, cell: Cell) -> list[Re
     return [Reason("design", kept, f"{drawn} in the sample of {design.sample:,} with seed {design.seed}", place)]
 
 
-def _override(report: Report, space: Space, chosen: Chosen, cell: Cell) -> list[Reason]:
+def _override(report: PlanReport, space: Space, chosen: Chosen, cell: Cell) -> list[Reason]:
     experiment: Experiment = report.experiment
     return [
         Reason(

@@ -17,7 +17,7 @@ from promptlab.model import Axis, Experiment, ImageSource, Place, Value
 from promptlab.prompts import Template, render_text
 from promptlab.spec.names import CHAIN_AXIS
 
-from .checks import Report
+from .checks import PlanReport
 from .product import Cell, Space
 from .stream import ImageOf, Picture, Recipe
 
@@ -41,7 +41,7 @@ class ChainImage:
 Chain = Callable[[ImageSource], Sequence[ChainImage]]
 
 
-def chain_axis(report: Report, images: Sequence[ChainImage]) -> tuple[Axis, ...]:
+def chain_axis(report: PlanReport, images: Sequence[ChainImage]) -> tuple[Axis, ...]:
     """The implicit axis `source`; none, with the problem reported, where there is nothing to edit."""
     experiment = report.experiment
     source = experiment.image or ImageSource()
@@ -67,7 +67,7 @@ def chained(space: Space, images: Sequence[ChainImage]) -> ImageOf:
     return lambda cell: pictures[cell[at].index]
 
 
-def rendered(experiment: Experiment, space: Space, template: Template, report: Report) -> ImageOf:
+def rendered(experiment: Experiment, space: Space, template: Template, report: PlanReport) -> ImageOf:
     """The source image by rendering `image:` on the values it uses; each combination once."""
     source = experiment.image or ImageSource()
     text = source.text or ""

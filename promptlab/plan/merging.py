@@ -18,7 +18,7 @@ from promptlab.model import Axis, Experiment, Operation, Parameter, Place, Scala
 from promptlab.prompts import clean
 from promptlab.spec.names import nearest
 
-from .checks import Report, strictly
+from .checks import PlanReport, strictly
 from .designs import Weight
 from .identity import canonical
 from .product import Cell, Space, by_pivot, matches
@@ -80,7 +80,7 @@ class Reader:
     with `strict` it is an error.
     """
 
-    def __init__(self, report: Report, chosen: Capabilities, known: Mapping[str, Parameter], provider: str) -> None:
+    def __init__(self, report: PlanReport, chosen: Capabilities, known: Mapping[str, Parameter], provider: str) -> None:
         self._report = report
         self._experiment = report.experiment
         self._chosen = {parameter.name: parameter for parameter in chosen.parameters}

@@ -17,7 +17,7 @@ from promptlab.prompts import Library, Template
 from promptlab.spec.matcher import Where
 
 from . import checks, images
-from .checks import Report
+from .checks import PlanReport
 from .designs import choose, tally
 from .explain import Explanation, Reason, explain, find_cell
 from .identity import Pattern, seeds_of
@@ -51,7 +51,7 @@ class Plan:
         experiment: Experiment,
         target: Target,
         *,
-        report: Report,
+        report: PlanReport,
         stream: Stream,
         whole: Stream,
         templates: Mapping[str | None, Template],
@@ -206,7 +206,7 @@ def make_plan(
     `chain` looks up the images of an earlier experiment where `image:` asks for them. `parameters` are those of all
     installed providers (the default), which says what is merely dropped and what is unknown everywhere.
     """
-    report = Report(experiment)
+    report = PlanReport(experiment)
     for note in experiment.notes:
         report.add(note.code, note.message, note.place, warning=True)
     edited = _chain_images(experiment, chain)
@@ -287,7 +287,7 @@ def _chain_images(experiment: Experiment, chain: images.Chain | None) -> list[im
     return [] if chain is None else list(chain(source))
 
 
-def _templates(report: Report, library: Library, space: Space) -> dict[str | None, Template]:
+def _templates(report: PlanReport, library: Library, space: Space) -> dict[str | None, Template]:
     """Template by value id of the axis that chooses it (None without such an axis); each loaded and compiled once."""
     experiment = report.experiment
     axis = next((axis for axis in space.axes if axis.kind in ("prompt", "template")), None)
@@ -316,7 +316,7 @@ def _load(library: Library, source: Source, value: str | None) -> Template:
     return library.inline(source, "prompt" if value is None else f"prompts.{value}")
 
 
-def _image_template(report: Report, library: Library) -> Template | None:
+def _image_template(report: PlanReport, library: Library) -> Template | None:
     """The `image:` text as a template, which tells the variables it uses; it is rendered as a path, not a prompt."""
     image = report.experiment.image
     if image is None or image.text is None:

@@ -23,7 +23,7 @@ from promptlab.errors import InputError, Problem
 from promptlab.model import Axis, Experiment, Matcher, Place, Request, Value, Variant
 from promptlab.prompts import Fields, Template
 
-from .checks import Report, visible
+from .checks import PlanReport, visible
 from .designs import All, Chosen, OneFactor, tally
 from .merging import Shape, Shaper
 from .product import LARGE, Cell, Namer, Space, Test, matches
@@ -198,7 +198,7 @@ Shared = dict[str, Sequence[object]]
 class Recipe:
     """One template with the values that reach it. Values that its declarations refuse are reported."""
 
-    def __init__(self, template: Template, space: Space, report: Report, shared: Shared | None = None) -> None:
+    def __init__(self, template: Template, space: Space, report: PlanReport, shared: Shared | None = None) -> None:
         shared = {} if shared is None else shared
         self.template = template
         self._constants = {
@@ -244,7 +244,7 @@ class Recipe:
         return context
 
 
-def _table(template: Template, axis: Axis, report: Report, shared: Shared) -> Sequence[object]:
+def _table(template: Template, axis: Axis, report: PlanReport, shared: Shared) -> Sequence[object]:
     """What an axis' values are for a template, by their place."""
     if axis.name in template.declared:
         return [_typed(template, axis.name, _context_value(v), v.place, report) for v in axis.values]
@@ -254,7 +254,7 @@ def _table(template: Template, axis: Axis, report: Report, shared: Shared) -> Se
     return shared[axis.name]
 
 
-def _typed(template: Template, name: str, value: object, place: Place | None, report: Report) -> object:
+def _typed(template: Template, name: str, value: object, place: Place | None, report: PlanReport) -> object:
     """A value by the template's declaration, where it has one; once, not at each render."""
     if name not in template.declared:
         return value

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from promptlab.errors import InputError, Problem, Problems
 from promptlab.model import Axis, Design, Place, Value
 
-from .checks import Report, said
+from .checks import PlanReport, said
 from .designs import ENUMERABLE
 from .merging import EDIT_ONLY, Shape
 from .product import Cell, Space, groups
@@ -126,7 +126,7 @@ class _Saying:
 class Surveyor:
     """Makes one pass."""
 
-    def __init__(self, stream: Stream, report: Report, expected: int) -> None:
+    def __init__(self, stream: Stream, report: PlanReport, expected: int) -> None:
         """`expected` is how many requests there will be, so that room for their hashes is made at once."""
         self._stream = stream
         self._target = stream.target
@@ -470,7 +470,7 @@ class SameCalls:
     value of one, that changes nothing else is an error.
     """
 
-    def __init__(self, space: Space, provider: str, report: Report, expected: int) -> None:
+    def __init__(self, space: Space, provider: str, report: PlanReport, expected: int) -> None:
         self._space = space
         self._provider = provider
         self._report = report

@@ -20,14 +20,3 @@ __all__ = [
     "sniff",
     "thumbnail_of",
 ]
-    "BadImage",
-    "Decoded",
-    "PartFile",
-    "Sniffed",
-    "Store",
-    "Stored",
-    "Thumbnail",
-    "check",
-    "sniff",
-    "thumbnail_of",
-]

@@ -14,7 +14,7 @@ from promptlab.simulator.pictures.lettering import draw_texts, mark
 from promptlab.simulator.pictures.looks import Look, look_of
 from promptlab.simulator.pictures.overlays import in_front
 from promptlab.simulator.pictures.placing import Placed, Scene, place
-from promptlab.simulator.pictures.prompt_reader import Reading, Thing, read
+from promptlab.simulator.pictures.prompt_reader import PromptReading, Thing, read
 from promptlab.simulator.pictures.props import prop_words, props
 from promptlab.simulator.pictures.rng import Dice
 
@@ -99,7 +99,7 @@ def _layout(recipe: PictureRequest) -> Dice:
     return Dice("layout", recipe.model, recipe.seed, recipe.position)
 
 
-def _grounded(look: Look, reading: Reading, ground: str | None) -> Look:
+def _grounded(look: Look, reading: PromptReading, ground: str | None) -> Look:
     """The ground's own colour, under the look's light."""
     if look.seamless and reading.ground is None:
         return look
@@ -207,7 +207,7 @@ _HOMES = {
 }  # fmt: skip
 
 
-def _homed(reading: Reading) -> Reading:
+def _homed(reading: PromptReading) -> PromptReading:
     """The reading with a place for what looks lost in a studio."""
     if reading.place or reading.ground or reading.backdrop or not reading.things or reading.light in ("studio", "neon"):
         return reading
@@ -222,7 +222,7 @@ def _homed(reading: Reading) -> Reading:
 class _Set:
     """What a picture is made with, worked out from words and seed."""
 
-    reading: Reading
+    reading: PromptReading
     look: Look
     camera: Camera
     layout: Dice

@@ -11,7 +11,7 @@ from promptlab.simulator.pictures import lettering, textures
 from promptlab.simulator.pictures.handmade import wobbled
 from promptlab.simulator.pictures.looks import Look
 from promptlab.simulator.pictures.palette import RGB
-from promptlab.simulator.pictures.prompt_reader import Reading
+from promptlab.simulator.pictures.prompt_reader import PromptReading
 from promptlab.simulator.pictures.rng import Dice
 from promptlab.simulator.pictures.styles import STYLES
 
@@ -53,7 +53,7 @@ def _grain(image: Image.Image, amount: float, version: int) -> Image.Image:
     return ImageChops.overlay(image, Image.merge("RGB", (grey, grey, grey)))
 
 
-def flaws_of(reading: Reading, seed: int, position: int) -> list[str]:
+def flaws_of(reading: PromptReading, seed: int, position: int) -> list[str]:
     """Which flaws this picture has: the same for every prompt with this seed, each ruled out by itself."""
     return [
         name
@@ -95,7 +95,7 @@ def _aired(image: Image.Image, overlays: tuple[str, ...]) -> Image.Image:
 
 
 def finish(
-    image: Image.Image, look: Look, reading: Reading, seed: int, position: int, *, shapes: Image.Image
+    image: Image.Image, look: Look, reading: PromptReading, seed: int, position: int, *, shapes: Image.Image
 ) -> Image.Image:
     """Grade, style, grain and flaws."""
     image = _grade(image, look)

@@ -10,7 +10,7 @@ from typing import Any
 
 from promptlab.simulator.pictures.data import tables
 from promptlab.simulator.pictures.palette import FIXED, RGB, hue, mix, multiply, shaded, shift_hue
-from promptlab.simulator.pictures.prompt_reader import Reading
+from promptlab.simulator.pictures.prompt_reader import PromptReading
 from promptlab.simulator.pictures.rng import Dice
 
 __all__ = ["AIRS", "Air", "Look", "look_of"]
@@ -66,7 +66,7 @@ class Look:
 _ROOMS: tuple[tuple[RGB, RGB, RGB, RGB, RGB], ...] = tables("looks")["rooms"]
 
 
-def _room(reading: Reading) -> Look:
+def _room(reading: PromptReading) -> Look:
     words = sorted(thing.word for thing in reading.things) or [reading.place or "", reading.ground or ""]
     top, middle, low, far, near = Dice("room", *words).pick(_ROOMS)
     look = Look((top, middle, low), (far, near))
@@ -194,7 +194,7 @@ def _gelled(look: Look, gel: str | None) -> Look:
     )  # fmt: skip
 
 
-def _backed(look: Look, reading: Reading) -> Look:
+def _backed(look: Look, reading: PromptReading) -> Look:
     """A backdrop in a colour runs from the wall to the floor, whatever the light."""
     if reading.backdrop is None:
         return look
@@ -221,7 +221,7 @@ def _backed(look: Look, reading: Reading) -> Look:
     )  # fmt: skip
 
 
-def look_of(reading: Reading) -> Look:
+def look_of(reading: PromptReading) -> Look:
     """The look of a prompt: its room, under its light, in its mood, weather and style, less what is ruled out."""
     look = _directed(_gelled(_lights(_room(reading), reading.lights), reading.gel), reading.of("directions"))
     look = _backed(look, reading)

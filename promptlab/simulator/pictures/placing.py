@@ -9,7 +9,7 @@ from promptlab.simulator.pictures.actions import Move, bent, move_of
 from promptlab.simulator.pictures.camera import Camera, seen
 from promptlab.simulator.pictures.glyphs import GLYPHS, Glyph, unknown, warped
 from promptlab.simulator.pictures.looks import Look
-from promptlab.simulator.pictures.prompt_reader import Reading, Thing
+from promptlab.simulator.pictures.prompt_reader import PromptReading, Thing
 from promptlab.simulator.pictures.rng import Dice
 from promptlab.simulator.pictures.vocabulary import singular
 
@@ -317,7 +317,7 @@ _SHARES = {1: 1.0, 2: 0.8, 3: 0.66, 4: 0.62, 5: 0.56, 6: 0.54}
 _BUST, _FACE = 120.0, 28.0  # of the glyph of a person: its height, and where the face is
 
 
-def _shape(things: tuple[Thing, ...], index: int, reading: Reading, camera: Camera) -> tuple[Glyph, Move]:
+def _shape(things: tuple[Thing, ...], index: int, reading: PromptReading, camera: Camera) -> tuple[Glyph, Move]:
     """The outline of a thing as it is seen, and what it does."""
     thing = things[index]
     action = thing.action
@@ -332,7 +332,7 @@ def _shape(things: tuple[Thing, ...], index: int, reading: Reading, camera: Came
     return seen(bent(_built(glyph, thing), Move() if bust else move), camera), move
 
 
-def _height(glyph: Glyph, reading: Reading, index: int, hero: float, depth: float, scene: Scene) -> float:
+def _height(glyph: Glyph, reading: PromptReading, index: int, hero: float, depth: float, scene: Scene) -> float:
     """How tall a thing is drawn, in pixels."""
     (width, height), thing, zoom = scene.size, reading.things[index], scene.camera.zoom
     for size in thing.sizes:
@@ -354,7 +354,7 @@ def _height(glyph: Glyph, reading: Reading, index: int, hero: float, depth: floa
     )
 
 
-def _spots(reading: Reading, index: int, slot: tuple[float, float], camera: Camera, dice: Dice) -> list[Spot]:
+def _spots(reading: PromptReading, index: int, slot: tuple[float, float], camera: Camera, dice: Dice) -> list[Spot]:
     """Where each copy of a thing stands: x, depth, scale."""
     count, alone = reading.things[index].count, len(reading.things) == 1
     if count == 1:
@@ -363,7 +363,7 @@ def _spots(reading: Reading, index: int, slot: tuple[float, float], camera: Came
     return _copies(count, alone, (centre, slot[1]), dice)
 
 
-def place(reading: Reading, scene: Scene) -> list[Placed]:
+def place(reading: PromptReading, scene: Scene) -> list[Placed]:
     """Every thing's sprite where it stands, in the order of painting. A removed thing leaves its slot empty."""
     dice, things, camera = Dice("things", scene.seed, scene.position), reading.things, scene.camera
     slots = _slots(len(things), dice, scene.size[0] > scene.size[1], camera.x)

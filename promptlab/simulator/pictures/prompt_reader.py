@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from promptlab.simulator.pictures.vocabulary import FLAWS, LONGEST, RELATIONS, lookup, normal, singular
 
-__all__ = ["PromptReader", "Reading", "Thing", "items", "read", "undrawn_words"]
+__all__ = ["PromptReader", "PromptReading", "Thing", "items", "read", "undrawn_words"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Thing:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class PromptReading:
     """A prompt, read. Names are those of vocabulary.txt; of a list the last one wins where only one can."""
 
     things: tuple[Thing, ...] = ()
@@ -457,7 +457,7 @@ def _merge(wait: _Waiting, more: _Waiting) -> None:
 
 
 _MAX_THINGS = 5
-_QUOTES = '"'  # in Reading.removed: the quoted text is not wanted
+_QUOTES = '"'  # in PromptReading.removed: the quoted text is not wanted
 _NO_QUOTES = frozenset({"text", "words", "lettering", "letters", "typography", "caption"})
 _QUOTED = re.compile(r"[\"“]([^\"“”]{1,60})[\"”]|(?<!\w)['‘]([^'‘’]{2,60})['’](?!\w)|«([^«»]{1,60})»")
 
@@ -509,7 +509,7 @@ def _same(word: str, known: str) -> bool:
 
 
 @functools.lru_cache(maxsize=512)
-def read(prompt: str, negative: str) -> Reading:
+def read(prompt: str, negative: str) -> PromptReading:
     """Read a prompt and its negative prompt."""
     texts = tuple(text for found in _QUOTED.findall(prompt) if (text := next(filter(None, found), "").strip()))
     removed, calm = _negatives(negative)
@@ -524,7 +524,7 @@ def read(prompt: str, negative: str) -> Reading:
     ground = reader.ground or (None, None, False)
     if place[0] == "space" and not lights:
         lights = ("night",)
-    return Reading(
+    return PromptReading(
         things=_distinct(_on_ground(reader.things))[:_MAX_THINGS],
         removed=removed,
         place=place[0],

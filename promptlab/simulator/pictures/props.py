@@ -5,7 +5,7 @@ from __future__ import annotations
 from promptlab.simulator.pictures import paint, palette
 from promptlab.simulator.pictures.glyphs import Glyph, curve, line, oval, poly
 from promptlab.simulator.pictures.placing import Placed, Scene
-from promptlab.simulator.pictures.prompt_reader import Reading
+from promptlab.simulator.pictures.prompt_reader import PromptReading
 from promptlab.simulator.pictures.rng import Dice
 from promptlab.simulator.pictures.vocabulary import singular
 
@@ -42,13 +42,13 @@ _SIGNS: tuple[tuple[Glyph, float], ...] = (
 )  # fmt: skip
 
 
-def prop_words(reading: Reading) -> tuple[str, ...]:
+def prop_words(reading: PromptReading) -> tuple[str, ...]:
     """The words without a drawing that are not drawn as things either: each leaves its own sign."""
     things = {thing.word for thing in reading.things}
     return tuple(word for word in reading.strange if singular(word) not in things)[:6]
 
 
-def props(reading: Reading, scene: Scene, things: list[Placed], words: tuple[str, ...]) -> list[Placed]:
+def props(reading: PromptReading, scene: Scene, things: list[Placed], words: tuple[str, ...]) -> list[Placed]:
     """The signs of strange words; and none to two props by seed where a prompt leaves room."""
     signs = [sign for index, word in enumerate(words) if (sign := _sign(word, index, scene))]
     alone = len(reading.things) == 1 and reading.things[0].count == 1 and not reading.things[0].action
@@ -62,7 +62,7 @@ def props(reading: Reading, scene: Scene, things: list[Placed], words: tuple[str
     return signs
 
 
-def _still_life(reading: Reading, scene: Scene) -> list[Placed]:
+def _still_life(reading: PromptReading, scene: Scene) -> list[Placed]:
     """A few plain bodies, arranged by the seed."""
     dice, placed = Dice("still", scene.seed, scene.position), list[Placed]()
     width, height = scene.size
@@ -95,7 +95,7 @@ def _sign(word: str, index: int, scene: Scene) -> Placed | None:
     return Placed(sprite, round(x * width), round(foot), "table", 0, foot)
 
 
-def _stylist(reading: Reading, scene: Scene, hero: float) -> list[Placed]:
+def _stylist(reading: PromptReading, scene: Scene, hero: float) -> list[Placed]:
     """A removed word takes its prop away too."""
     placed, names, dice = list[Placed](), list(_PROPS), Dice("props", scene.seed, scene.position)
     width, height = scene.size
