@@ -234,7 +234,7 @@ def test_undrawn_words() -> None:
 
 
 def test_undrawn_words_need_no_pillow() -> None:
-    """PromptReading a prompt loads neither Pillow nor the server."""
+    """Reading a prompt loads neither Pillow nor the server."""
     code = (
         "import sys; from promptlab.simulator import undrawn_words; assert undrawn_words('a flumox') == ('flumox',);"
         "print([name for name in ('PIL', 'asyncio', 'uvicorn', 'httpx') if name in sys.modules])"
