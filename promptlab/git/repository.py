@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from promptlab.errors import GitError
+from promptlab.errors import GitError, nearest
 from promptlab.git.process import call, check_commit, check_path, check_revision, complaint, git_program, output
 
 if TYPE_CHECKING:
@@ -146,11 +146,8 @@ class Repository(NamedTuple):
             return check_commit(commit)
         form = ["for-each-ref", "--format=%(refname:short)", "--sort=-creatordate"]
         known = [line for kind in ("refs/tags", "refs/heads") for line in self._lines(*form, kind)]
-        from difflib import get_close_matches
-
-        near = get_close_matches(revision, known, n=1, cutoff=0.5)
-        if near:
-            advice = f"did you mean {near[0]!r}?"
+        if (near := nearest(revision, known)) is not None:
+            advice = f"did you mean {near!r}?"
         else:
             advice = "there is " + ", ".join(known[:6]) if known else "there is no tag or branch"
         raise GitError(f"revision {revision!r} is not in this repository; {advice}")

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, fields
 from itertools import pairwise
 
-from promptlab.errors import InputError
+from promptlab.errors import InputError, nearest
 from promptlab.log.connection import Connection
 from promptlab.log.rows import ATTEMPTS, GENERATIONS, IMAGES, RUNS, read
 from promptlab.log.schema import SIMULATED_RUN
@@ -137,10 +137,8 @@ class Runs(Connection):
         recent = [name for (name,) in self.rows("SELECT experiment FROM runs GROUP BY 1 ORDER BY max(started_at) DESC")]
         if not recent:
             return f"there is no run {text!r}: {self.path} holds no run yet; `promptlab run EXPERIMENT` makes one"
-        from difflib import get_close_matches  # 8 ms, for a wrong name alone
-
-        near = get_close_matches(text, recent, n=1)
-        advice = f"did you mean {near[0]!r}?" if near else f"experiments that ran: {', '.join(recent[:5])}."
+        near = nearest(text, recent)
+        advice = f"did you mean {near!r}?" if near else f"experiments that ran: {', '.join(recent[:5])}."
         return f"there is no run {text!r}; {advice} A run is an id, the start of one, an experiment's name or `last`"
 
     def short_ids(self) -> dict[str, str]:

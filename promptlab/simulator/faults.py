@@ -15,7 +15,6 @@ the rate limit.
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, fields, replace
@@ -26,7 +25,7 @@ from typing import Any, Literal
 import yaml
 
 from promptlab._version import __version__
-from promptlab.errors import InputError, Problem
+from promptlab.errors import InputError, Problem, nearest
 from promptlab.simulator.pictures.rng import Dice
 from promptlab.simulator.responses import ApiRefusal, Response, SimulatedReset, error_answer
 
@@ -183,8 +182,8 @@ def _rule(item: object) -> tuple[Rule | None, list[str]]:
 
 
 def _unknown(what: str, name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1, 0.5)
-    return f"unknown {what} {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}")
+    near = nearest(name, known)
+    return f"unknown {what} {name!r}; " + (f"did you mean {near!r}?" if near else f"there are {', '.join(known)}")
 
 
 def _check(name: str, value: object) -> str | None:
