@@ -228,6 +228,11 @@ _STALE = """stale_sums x CROSS JOIN generations g ON g.run_id = x.run_id
 _FRESH = "NOT EXISTS (SELECT 1 FROM stale_sums x WHERE x.run_id = s.run_id AND x.block = s.block)"
 
 
+def _of_stale(condition: str) -> str:
+    """A condition on rows of `_STALE`, said of both tables: of one alone, SQLite reads all of it for a Bloom filter."""
+    return f"CASE WHEN g.run_id = x.run_id THEN {condition} END"
+
+
 def run_rows(source: str, block: str) -> str:
     """What each row of a run adds to its totals; `source` joins the generations `g` that are to be added up."""
     return f"""SELECT
@@ -293,15 +298,19 @@ SELECT
   0 AS attempts_at_risk, 0 AS bounded_credits_at_risk, 0 AS bounded_usd_at_risk,
   NULL AS credits_at_risk, NULL AS cost_usd_at_risk
 FROM {_STALE}
-WHERE g.cached_from IS NULL AND NOT {SIMULATED}
-  AND (g.status IN ('completed', 'lost') OR g.credits IS NOT NULL OR g.cost_usd IS NOT NULL)
+WHERE {
+    _of_stale(
+        f"g.cached_from IS NULL AND NOT {SIMULATED} AND "
+        "(g.status IN ('completed', 'lost') OR g.credits IS NOT NULL OR g.cost_usd IS NOT NULL)"
+    )
+}
 UNION ALL
 SELECT
   g.run_id, x.block, substr(a.started_at, 1, 10), g.experiment, g.template_id, g.model, g.provider,
   0, 0, 0, 0, 0, 0, NULL, NULL,
   1, a.credits_at_risk IS NOT NULL, a.cost_usd_at_risk IS NOT NULL, a.credits_at_risk, a.cost_usd_at_risk
 FROM {_STALE} CROSS JOIN attempts a ON a.generation_id = g.id
-WHERE a.may_be_billed = 1 AND NOT {SIMULATED};
+WHERE {_of_stale(f"a.may_be_billed = 1 AND NOT {SIMULATED}")};
 
 DROP VIEW spending;
 CREATE VIEW spending AS
@@ -341,7 +350,7 @@ CREATE VIEW stray_copies AS
 SELECT s.run_id, s.block, s.generation_id FROM stray_sums s WHERE {_FRESH}
 UNION ALL
 SELECT g.run_id, x.block, g.id FROM {_STALE}
-WHERE g.cached_from IS NOT NULL AND g.status NOT IN ('planned', 'skipped') AND NOT EXISTS ({_BESIDE});
+WHERE {_of_stale(f"g.cached_from IS NOT NULL AND g.status NOT IN ('planned', 'skipped') AND NOT EXISTS ({_BESIDE})")};
 
 CREATE VIEW variant_parts AS
 SELECT * FROM variant_sums s WHERE {_FRESH}
@@ -362,7 +371,7 @@ SELECT
   g.cached_from IS NULL AND g.status = 'completed' AND g.latency_ms IS NOT NULL AS latencies,
   CASE WHEN g.cached_from IS NULL AND g.status = 'completed' THEN g.latency_ms END AS latency_ms
 FROM {_STALE}
-WHERE g.status NOT IN ('planned', 'skipped');
+WHERE {_of_stale("g.status NOT IN ('planned', 'skipped')")};
 
 DROP VIEW variant_summary;
 CREATE VIEW variant_summary AS
@@ -382,14 +391,16 @@ WITH strays AS (
   GROUP BY {_G_KEY}, paid_id
 ),
 marked AS (SELECT i.id, i.generation_id, m.mark FROM latest_marks m CROSS JOIN images i ON i.id = m.image_id),
-judged AS (
+judged AS ( -- conditions on g alone would make SQLite read all of it, for a Bloom filter
   SELECT {_G_KEY}, m.id, m.mark
-  FROM marked m CROSS JOIN generations g ON g.id = m.generation_id CROSS JOIN runs r ON r.id = g.run_id
-  WHERE g.cached_from IS NULL AND r.kind <> 'verify' AND g.status NOT IN ('planned', 'skipped')
+  FROM marked m CROSS JOIN generations g ON g.id = m.generation_id AND coalesce(g.cached_from, g.id) = m.generation_id
+  CROSS JOIN runs r ON r.id = g.run_id
+  WHERE NOT (r.kind = 'verify' OR g.status IN ('planned', 'skipped'))
   UNION
   SELECT {_G_KEY}, m.id, m.mark
-  FROM marked m CROSS JOIN generations g ON g.cached_from = m.generation_id CROSS JOIN runs r ON r.id = g.run_id
-  WHERE r.kind <> 'verify' AND g.status NOT IN ('planned', 'skipped')
+  FROM marked m CROSS JOIN generations g ON g.cached_from = m.generation_id
+  CROSS JOIN runs r ON r.id = g.run_id
+  WHERE NOT (r.kind = 'verify' OR g.status IN ('planned', 'skipped'))
 ),
 parts AS (
   SELECT {_KEY.replace(", ", ", p.").replace("experiment", "p.experiment", 1)},

@@ -689,8 +689,7 @@ SELECT
   NULL AS credits_at_risk, NULL AS cost_usd_at_risk
 FROM stale_sums x CROSS JOIN generations g ON g.run_id = x.run_id
   AND g.sequence BETWEEN x.block << 12 AND (x.block << 12) + 4095
-WHERE g.cached_from IS NULL AND NOT (g.provider = 'simulator' OR g.cost_source IS 'simulated')
-  AND (g.status IN ('completed', 'lost') OR g.credits IS NOT NULL OR g.cost_usd IS NOT NULL)
+WHERE CASE WHEN g.run_id = x.run_id THEN g.cached_from IS NULL AND NOT (g.provider = 'simulator' OR g.cost_source IS 'simulated') AND (g.status IN ('completed', 'lost') OR g.credits IS NOT NULL OR g.cost_usd IS NOT NULL) END
 UNION ALL
 SELECT
   g.run_id, x.block, substr(a.started_at, 1, 10), g.experiment, g.template_id, g.model, g.provider,
@@ -698,17 +697,17 @@ SELECT
   1, a.credits_at_risk IS NOT NULL, a.cost_usd_at_risk IS NOT NULL, a.credits_at_risk, a.cost_usd_at_risk
 FROM stale_sums x CROSS JOIN generations g ON g.run_id = x.run_id
   AND g.sequence BETWEEN x.block << 12 AND (x.block << 12) + 4095 CROSS JOIN attempts a ON a.generation_id = g.id
-WHERE a.may_be_billed = 1 AND NOT (g.provider = 'simulator' OR g.cost_source IS 'simulated');
+WHERE CASE WHEN g.run_id = x.run_id THEN a.may_be_billed = 1 AND NOT (g.provider = 'simulator' OR g.cost_source IS 'simulated') END;
 
 CREATE VIEW stray_copies AS
 SELECT s.run_id, s.block, s.generation_id FROM stray_sums s WHERE NOT EXISTS (SELECT 1 FROM stale_sums x WHERE x.run_id = s.run_id AND x.block = s.block)
 UNION ALL
 SELECT g.run_id, x.block, g.id FROM stale_sums x CROSS JOIN generations g ON g.run_id = x.run_id
   AND g.sequence BETWEEN x.block << 12 AND (x.block << 12) + 4095
-WHERE g.cached_from IS NOT NULL AND g.status NOT IN ('planned', 'skipped') AND NOT EXISTS (SELECT 1 FROM generations p JOIN runs q ON q.id = p.run_id
+WHERE CASE WHEN g.run_id = x.run_id THEN g.cached_from IS NOT NULL AND g.status NOT IN ('planned', 'skipped') AND NOT EXISTS (SELECT 1 FROM generations p JOIN runs q ON q.id = p.run_id
   WHERE p.id = g.cached_from AND p.cached_from IS NULL AND p.status = g.status AND q.kind <> 'verify'
     AND p.experiment = g.experiment AND p.variant_id = g.variant_id AND p.template_id = g.template_id
-    AND p.axis_values IS g.axis_values AND p.provider = g.provider AND p.model = g.model);
+    AND p.axis_values IS g.axis_values AND p.provider = g.provider AND p.model = g.model) END;
 
 CREATE VIEW variant_parts AS
 SELECT * FROM variant_sums s WHERE NOT EXISTS (SELECT 1 FROM stale_sums x WHERE x.run_id = s.run_id AND x.block = s.block)
@@ -730,7 +729,7 @@ SELECT
   CASE WHEN g.cached_from IS NULL AND g.status = 'completed' THEN g.latency_ms END AS latency_ms
 FROM stale_sums x CROSS JOIN generations g ON g.run_id = x.run_id
   AND g.sequence BETWEEN x.block << 12 AND (x.block << 12) + 4095
-WHERE g.status NOT IN ('planned', 'skipped');
+WHERE CASE WHEN g.run_id = x.run_id THEN g.status NOT IN ('planned', 'skipped') END;
 
 CREATE VIEW variant_summary AS
 WITH strays AS (
@@ -749,14 +748,16 @@ WITH strays AS (
   GROUP BY g.experiment, g.variant_id, g.template_id, g.axis_values, g.provider, g.model, paid_id
 ),
 marked AS (SELECT i.id, i.generation_id, m.mark FROM latest_marks m CROSS JOIN images i ON i.id = m.image_id),
-judged AS (
+judged AS ( -- conditions on g alone would make SQLite read all of it, for a Bloom filter
   SELECT g.experiment, g.variant_id, g.template_id, g.axis_values, g.provider, g.model, m.id, m.mark
-  FROM marked m CROSS JOIN generations g ON g.id = m.generation_id CROSS JOIN runs r ON r.id = g.run_id
-  WHERE g.cached_from IS NULL AND r.kind <> 'verify' AND g.status NOT IN ('planned', 'skipped')
+  FROM marked m CROSS JOIN generations g ON g.id = m.generation_id AND coalesce(g.cached_from, g.id) = m.generation_id
+  CROSS JOIN runs r ON r.id = g.run_id
+  WHERE NOT (r.kind = 'verify' OR g.status IN ('planned', 'skipped'))
   UNION
   SELECT g.experiment, g.variant_id, g.template_id, g.axis_values, g.provider, g.model, m.id, m.mark
-  FROM marked m CROSS JOIN generations g ON g.cached_from = m.generation_id CROSS JOIN runs r ON r.id = g.run_id
-  WHERE r.kind <> 'verify' AND g.status NOT IN ('planned', 'skipped')
+  FROM marked m CROSS JOIN generations g ON g.cached_from = m.generation_id
+  CROSS JOIN runs r ON r.id = g.run_id
+  WHERE NOT (r.kind = 'verify' OR g.status IN ('planned', 'skipped'))
 ),
 parts AS (
   SELECT p.experiment, p.variant_id, p.template_id, p.axis_values, p.provider, p.model,

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from promptlab.errors import InputError
 from promptlab.log import Failure, Log
-from promptlab.model import Generation
+from promptlab.log.schema import SIMULATED
+from promptlab.model import Generation, is_simulated
 
 
 @pytest.fixture
@@ -165,3 +166,12 @@ def test_totals_unknown_price(log: Log, rows) -> None:  # type: ignore[no-untype
     )
     rows.attempt(rows.generation(run, status="unknown"), outcome="unknown", may_be_billed=True)
     assert log.totals(run.id).credits_at_most is None
+
+
+@pytest.mark.parametrize("provider", ["kairval", "simulator"])
+@pytest.mark.parametrize("cost_source", [None, "table", "cache", "simulated"])
+def test_simulated(log: Log, rows, provider: str, cost_source: str | None) -> None:  # type: ignore[no-untyped-def]
+    """Python and SQL agree on what is simulated: the simulator, and a server that named itself."""
+    row = rows.generation(rows.run(provider=provider), cost_source=cost_source)
+    assert log.value(f"SELECT {SIMULATED} FROM generations g") == is_simulated(row)
+    assert is_simulated(row) == (provider == "simulator" or cost_source == "simulated")
