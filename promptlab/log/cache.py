@@ -132,10 +132,6 @@ class Cache(Connection):
                 found[row.request_hash] = row
         return found
 
-    def latest(self, request_hash: str) -> Generation | None:
-        """The newest generation of this request that was itself sent, whatever became of it."""
-        return self.latest_many((request_hash,)).get(request_hash)
-
     def open_generations(self, hashes: Iterable[str]) -> dict[str, Generation]:
         """Of each request whose newest sending did not complete, that one: in flight, unknown, lost or failed.
 

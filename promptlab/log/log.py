@@ -84,25 +84,6 @@ class Log(Cache, Runs, Sums, Marks, Templates, Forget):
         if self.execute(target.update(tuple(changes)), (*changes.values(), id)).rowcount != 1:
             raise LogError(f"{self.path} has no row {id} in {target.name} to change")
 
-    def count(
-        self,
-        run_id: str,
-        *,
-        completed: int = 0,
-        cached: int = 0,
-        failed: int = 0,
-        credits: float | None = None,
-        cost_usd: float | None = None,
-    ) -> None:
-        """Add to a run's counters; a cost that is not known adds nothing."""
-        sql = """
-            UPDATE runs SET completed = completed + ?, cached = cached + ?, failed = failed + ?,
-              credits = CASE WHEN ?4 IS NULL THEN credits ELSE ifnull(credits, 0) + ?4 END,
-              cost_usd = CASE WHEN ?5 IS NULL THEN cost_usd ELSE ifnull(cost_usd, 0) + ?5 END
-            WHERE id = ?6
-        """
-        self.execute(sql, (completed, cached, failed, credits, cost_usd, run_id))
-
     # --- what a run is about ---
 
     def use_experiment(self, name: str, spec_path: Path | None, description: str | None, studio: Path) -> None:
@@ -146,10 +127,6 @@ class Log(Cache, Runs, Sums, Marks, Templates, Forget):
             VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
         """
         self.execute(sql, (run_id, used.value, id_, used.path, used.ref, used.git_commit, used.git_dirty))
-
-    def add_variant(self, experiment: str, variant: Variant) -> None:
-        """Note a variant, before its first generation."""
-        self.add_variants(experiment, (variant,))
 
     def add_variants(self, experiment: str, variants: Iterable[Variant]) -> None:
         """Note variants, in one commit; those that are there stay as they are."""

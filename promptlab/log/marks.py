@@ -168,11 +168,6 @@ class Marks(Connection):
             chosen.update(dict.fromkeys(ids))
         return list(chosen)
 
-    def marked(self, run_id: str, mark: Literal["keep", "reject"] = "keep") -> list[str]:
-        """The run's images whose latest mark is this one."""
-        sql = "SELECT image_id FROM gallery WHERE run_id = ? AND mark = ? ORDER BY image_id"
-        return [id_ for (id_,) in self.rows(sql, (run_id, mark))]
-
     def axis_values(self, run_id: str) -> dict[str, dict[str, Any]]:
         """axis → value id → the value used (its text, or its fields), of everything that a run planned."""
         found: dict[str, dict[str, Any]] = {}

@@ -179,11 +179,6 @@ class Runs(Connection):
         sql = f"SELECT {_GENERATION} FROM generations g WHERE g.id = ?"
         return next(read(GENERATIONS, self.rows(sql, (generation_id,))), None)
 
-    def statuses(self, run_id: str) -> dict[int, tuple[str, str, str]]:
-        """What a resumed run needs to know of each place in its plan: generation id, request hash, status."""
-        sql = "SELECT sequence, id, request_hash, status FROM generations WHERE run_id = ? ORDER BY sequence, id"
-        return {sequence: (id_, hash_, status) for sequence, id_, hash_, status in self.rows(sql, (run_id,))}
-
     def attempts(self, generation_id: str) -> list[Attempt]:
         """The sends of a generation, in their order."""
         sql = f"SELECT {ATTEMPTS.select('a')} FROM attempts a WHERE a.generation_id = ? ORDER BY a.number"

@@ -251,7 +251,8 @@ def run_rows(source: str, block: str) -> str:
   CASE WHEN g.cached_from IS NULL THEN g.cost_usd END AS cost_usd,
   g.cached_from IS NULL AND g.status = 'completed' AND g.latency_ms IS NOT NULL AS latencies,
   CASE WHEN g.cached_from IS NULL AND g.status = 'completed' THEN g.latency_ms END AS latency_ms,
-  0, 0, 0, 0, 0, 0, 0, NULL, NULL
+  0 AS images, 0 AS images_lost, 0 AS bytes, 0 AS attempts, 0 AS attempts_at_risk,
+  0 AS bounded_credits_at_risk, 0 AS bounded_usd_at_risk, NULL AS credits_at_risk, NULL AS cost_usd_at_risk
 FROM {source}
 UNION ALL
 SELECT g.run_id, {block}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, NULL,

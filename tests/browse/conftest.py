@@ -109,7 +109,7 @@ class Writer:
 
     def generation(self, run: Run, sequence: int, axes: dict[str, str], **more: Any) -> Generation:
         variant = Variant(self.variant_id(axes), axes)
-        self.log.add_variant(run.experiment, variant)
+        self.log.add_variants(run.experiment, [variant])
         style, look = STYLES.get(axes.get("style", ""), "plain"), axes.get("look", "soft")
         values: dict[str, Any] = {
             "prompt": f"A ceramic teapot on linen, {style}, {look} light",

@@ -48,7 +48,7 @@ class Rows:
     def generation(self, run: Run, *, images: int = 0, **changes: Any) -> Generation:
         axes = changes.pop("axes", {"style": "film"})
         variant = Variant(changes.pop("variant_id", "v1"), axes)
-        self.log.add_variant(run.experiment, variant)
+        self.log.add_variants(run.experiment, [variant])
         template_id = changes.pop("template_id", "t1")
         self.template(run, template_id, changes.pop("template_path", "hero.j2"))
         number = next(self.numbers)

@@ -629,7 +629,8 @@ SELECT
   CASE WHEN g.cached_from IS NULL THEN g.cost_usd END AS cost_usd,
   g.cached_from IS NULL AND g.status = 'completed' AND g.latency_ms IS NOT NULL AS latencies,
   CASE WHEN g.cached_from IS NULL AND g.status = 'completed' THEN g.latency_ms END AS latency_ms,
-  0, 0, 0, 0, 0, 0, 0, NULL, NULL
+  0 AS images, 0 AS images_lost, 0 AS bytes, 0 AS attempts, 0 AS attempts_at_risk,
+  0 AS bounded_credits_at_risk, 0 AS bounded_usd_at_risk, NULL AS credits_at_risk, NULL AS cost_usd_at_risk
 FROM stale_sums x CROSS JOIN generations g ON g.run_id = x.run_id
   AND g.sequence BETWEEN x.block << 12 AND (x.block << 12) + 4095
 UNION ALL

@@ -72,7 +72,8 @@ def test_what_another_run_copied_is_handed_over(log: Log, rows: Any) -> None:
     assert (row.cached_from, row.credits, row.cost_usd, row.cost_source) == (None, 50.0, 2.0, "table")
     assert log.generations_by_id([late.id])[late.id].cached_from == heir.id
     assert len(log.attempts(heir.id)) == 1
-    assert log.marked(other.id) == [log.images_of([heir.id])[heir.id][0].id]
+    kept = "SELECT image_id FROM gallery WHERE run_id = ? AND mark = 'keep'"
+    assert [id_ for (id_,) in log.rows(kept, (other.id,))] == [log.images_of([heir.id])[heir.id][0].id]
     assert log.spent() == spent
     changed = log.run(other.id)
     assert changed is not None

@@ -111,6 +111,39 @@ def test_undone(summed: Log, sums_agree: Check) -> None:
     sums_agree(summed.path)
 
 
+def test_a_running_run_leaves_its_newest_blocks(log: Log, rows: Any) -> None:
+    """What a run is working in is not added up again and again; its totals are right all the same."""
+    run = rows.run()
+    for sequence in (0, 5000, 9000, 13_000):
+        rows.generation(run, sequence=sequence)
+    assert log.refresh_sums(run.id, running=True) == 2
+    assert log.totals(run.id).generations == 4
+    assert log.value("SELECT count(*) FROM run_sums") == 2
+    assert log.refresh_sums(run.id) == 2
+
+
+def test_sums_of_a_killed_run(log: Log, rows: Any) -> None:
+    """What nobody holds is added up when the log is opened to be written; what another process sends is left to it."""
+    dead, alive = rows.run(), rows.run()
+    for run in (dead, alive):
+        rows.generation(run)
+    log.claim(f"run:{alive.id}", 0, "somebody", 60)
+    log.claim(f"run:{dead.id}", 0, "killed", -1)
+    Log.open(log.path, readonly=True).close()
+    assert log.value("SELECT count(*) FROM stale_sums") == 2
+    Log.open(log.path).close()
+    assert list(log.rows("SELECT run_id FROM stale_sums")) == [(alive.id,)]
+
+
+def test_totals_of_an_older_log(log: Log, rows: Any) -> None:
+    """A page shows a log that nobody has brought up to date: its totals are added up from its rows."""
+    run = rows.run()
+    rows.attempt(rows.generation(run, images=2, credits=4.0), may_be_billed=True, credits_at_risk=1.0)
+    totals = log.totals(run.id)
+    log.execute("DROP VIEW run_parts")
+    assert log.totals(run.id) == totals
+
+
 class Anything:
     """Changes of a log by people with an SQL shell, without foreign keys: everything that sums may depend on."""
 

@@ -93,16 +93,6 @@ def test_insert_many(log: Log, rows) -> None:  # type: ignore[no-untyped-def]
     assert log.generation("01G3") is None
 
 
-def test_count(log: Log, rows) -> None:  # type: ignore[no-untyped-def]
-    """Counters add up; an unknown cost adds nothing, and all unknown stays unknown."""
-    run = rows.run()
-    log.count(run.id, completed=1)
-    assert log.run(run.id) == replace(run, completed=1)
-    log.count(run.id, completed=1, credits=50.0, cost_usd=0.75)
-    log.count(run.id, cached=2, failed=1, credits=50.0)
-    assert log.run(run.id) == replace(run, completed=2, cached=2, failed=1, credits=100.0, cost_usd=0.75)
-
-
 def test_inputs_and_templates(log: Log, rows) -> None:  # type: ignore[no-untyped-def]
     """Files of a run are kept once, a template's text once for all runs."""
     files = [TemplateFile("_base.j2", "base", "b10b"), TemplateFile("hero.j2", "hero")]
