@@ -197,33 +197,32 @@ def _variants_row(connection: sqlite3.Connection, generation: Row) -> Row | None
 
 def _neighbours(connection: sqlite3.Connection, image: Row, generation: Row) -> dict[str, Any]:
     """The strips below an image: what shares its request, its variant, its seed; and the way on and back."""
-    run_id, sequence = generation["run_id"], generation["sequence"]
+    run_id, sequence, seed = generation["run_id"], generation["sequence"], generation["seed"]
     start = (
         "select i.id, i.sha256, g.id as generation_id, g.seed, g.draw, g.variant_id, g.prompt, v.axes "
         "from generations g join images i on i.generation_id = g.id left join variants v "
-        "on v.experiment = g.experiment and v.id = g.variant_id where i.sha256 is not null and g.run_id = ? "
+        "on v.experiment = g.experiment and v.id = g.variant_id where i.sha256 is not null and "
     )
-    by_variant = (
-        start + "and g.variant_id = ? and g.id is not ? order by g.sequence, i.position limit 24",
-        (run_id, generation["variant_id"], generation["id"]),
-    )
-    by_seed = (
-        start + "and g.seed = ? and g.draw = ? and g.variant_id is not ? order by g.sequence, i.position limit 24",
-        (run_id, generation["seed"], generation["draw"], generation["variant_id"]),
-    )
-    alone = (start + "and g.id = ? and i.id is not ? order by i.position", (run_id, generation["id"], image["id"]))
-    before = start + "and g.sequence < ? order by g.sequence desc, i.position limit 1"
-    after = start + "and g.sequence > ? order by g.sequence, i.position limit 1"
-    strips = {
-        "same_generation": fetch(connection, alone[0], *alone[1]),
-        "same_variant": fetch(connection, by_variant[0], *by_variant[1]),
-        "same_seed": fetch(connection, by_seed[0], *by_seed[1]) if generation["seed"] is not None else [],
-    }
-    for other in strips["same_seed"]:
+    in_run, in_order = "g.run_id = ?", "order by g.sequence, i.position limit"
+    # `+` keeps SQLite from walking the whole run where another index finds few rows: a variant, or a seed used once.
+    by_variant = f"{start} +{in_run} and g.experiment = ? and g.variant_id = ? and g.id is not ? {in_order} 24"
+    rare = _one(connection, "select 1 from generations where seed = ? limit 1 offset 500", seed) is None
+    of_seed = f"{'+' if rare else ''}{in_run} and g.seed = ? and g.draw = ? and g.variant_id is not ?"
+    alone = f"{start} {in_run} and g.id = ? and i.id is not ? order by i.position"
+    before = f"{start} {in_run} and g.sequence < ? order by g.sequence desc, i.position limit 1"
+    variant = (run_id, generation["experiment"], generation["variant_id"], generation["id"])
+    same_seed = []
+    if seed is not None:
+        values = (run_id, seed, generation["draw"], generation["variant_id"])
+        same_seed = fetch(connection, f"{start} {of_seed} {in_order} 24", *values)
+    for other in same_seed:
         other["values"] = list(json.loads(other["axes"] or "{}").values())
-    back, on = _one(connection, before, run_id, sequence), _one(connection, after, run_id, sequence)
+    back = _one(connection, before, run_id, sequence)
+    on = _one(connection, f"{start} {in_run} and g.sequence > ? {in_order} 1", run_id, sequence)
     return {
-        **strips,
+        "same_generation": fetch(connection, alone, run_id, generation["id"], image["id"]),
+        "same_variant": fetch(connection, by_variant, *variant),
+        "same_seed": same_seed,
         "previous": back["id"] if back else None,
         "next": on["id"] if on else None,
     }
