@@ -8,7 +8,7 @@ from typing import Literal
 
 from promptlab.model import Generation, Image
 
-__all__ = ["Finished", "Listener", "Message", "Planned", "RunEvent", "Waiting", "ignore", "unbroken"]
+__all__ = ["Finished", "Listener", "Message", "Planned", "RunEvent", "Waiting", "ignore"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +52,3 @@ Listener = Callable[[RunEvent], None]
 
 def ignore(event: RunEvent) -> None:
     """The listener of those who only want the summary."""
-
-
-def unbroken(listener: Listener) -> Listener:
-    """The listener, whose terminal may close at any moment: what it can't print must not end a paid run."""
-
-    def tell(event: RunEvent) -> None:
-        try:
-            listener(event)
-        except OSError:  # a broken pipe; EIO once ssh has closed the terminal
-            return
-        except ValueError as error:
-            if "closed file" not in str(error):
-                raise
-
-    return tell

@@ -13,7 +13,7 @@ from promptlab.model import Amount, Generation, Mode, Run, RunStatus
 from promptlab.providers import Endpoint
 from promptlab.run.begin import Begun, begin, check_ready, shortage
 from promptlab.run.context import RunContext, is_live, owner_of, sweep, take
-from promptlab.run.events import Listener, Message, Planned, ignore, unbroken
+from promptlab.run.events import Listener, Message, Planned, RunEvent, ignore
 from promptlab.run.recovery import left_over, may_be_sent, mendable, plan_again, to_send, unsettled
 from promptlab.run.rows import request_of
 from promptlab.run.summary import Summary, summarise
@@ -42,7 +42,7 @@ def run(
     an unknown amount, unless `options.yes` or `confirm`, which gets the estimate, says to go ahead. `found` is
     this job's preview where there is one already. A stop is not raised: the summary says `stopped` and how to go on.
     """
-    options, listener = options or Options(), unbroken(listener)
+    options, listener = options or Options(), _unbroken(listener)
     studio, store = job.studio, job.studio.store()
     ahead = _looked_ahead(job, options, found, confirm)
     with studio.log() as log:
@@ -59,6 +59,21 @@ def run(
                 listener(Message(begun.note, "warning"))
             listener(Planned(begun.run.id, begun.planned, begun.cached, seeds=log.count_seeds(begun.run.id)))
             return _drive(context, begun.run, job.experiment.mode, begun.planned - begun.cached)
+
+
+def _unbroken(listener: Listener) -> Listener:
+    """The listener, whose terminal may close at any moment: what it can't print must not end a paid run."""
+
+    def tell(event: RunEvent) -> None:
+        try:
+            listener(event)
+        except OSError:  # a broken pipe; EIO once ssh has closed the terminal
+            return
+        except ValueError as error:
+            if "closed file" not in str(error):
+                raise
+
+    return tell
 
 
 def _looked_ahead(job: PreparedRun, options: Options, found: Preview | None, confirm: Confirm | None) -> Ahead:
@@ -93,7 +108,7 @@ def resume(
     Confirmed like `run`, before anything is sent or written: a resume that is declined, or has nothing to do, leaves
     the log as it is.
     """
-    options, listener = options or Options(), unbroken(listener)
+    options, listener = options or Options(), _unbroken(listener)
     with studio.log(create=False) as log:
         earlier = _resumable(log, run_text)
         endpoint = _same_endpoint(studio, earlier)
