@@ -290,7 +290,7 @@ def _present(axes: Iterable[str], cell: Iterable[str | None]) -> dict[str, str]:
 
 
 def _ids_are_hashes(connection: sqlite3.Connection, extent: _Extent) -> bool:
-    """Whether the ids of this run's variants can be computed, as those of every log that promptlab wrote can be."""
+    """Whether the ids of this run's variants can be computed, as in every log of promptlab."""
     sql = "SELECT variant_id FROM generations WHERE run_id = ? ORDER BY sequence LIMIT 1"
     (id_,) = connection.execute(sql, (extent.run_id,)).fetchone()
     return all(variant_id(axes) == id_ for axes in _axes(connection, extent.experiment, [id_]).values())

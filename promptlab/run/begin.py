@@ -27,7 +27,7 @@ from promptlab.model import Generation, Image, InputFile, Request, Run, Variant,
 from promptlab.run.context import RunContext
 from promptlab.run.rows import Names, copy_changes, planned_row
 from promptlab.store import BadImage, Store, sniff
-from promptlab.studio.cached import Files, Found, look_up
+from promptlab.studio.cached import Found, LoggedFiles, look_up
 from promptlab.studio.prepare import PreparedRun
 from promptlab.studio.url_masking import settings_text
 
@@ -65,7 +65,7 @@ def begin(job: PreparedRun, context: RunContext, settings: dict[str, object]) ->
     _begin_run(job, context, run)
     planned = cached = gone = 0
     kept: set[str] = set()
-    files = Files(log, context.store, job.studio.folder, restore=True)
+    files = LoggedFiles(log, context.store, job.studio.folder, restore=True)
     for chunk in _chunks(job.plan.requests()):
         sources = _keep_sources(chunk, context.store, kept, job.studio.folder)
         found = Found({}) if context.fresh else look_up(log, files, [request.request_hash for request in chunk])

@@ -14,7 +14,7 @@ from typing import Literal
 from promptlab.errors import BudgetReached
 from promptlab.model import Amount, Request
 from promptlab.providers import Cost, Endpoint, Result
-from promptlab.providers.faults import provider_code
+from promptlab.providers.endpoint import provider_code
 
 __all__ = [
     "Budget", "Cap", "Period", "Verdict", "at_risk", "cost_of", "more_expensive", "risk_of", "worst_price",

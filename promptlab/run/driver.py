@@ -38,7 +38,7 @@ from promptlab.run.events import Finished, Listener, Message, Waiting
 from promptlab.run.results import Results
 from promptlab.run.rows import request_of
 from promptlab.run.sender import Sender, Sent, Task
-from promptlab.run.writer import Blocked, Busy, Full, Hit, RunWriter
+from promptlab.run.writer import Blocked, Busy, CacheHit, Full, RunWriter
 
 __all__ = ["Answered", "Driver"]
 
@@ -61,7 +61,7 @@ class Answered:
     stop: StoppedError | None = None  # the run goes on no further: it cost more than its table says
 
 
-Outcome = Answered | Hit | Busy | Blocked | None
+Outcome = Answered | CacheHit | Busy | Blocked | None
 
 
 @dataclass(slots=True)
@@ -280,7 +280,7 @@ class Driver:
                     return
                 look = outcome
             match look:
-                case Hit():
+                case CacheHit():
                     self._copy(generation, look)
                     return
                 case Blocked(earlier):
@@ -390,7 +390,7 @@ class Driver:
             self.freed.clear()
             await self.freed.wait()
 
-    async def _fence(self, sending: Sending, attempt: Attempt) -> Hit | Busy | Blocked | Full | None:
+    async def _fence(self, sending: Sending, attempt: Attempt) -> CacheHit | Busy | Blocked | Full | None:
         """Commit the attempt, just before its POST; what prevents it, if anything does."""
         sending.simulated = self.simulated
         task = sending.task
@@ -542,7 +542,7 @@ class Driver:
 
     # --- results ------------------------------------------------------------------------------------------------
 
-    def _copy(self, generation: Generation, hit: Hit) -> None:
+    def _copy(self, generation: Generation, hit: CacheHit) -> None:
         names = [self.context.names.path(generation, image.position, image.format) for image in hit.images]
         row, images = self.writer.copied(generation, hit, names)
         for image in images:

@@ -15,7 +15,7 @@ from promptlab.errors import AccountRefused
 from promptlab.http import Answer, Client, Reply, SendError, Unreadable, parse_wait, rate_headers
 from promptlab.model import Request
 from promptlab.providers import Endpoint, Job, Result
-from promptlab.providers.faults import checked, provider_code
+from promptlab.providers.endpoint import checked, provider_code
 
 __all__ = ["Jobs", "first_poll", "poll_interval"]
 

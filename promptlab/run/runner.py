@@ -17,7 +17,7 @@ from promptlab.run.events import Listener, Message, Planned, RunEvent, ignore
 from promptlab.run.recovery import left_over, may_be_sent, mendable, plan_again, to_send, unsettled
 from promptlab.run.rows import request_of
 from promptlab.run.summary import Summary, summarise
-from promptlab.studio.cached import Files, look_up
+from promptlab.studio.cached import LoggedFiles, look_up
 from promptlab.studio.consent import Ahead, Confirm, check_ceilings, confirmed, unknown_price
 from promptlab.studio.options import Options
 from promptlab.studio.prepare import PreparedRun
@@ -206,7 +206,7 @@ def _ahead(context: RunContext, rows: Sequence[Generation]) -> Ahead:
     """What sending these would cost at worst: equal ones once, and none that the log answers."""
     hashes = {row.request_hash: row for row in rows}
     if not context.fresh:
-        files = Files(context.log, context.store, context.studio.folder)
+        files = LoggedFiles(context.log, context.store, context.studio.folder)
         for hash_ in look_up(context.log, files, list(hashes)).hits:
             del hashes[hash_]
     prices = [context.endpoint.price(request_of(row)) for row in hashes.values()]

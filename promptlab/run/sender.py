@@ -32,7 +32,7 @@ from promptlab.http import (
 )
 from promptlab.model import Request
 from promptlab.providers import Endpoint, ImageBytes, Job, Output, Result
-from promptlab.providers.faults import checked, provider_code
+from promptlab.providers.endpoint import checked, provider_code
 from promptlab.run.jobs import Jobs
 from promptlab.store import BadImage, PartFile, Store, sniff
 from promptlab.store.background import Keeper

@@ -28,7 +28,7 @@ from promptlab.run.sender import Sender
 from promptlab.run.stopping import early_stops, listening
 from promptlab.run.writer import RunWriter
 from promptlab.store.background import Keeper, Pixels
-from promptlab.studio.cached import Files
+from promptlab.studio.cached import LoggedFiles
 from promptlab.studio.options import known_limits, limits_of, may_raise
 from promptlab.studio.studio import Studio
 
@@ -123,7 +123,7 @@ def _writer(context: RunContext, run: Run) -> RunWriter:
         log, run.id, owner_of(run.id), answers,
         f"{store.folder}/ and {store.names / run.experiment}/",  # where the files are, should the log be gone
         fresh=context.fresh, resend=context.consent,
-        has_files=Files(log, store, context.studio.folder, restore=True),
+        has_files=LoggedFiles(log, store, context.studio.folder, restore=True),
     )  # fmt: skip
 
 

@@ -29,7 +29,7 @@ from promptlab.run.group_commit import GroupCommit
 from promptlab.run.raw_answers import Answers
 from promptlab.run.rows import copy_changes
 
-__all__ = ["Blocked", "Busy", "Full", "Hit", "Look", "RunWriter"]
+__all__ = ["Blocked", "Busy", "CacheHit", "Full", "Look", "RunWriter"]
 
 #: Claims, answers and perceptual hashes of completed generations are tidied up so many at a time.
 TIDY = 64
@@ -38,7 +38,7 @@ DUE_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class CacheHit:
     """The log has this request's result already."""
 
     paid: Generation
@@ -67,7 +67,7 @@ class Full:
     cap: str
 
 
-Look = Hit | Busy | Blocked | Full
+Look = CacheHit | Busy | Blocked | Full
 
 
 @dataclass(slots=True)
@@ -276,7 +276,7 @@ class RunWriter:
             if entry.attempt.number > 1:
                 self.answers.forget(entry.generation.id)  # an earlier attempt's, should it have been kept
 
-    def _prevents(self, generation: Generation) -> Hit | Busy | Blocked | None:
+    def _prevents(self, generation: Generation) -> CacheHit | Busy | Blocked | None:
         """`look`, without asking the log where only this process can have asked for this request."""
         hash_ = generation.request_hash
         if self.sending.get(hash_, generation.id) != generation.id:
@@ -326,13 +326,13 @@ class RunWriter:
 
     # --- before a send ---
 
-    def look(self, generation: Generation) -> Hit | Busy | Blocked | None:
+    def look(self, generation: Generation) -> CacheHit | Busy | Blocked | None:
         """What prevents sending this generation, if anything."""
         hash_ = generation.request_hash
         claim, others = self.log.standing(hash_, generation.draw, generation.id)
         found = self.log.cached(hash_, self.has_files) if others else None
         if found is not None and (not self.fresh or found[0].run_id == self.run_id):
-            return Hit(found[0], tuple(found[1]))
+            return CacheHit(found[0], tuple(found[1]))
         if self.sending.get(hash_, generation.id) != generation.id:
             return Busy(self.owner)
         if claim is not None and claim != self.owner:
@@ -525,7 +525,9 @@ class RunWriter:
             error_message=f"the same request {why}: generation {earlier.id} of run {earlier.run_id}",
         )  # fmt: skip
 
-    def copied(self, generation: Generation, hit: Hit, paths: Sequence[str | None]) -> tuple[Generation, list[Image]]:
+    def copied(
+        self, generation: Generation, hit: CacheHit, paths: Sequence[str | None]
+    ) -> tuple[Generation, list[Image]]:
         """The cache's answer: new rows, no cost, and where they were paid."""
         changes = copy_changes(hit.paid)
         images = [

@@ -10,7 +10,7 @@ import yaml
 from .names import is_secret, pair, quoted
 from .report import split_lines
 
-__all__ = ["GLUED", "Described", "describe", "unquoted_template"]
+__all__ = ["GLUED", "YamlFault", "describe", "unquoted_template"]
 
 # Patterns are compiled when they are first needed: most files are YAML.
 #: A key with its value stuck to it, as in `seeds:3`; not a URL, not a Windows path.
@@ -39,7 +39,7 @@ _ADVICE = (
 )
 
 
-class Described(NamedTuple):
+class YamlFault(NamedTuple):
     """A YAML error: code, sentence, position (1-based)."""
 
     code: str
@@ -48,7 +48,7 @@ class Described(NamedTuple):
     column: int
 
 
-def describe(error: yaml.MarkedYAMLError, text: str) -> Described:
+def describe(error: yaml.MarkedYAMLError, text: str) -> YamlFault:
     """The sentence and place for an error of PyYAML's scanner or parser."""
     lines = split_lines(text)
     mark, opened = error.problem_mark or error.context_mark, error.context_mark
@@ -57,14 +57,14 @@ def describe(error: yaml.MarkedYAMLError, text: str) -> Described:
         found = re.search(_TEMPLATE_VALUE, _line(lines, number))
         if found and "{" in found[1]:
             message = 'a text that begins with { is a map in YAML: quote it, as in "{{ subject }}"'
-            return Described("unquoted-template", message, number + 1, found.start(1) + 1)
+            return YamlFault("unquoted-template", message, number + 1, found.start(1) + 1)
     if glued := _glued(lines, line) or _commented(lines, line) or _indented(lines, line, str(error.problem)):
         return glued
     source = _line(lines, line)
     indent = source[: len(source) - len(source.lstrip())]
     if "\t" in indent or source[column : column + 1] == "\t":
         at = indent.find("\t") if "\t" in indent else column
-        return Described("yaml-tab", "YAML is indented with spaces, not with tabs", line + 1, at + 1)
+        return YamlFault("yaml-tab", "YAML is indented with spaces, not with tabs", line + 1, at + 1)
     problem = str(error.problem or "the text ends too early")
     advice = next((what for sign, what in _ADVICE if sign in problem), None)
     cut = re.search(r"[ \t](#\S.{0,20})", _line(lines, opened.line)) if opened and "expected ','" in problem else None
@@ -72,37 +72,37 @@ def describe(error: yaml.MarkedYAMLError, text: str) -> Described:
         message = (
             f"this is not YAML: {quoted(cut[1])} is a comment, and cuts the list or map; quote a text that holds ' #'"
         )
-        return Described("yaml-syntax", message, opened.line + 1, cut.start(1) + 1)
+        return YamlFault("yaml-syntax", message, opened.line + 1, cut.start(1) + 1)
     if inner := re.match(rf"(\s*(?:{_OF_MAPS}):\s+)([\w.-]+):(?:\s|$)", source):
         message = f"this is not YAML: `{inner[2]}:` belongs on a separate line, indented; quote it if it is a text"
-        return Described("yaml-syntax", message, line + 1, len(inner[1]) + 1)
+        return YamlFault("yaml-syntax", message, line + 1, len(inner[1]) + 1)
     if opened and ("end of stream" in problem or "expected ','" in problem or "expected ':'" in problem):
         line, column = opened.line, opened.column  # the bracket or quote is the place to look at, not the file's end
-    return Described("yaml-syntax", f"this is not YAML: {advice or problem}", line + 1, column + 1)
+    return YamlFault("yaml-syntax", f"this is not YAML: {advice or problem}", line + 1, column + 1)
 
 
-def _glued(lines: list[str], line: int) -> Described | None:
+def _glued(lines: list[str], line: int) -> YamlFault | None:
     """A missing space after a colon: YAML reads on, and stumbles at the next key, a line or more below."""
     for number in range(line, max(line - 10, -1), -1):
         source = _line(lines, number)
         if found := re.fullmatch(_GLUED_LINE, source):
             message = f"a key needs a space after its colon: write `{pair(found[2], found[3])}`"
-            return Described("yaml-syntax", message, number + 1, len(found[1]) + len(found[2]) + 2)
+            return YamlFault("yaml-syntax", message, number + 1, len(found[1]) + len(found[2]) + 2)
         if number < line and re.match(_KEY_LINE, source):
             break
     return None
 
 
-def _commented(lines: list[str], line: int) -> Described | None:
+def _commented(lines: list[str], line: int) -> YamlFault | None:
     """A text that begins with `{#`: a map that a comment never lets end, so that the fault shows far below."""
     for number in range(min(line, len(lines) - 1), -1, -1):
         if found := re.search(r"(?:^|[:\-\[,?]\s+)(\{#)", lines[number]):
             message = 'a text that begins with {# is a map and a comment in YAML: quote it, as in "{# note #} a cup"'
-            return Described("unquoted-template", message, number + 1, found.start(1) + 1)
+            return YamlFault("unquoted-template", message, number + 1, found.start(1) + 1)
     return None
 
 
-def _indented(lines: list[str], line: int, problem: str) -> Described | None:
+def _indented(lines: list[str], line: int, problem: str) -> YamlFault | None:
     """A key below a text and further right than its key, which makes it a part of that text."""
     found = re.match(r"(\s+)([\w.-]+):(?:\s|$)", _line(lines, line))
     if found is None or "mapping values are not allowed" not in problem:
@@ -110,7 +110,7 @@ def _indented(lines: list[str], line: int, problem: str) -> Described | None:
     above = re.match(r"\s*([\w.-]+):", _line(lines, line - 1))
     name = "this key" if above and is_secret(above[1]) else f"`{found[2]}:`"
     message = f"this is not YAML: {name} is indented further than the key above; move it left, or quote the text"
-    return Described("yaml-syntax", message, line + 1, len(found[1]) + 1)
+    return YamlFault("yaml-syntax", message, line + 1, len(found[1]) + 1)
 
 
 def unquoted_template(text: str, line: int, column: int) -> bool:

@@ -19,7 +19,7 @@ from .names import pair, quoted
 from .report import Report, split_lines
 from .yaml_errors import GLUED, describe, unquoted_template
 
-__all__ = ["FRONT_MATTER", "Caps", "Map", "Mark", "Places", "Seq", "Tree", "parse"]
+__all__ = ["FRONT_MATTER", "Map", "Mark", "ParseCaps", "Places", "Seq", "Tree", "parse"]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")  # only the pure loader lets one through
 
@@ -31,7 +31,7 @@ _SMART = {("“", "”"), ("„", "“"), ("„", "”"), ("”", "”"), ("«",
 MAX_BYTES = 4_000_000
 
 
-class Caps(NamedTuple):
+class ParseCaps(NamedTuple):
     """How large a text may be, and what is said of one that is larger."""
 
     nodes: int
@@ -43,7 +43,7 @@ class Caps(NamedTuple):
     no_end: str | None = None  # and of the line `...`
 
 
-EXPERIMENT = Caps(
+EXPERIMENT = ParseCaps(
     nodes=250_000,
     depth=50,
     too_many="more than 250,000 values; long lists belong in a file of rows: {from: items.csv}",
@@ -51,7 +51,7 @@ EXPERIMENT = Caps(
     code="too-large",
 )
 #: The head of a template, which comes from more hands than an experiment and says little.
-FRONT_MATTER = Caps(
+FRONT_MATTER = ParseCaps(
     nodes=2_000,
     depth=9,
     too_many="a front matter of more than 2,000 values",
@@ -101,7 +101,7 @@ class Seq(list[Any]):
     height: int
 
 
-def parse(text: str, path: str, report: Report, caps: Caps = EXPERIMENT) -> Tree:
+def parse(text: str, path: str, report: Report, caps: ParseCaps = EXPERIMENT) -> Tree:
     """The tree of a YAML text; what is wrong goes to `report`, and the result is None then.
 
     A text that begins further down in its file has as many empty lines before it: they cost nothing, and every place
@@ -149,7 +149,7 @@ class _Refused(Exception):
 class _Builder:
     """Takes events one by one; an explicit stack, no recursion."""
 
-    def __init__(self, path: str, report: Report, text: str, caps: Caps) -> None:
+    def __init__(self, path: str, report: Report, text: str, caps: ParseCaps) -> None:
         self.path, self.report, self.text, self.caps = path, report, text, caps
         self.root: Tree = None
         self.stack: list[Map | Seq] = []

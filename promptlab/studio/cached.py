@@ -16,13 +16,13 @@ from pathlib import Path
 from promptlab.log import Hit, Log
 from promptlab.store import Store
 
-__all__ = ["Files", "Found", "look_up"]
+__all__ = ["Found", "LoggedFiles", "look_up"]
 
 FORMATS = ("png", "jpg", "webp")
 
 
 @dataclass(slots=True)
-class Files:
+class LoggedFiles:
     """Whether the files of logged images are here, or can be restored from `results/`.
 
     `restore` puts those back into the image folder; without it, as in a plan, nothing is written.
@@ -113,7 +113,7 @@ class Found:
     gone: int = 0
 
 
-def look_up(log: Log, files: Files, hashes: Iterable[str]) -> Found:
+def look_up(log: Log, files: LoggedFiles, hashes: Iterable[str]) -> Found:
     """Look up requests; a result whose files are gone does not count as one, and is counted as gone."""
     newest = log.hits(hashes)
     incomplete = [hash_ for hash_, hit in newest.items() if not files(hit.sha256s)]

@@ -214,10 +214,13 @@ class _Known:
 
 
 def _known(job: PreparedRun, log: Log) -> _Known:
-    from promptlab.studio.cached import Files, look_up  # a first plan, without a log, starts without log and store
+    from promptlab.studio.cached import (  # a first plan, without a log, starts without log and store
+        LoggedFiles,
+        look_up,
+    )
 
     found, counted = _Known(), set[str]()
-    files = Files(log, job.studio.store(), job.studio.folder)
+    files = LoggedFiles(log, job.studio.store(), job.studio.folder)
     requests = job.plan.requests()
     while chunk := list(islice(requests, CHUNK)):
         hashes = [request.request_hash for request in chunk]
