@@ -18,7 +18,7 @@ from promptlab.browse.canned_queries import QUERIES
 from promptlab.browse.large_tables import FACET
 from promptlab.log.descriptions import DESCRIPTIONS, column_words
 
-__all__ = ["SETTINGS", "TABLES", "Table", "config_1_0", "metadata", "schema_columns"]
+__all__ = ["SETTINGS", "TABLES", "TablePage", "config_1_0", "metadata", "schema_columns"]
 
 #: Suggesting facets scans every column (2 s at 200,000 rows); answers are never cached, since runs write as we look.
 SETTINGS: Mapping[str, Any] = {
@@ -37,7 +37,7 @@ _CONFIG_KEYS = ("facets", "sort_desc", "label_column", "fts_table", "fts_pk", "h
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TablePage:
     """The page of one table or view."""
 
     title: str
@@ -51,52 +51,52 @@ class Table:
 
 
 _GALLERY_SEARCH = ("generations_fts", "generation_rowid")
-_PAGES: Mapping[str, Table] = {
-    "gallery": Table(
+_PAGES: Mapping[str, TablePage] = {
+    "gallery": TablePage(
         "Gallery", facets=("experiment", "variant", "template", "mark"), sort_desc="created_at", search=_GALLERY_SEARCH
     ),
-    "variant_summary": Table("Variants, summed up", facets=("experiment",)),
-    "spending": Table("Spending", facets=("experiment",), sort_desc="day"),
-    "experiments": Table("Experiments"),
-    "runs": Table(
+    "variant_summary": TablePage("Variants, summed up", facets=("experiment",)),
+    "spending": TablePage("Spending", facets=("experiment",), sort_desc="day"),
+    "experiments": TablePage("Experiments"),
+    "runs": TablePage(
         "Runs", facets=("experiment", "status", "provider", "kind"), sort_desc="started_at", label="experiment"
     ),
-    "inputs": Table("Inputs", facets=("role",)),
-    "templates": Table("Templates", label="path"),
-    "template_files": Table("Template files"),
-    "run_templates": Table("Templates of runs"),
-    "variants": Table("Variants", facets=("experiment",)),
-    "generations": Table(
+    "inputs": TablePage("Inputs", facets=("role",)),
+    "templates": TablePage("Templates", label="path"),
+    "template_files": TablePage("Template files"),
+    "run_templates": TablePage("Templates of runs"),
+    "variants": TablePage("Variants", facets=("experiment",)),
+    "generations": TablePage(
         "Generations",
         facets=("experiment", "status", "model", "cost_source"),
         sort_desc="created_at",
         units={"latency_ms": "ms"},
     ),
-    "attempts": Table(
+    "attempts": TablePage(
         "Attempts",
         facets=("outcome", "status_code", "may_be_billed"),
         sort_desc="id",  # in the order they were sent, as by started_at, which has no index
         units={"retry_after_s": "s"},
     ),
-    "images": Table("Images", facets=("status", "format"), units={"bytes": "byte"}),
-    "marks": Table("Marks", facets=("mark", "by")),
-    "hidden_runs": Table("Hidden runs", hidden=True),
-    "mark_events": Table("History of marks", hidden=True),
-    "claims": Table("Claims", hidden=True),
-    "answers": Table("Answers", hidden=True),
-    "_sqlite_migrations": Table("Migrations", hidden=True),
-    "latest_marks": Table("Latest marks", hidden=True),
-    "stale_sums": Table("Stale sums", hidden=True),
-    "run_sums": Table("Sums of runs", hidden=True),
-    "spending_sums": Table("Sums of spending", hidden=True),
-    "variant_sums": Table("Sums of variants", hidden=True),
-    "stray_sums": Table("Stray copies, kept", hidden=True),
-    "run_parts": Table("Parts of runs", hidden=True),
-    "spending_parts": Table("Parts of spending", hidden=True),
-    "variant_parts": Table("Parts of variants", hidden=True),
-    "stray_copies": Table("Stray copies", hidden=True),
+    "images": TablePage("Images", facets=("status", "format"), units={"bytes": "byte"}),
+    "marks": TablePage("Marks", facets=("mark", "by")),
+    "hidden_runs": TablePage("Hidden runs", hidden=True),
+    "mark_events": TablePage("History of marks", hidden=True),
+    "claims": TablePage("Claims", hidden=True),
+    "answers": TablePage("Answers", hidden=True),
+    "_sqlite_migrations": TablePage("Migrations", hidden=True),
+    "latest_marks": TablePage("Latest marks", hidden=True),
+    "stale_sums": TablePage("Stale sums", hidden=True),
+    "run_sums": TablePage("Sums of runs", hidden=True),
+    "spending_sums": TablePage("Sums of spending", hidden=True),
+    "variant_sums": TablePage("Sums of variants", hidden=True),
+    "stray_sums": TablePage("Stray copies, kept", hidden=True),
+    "run_parts": TablePage("Parts of runs", hidden=True),
+    "spending_parts": TablePage("Parts of spending", hidden=True),
+    "variant_parts": TablePage("Parts of variants", hidden=True),
+    "stray_copies": TablePage("Stray copies", hidden=True),
 }
-TABLES: Mapping[str, Table] = {
+TABLES: Mapping[str, TablePage] = {
     name: replace(page, description=DESCRIPTIONS[name].text) for name, page in _PAGES.items()
 }
 
@@ -162,12 +162,12 @@ def _table(name: str, columns: list[str]) -> dict[str, Any]:
     return table
 
 
-def _axes_view(name: str, columns: list[str]) -> Table:
+def _axes_view(name: str, columns: list[str]) -> TablePage:
     """The words of an experiment's own view; its first facets are its axes, which come after the thumbnail."""
     if not name.startswith("axes_"):
-        return Table(name, "")
+        return TablePage(name, "")
     axes = tuple(columns[2 : columns.index("variant")]) if "variant" in columns else ()
-    return Table(
+    return TablePage(
         f"Images of {name.removeprefix('axes_')}, by axis",
         "The gallery of one experiment, with a column for each of its axes.",
         facets=axes[:6],
