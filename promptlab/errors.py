@@ -160,7 +160,7 @@ class Problem:
         return f"{shown.headline()}\n    {source[:160]}\n    {caret}"
 
 
-def nearest(name: str, names: Iterable[str]) -> str | None:
+def nearest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str | None:
     """The known name closest to `name`, or None where none is close: what "did you mean" says, everywhere."""
     known = list(islice((other for other in names if abs(len(other) - len(name)) <= 3 + len(name) // 3), 300))
     folded = {_fold(other): other for other in reversed(known)}
@@ -170,7 +170,7 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
         return None
     from difflib import get_close_matches  # only a message needs it
 
-    close = get_close_matches(_fold(name[:200]), folded, n=1, cutoff=0.6)
+    close = get_close_matches(_fold(name[:200]), folded, n=1, cutoff=cutoff)
     return folded[close[0]] if close else None
 
 

@@ -146,7 +146,7 @@ class Repository(NamedTuple):
             return check_commit(commit)
         form = ["for-each-ref", "--format=%(refname:short)", "--sort=-creatordate"]
         known = [line for kind in ("refs/tags", "refs/heads") for line in self._lines(*form, kind)]
-        if (near := nearest(revision, known)) is not None:
+        if (near := nearest(revision, known, 0.5)) is not None:
             advice = f"did you mean {near!r}?"
         else:
             advice = "there is " + ", ".join(known[:6]) if known else "there is no tag or branch"

@@ -184,7 +184,7 @@ async def _decode(driver: Driver, row: Generation, answer: Answer) -> None:
     """
     request = request_of(row)
     try:
-        event, result = driver.sender.read(answer, request)
+        event, result = driver.context.endpoint.read(answer, request)
     except ProviderFault as fault:
         if (attempt := _last_attempt(driver, row)) is not None:
             price, simulated = driver.price(request), is_simulated(row)
@@ -225,7 +225,7 @@ async def _fetch(driver: Driver, row: Generation) -> None:
     """The response is in the log: its images are fetched while their URLs live."""
     answer = Answer(200, {}, (row.response or "").encode())
     request = request_of(row)
-    event, result = driver.sender.read(answer, request)
+    event, result = driver.context.endpoint.read(answer, request)
     if result is None or not result.images:
         if row.status != "lost":  # its pixels came inside the answer, and the log keeps none
             images = [Image(id=new_id(), generation_id=row.id, position=at, status="lost") for at in range(row.n)]

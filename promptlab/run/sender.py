@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from promptlab.errors import PromptlabError, ProviderFault
+from promptlab.errors import ProviderFault
 from promptlab.http import (
     Answer,
     Call,
@@ -32,7 +32,6 @@ from promptlab.http import (
 )
 from promptlab.model import Request
 from promptlab.providers import Endpoint, ImageBytes, Job, Output, Result
-from promptlab.providers.endpoint import checked, provider_code
 from promptlab.run.jobs import Jobs
 from promptlab.store import BadImage, PartFile, Store, sniff
 from promptlab.store.background import Keeper
@@ -146,13 +145,10 @@ class Sender:
         *, asynchronous: bool, webhook_url: str | None,
     ) -> Task:  # fmt: skip
         """The call of a request, under an idempotency key; ProviderFault where the provider's code raises."""
-        provider = self.endpoint.provider
-        with provider_code(provider.name, "encode", PromptlabError):
-            wire = provider.encode(request, image=source, asynchronous=asynchronous, webhook_url=webhook_url)
-            headers: Mapping[str, str] = {**wire.call.headers, "Idempotency-Key": key}
-        return Task(
-            generation_id, request, replace(wire.call, headers=headers), source, wire.dropped, wire.emulated
+        wire = self.endpoint.encode(
+            request, key=key, image=source, asynchronous=asynchronous, webhook_url=webhook_url
         )  # fmt: skip
+        return Task(generation_id, request, wire.call, source, wire.dropped, wire.emulated)
 
     async def send(self, task: Task, gate: Gate) -> Sent:
         """One POST, and for a job its polling: what happened, and the result if there is one.
@@ -166,7 +162,7 @@ class Sender:
             return Sent(error)
         await gate.heard(answer, answer.elapsed_ms)
         try:
-            event, result = self.read(answer, task.request)
+            event, result = self.endpoint.read(answer, task.request)
         except ProviderFault:  # a refusal that nobody could read is kept too
             await gate.heard(answer, answer.elapsed_ms, always=True)
             raise
@@ -179,21 +175,6 @@ class Sender:
 
         found, result = await self.jobs.follow(task.request, result.job, answer, heard)
         return Sent(found, result, round((self.clock() - started) * 1000))
-
-    def read(self, answer: Answer, request: Request) -> tuple[Reply | Unreadable, Result | None]:
-        """The policy's view of an answer, and the result where it is one; ProviderFault where its code raises."""
-        provider = self.endpoint.provider
-        if not 200 <= answer.status < 300:
-            with provider_code(provider.name, "error"):
-                error = provider.error(answer)
-                return Reply(answer.status, answer.headers, error.code, error.type, error.message), None
-        try:
-            with provider_code(provider.name, "decode", Unreadable):
-                result = checked(provider.decode(answer, request))
-                images = None if result.job is not None and not result.images else len(result.images)
-        except Unreadable as unreadable:
-            return unreadable, None
-        return Reply(answer.status, answer.headers, asked=request.n, images=images), result
 
     # --- its files ----------------------------------------------------------------------------------------------
 

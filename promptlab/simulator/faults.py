@@ -182,7 +182,7 @@ def _rule(item: object) -> tuple[Rule | None, list[str]]:
 
 
 def _unknown(what: str, name: str, known: list[str]) -> str:
-    near = nearest(name, known)
+    near = nearest(name, known, 0.5)
     return f"unknown {what} {name!r}; " + (f"did you mean {near!r}?" if near else f"there are {', '.join(known)}")
 
 

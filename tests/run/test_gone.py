@@ -92,7 +92,7 @@ def test_results_are_only_read_where_the_folder_of_images_has_lost_something(
     lab.run()
     looked: list[Any] = []
     monkeypatch.setattr("promptlab.studio.cached._by_size", lambda folder: looked.append(folder) or {})
-    monkeypatch.setattr("promptlab.studio.cached.Files._hash", lambda self, path: looked.append(path))
+    monkeypatch.setattr("promptlab.studio.cached.LoggedFiles._hash", lambda self, path: looked.append(path))
     assert ahead(lab).cached == 6
     assert lab.run().cached == 6
     assert looked == []
