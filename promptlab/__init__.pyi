@@ -69,7 +69,6 @@ from promptlab.spec.settings import Settings as Settings
 from promptlab.store import Store as Store
 from promptlab.studio.consent import Ahead as Ahead
 from promptlab.studio.options import Options as Options
-from promptlab.studio.prepare import PreparedRun as Job
 from promptlab.studio.prepare import PreparedRun as PreparedRun
 from promptlab.studio.prepare import prepare as prepare
 from promptlab.studio.preview import Preview as Preview

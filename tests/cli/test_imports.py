@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,23 +21,28 @@ print(*sorted(name for name in sys.argv[1].split() if name in sys.modules), file
 """
 
 
-def loaded(studio: Path, watched: str, *command: str) -> str:
+@pytest.fixture
+def loaded(unmeasured: dict[str, str]) -> Callable[..., str]:
     """Which of the watched modules a command loads."""
-    done = subprocess.run(
-        [sys.executable, "-c", CODE, watched, *command], cwd=studio, capture_output=True, text=True, check=True,
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
-    )  # fmt: skip
-    return done.stderr.splitlines()[-1] if done.stderr.strip() else ""
+
+    def names(studio: Path, watched: str, *command: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", CODE, watched, *command], cwd=studio, capture_output=True, text=True, check=True,
+            env={**unmeasured, "PYTHONWARNINGS": "ignore"},
+        )  # fmt: skip
+        return done.stderr.splitlines()[-1] if done.stderr.strip() else ""
+
+    return names
 
 
-def test_a_plan_loads_what_it_asks(studio: Path) -> None:
+def test_a_plan_loads_what_it_asks(studio: Path, loaded: Callable[..., str]) -> None:
     """A plan without a log loads no library for sending, pictures or databases, and none of their packages."""
     heavy = "PIL httpx h11 asyncio ssl sqlite3 sqlite_utils datasette rich promptlab.log promptlab.run"
     heavy += " promptlab.history promptlab.store promptlab.browse"
     assert loaded(studio, heavy, "plan", "product_hero") == ""
 
 
-def test_a_plan_looks_for_no_other_provider(studio: Path) -> None:
+def test_a_plan_looks_for_no_other_provider(studio: Path, loaded: Callable[..., str]) -> None:
     """Entry points are not scanned while every parameter is one that the experiment's own provider declares."""
     assert loaded(studio, "importlib.metadata promptlab.providers.openai", "plan", "product_hero") == ""
 
@@ -55,7 +60,7 @@ def test_a_parameter_of_another_provider_is_found(studio: Path) -> None:
 
 
 @pytest.mark.parametrize("flag", ["--help", "--version"])
-def test_help_loads_little_beside_click(tmp_path: Path, flag: str) -> None:
+def test_help_loads_little_beside_click(tmp_path: Path, flag: str, loaded: Callable[..., str]) -> None:
     """Help loads neither paths nor dataclasses, and of promptlab only how things are shown."""
     watched = "pathlib dataclasses json promptlab.errors promptlab.model promptlab.cli.options promptlab.spec"
     assert loaded(tmp_path, watched, flag) == ""

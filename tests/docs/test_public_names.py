@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -38,9 +37,8 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         promptlab.nothing  # type: ignore[attr-defined]  # noqa: B018
 
 
-def test_the_import_is_light() -> None:
+def test_the_import_is_light(unmeasured: dict[str, str]) -> None:
     """`import promptlab` loads none of its packages and no library."""
     code = "import sys, promptlab; print(sorted(n for n in sys.modules if n.startswith('promptlab') or n in 'httpx jinja2 yaml PIL sqlite3 asyncio dataclasses'.split()))"  # noqa: E501
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}  # it loads sqlite3
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=plain)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=unmeasured)
     assert done.stdout.strip() == "['promptlab', 'promptlab._version']"

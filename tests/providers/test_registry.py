@@ -160,14 +160,14 @@ def test_merging() -> None:
     assert merged(ab, Parameter("x", "string", "a")).choices == ()
 
 
-def test_a_plan_does_not_pay_for_the_network() -> None:
+def test_a_plan_does_not_pay_for_the_network(unmeasured: dict[str, str]) -> None:
     """Encoding and pricing load neither httpx, asyncio, the entry points' machinery nor what reads answers."""
     code = (
         "import sys, promptlab.providers.kairval, promptlab.providers.openai, promptlab.providers.simulated;"
         "print(sorted({'httpx', 'h11', 'asyncio', 'importlib.metadata', 'PIL', 'ssl', 'difflib', 'traceback', 'socket',"
         "'promptlab.http.retry_policy', 'promptlab.http.download'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=unmeasured)
     assert done.stdout.strip() == "[]"
 
 
