@@ -6,6 +6,7 @@ import json
 import shlex
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from promptlab.studio.studio import Studio
 
 __all__ = ["command"]
+
+LISTED = 40  # generations that ended badly
 
 
 @click.command("show", short_help="Show one run, or one generation: failures, spend, the request.")
@@ -82,14 +85,16 @@ def _show_run(log: Log, studio: Studio, run: Run, as_json: bool) -> None:
         else f"{run.git_commit[:12]}{' with uncommitted edits' if run.git_dirty else ''}"
     )
     click.echo(f"  templates: {git}")
+    ended_badly = log.generations(run.id, statuses=("failed", "unknown", "lost", "skipped"))
     rows = [
         (row.id, row.status, row.error_code or "", f"{row.attempts}", _shorten(row.error_message or ""))
-        for row in log.generations(run.id, statuses=("failed", "unknown", "lost", "skipped"))
+        for row in islice(ended_badly, LISTED)
     ]
     if rows:
-        click.echo(formats.table(rows[:40], ("generation", "status", "code", "attempts", "why")))
-        if len(rows) > 40:
-            click.echo(f"… {len(rows) - 40:,} more: promptlab browse")
+        click.echo(formats.table(rows, ("generation", "status", "code", "attempts", "why")))
+        more = summary.failed + summary.unknown + summary.lost + summary.skipped - len(rows)
+        if more > 0:
+            click.echo(f"… {more:,} more: promptlab browse")
 
 
 def _seconds(run: Run) -> float:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from promptlab.cli import show_command
+
 CLI = Callable[..., Any]
 
 
@@ -40,6 +42,21 @@ def test_runs_and_show(ran: str, studio: Path, cli: CLI) -> None:
     assert (document["id"], document["summary"]["completed"]) == (ran, 4)
     missing = cli("show", "epx")
     assert (missing.code, "did you mean 'exp'?" in missing.err) == (2, True)
+
+
+def test_show_lists_the_first_that_ended_badly(
+    ran: str, studio: Path, cli: CLI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three that failed two are listed, in the plan's order, and one is counted; the totals say three."""
+    monkeypatch.setattr(show_command, "LISTED", 2)
+    with sqlite3.connect(studio / "promptlab.db") as connection:
+        connection.execute("UPDATE generations SET status = 'failed', error_code = 'odd' WHERE sequence < 3")
+        ids = [id_ for (id_,) in connection.execute("SELECT id FROM generations ORDER BY sequence")]
+    connection.close()
+    out = cli("show", "last").out
+    assert [id_ in out for id_ in ids] == [True, True, False, False]
+    assert "… 1 more: promptlab browse" in out
+    assert "3 failed" in out
 
 
 def test_show_generation(ran: str, studio: Path, cli: CLI) -> None:
