@@ -241,7 +241,7 @@ def bench_pacing(folder: Path) -> None:
 
 async def _paced(folder: Path, limits: KeyLimits, told: bool) -> tuple[float, float]:
     """Statements and CPU seconds per generation, where 20 workers hold each slot for a moment."""
-    from promptlab.pacing import Pacer
+    from promptlab.pacing.pacer import Pacer
 
     jobs, statements = list(range(IMAGES)), 0
 

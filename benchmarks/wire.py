@@ -15,7 +15,8 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 
-from promptlab.http import Call, Client
+from promptlab.http import Call
+from promptlab.http.client import Client
 
 KEY = "kv_benchmark_0123456789"
 

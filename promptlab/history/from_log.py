@@ -128,7 +128,7 @@ class LoggedLibrary(Library):
         raise InputError(f"the log has no template {ref!r} of this run", code="template-missing")
 
     def inline(self, source: Source, name: str) -> Template:
-        """A prompt of the experiment, with the includes of then; a text that is no prompt includes nothing."""
+        """A prompt of the experiment, with the includes of then; any other text includes nothing."""
         text = source.text.replace("\r\n", "\n").replace("\r", "\n")
         for id_, used in self._used.items():
             if used.inline and used.files[0].source == text:

@@ -11,9 +11,24 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from promptlab.http.address import Origin, Proxies, Url, is_public, join, literal, normalise_base, parse_url
+from promptlab.http.connection import (
+    BadAnswer,
+    Broken,
+    Incoming,
+    Network,
+    NotConnected,
+    Outgoing,
+    Refused,
+    Route,
+    SystemNetwork,
+    TooSlow,
+    Unwritable,
+    exchange,
+    tls_context,
+)
 from promptlab.http.download import Intake, encoded_body, hop, of_status, refuse_private, target_of
 from promptlab.http.masking import Mask
 from promptlab.http.messages import (
@@ -28,9 +43,6 @@ from promptlab.http.messages import (
     Sink,
     json_pieces,
 )
-
-if TYPE_CHECKING:
-    from promptlab.http.connection import Incoming, Network, Outgoing
 
 __all__ = ["Client"]
 
@@ -81,16 +93,12 @@ class Client:
         self._max_body = max_body
         self._proxies = proxies or Proxies()
         self._authorities = authorities
-        self._network = network
+        self._network = network or SystemNetwork()
         self._context = context
         self._trusted: str | None = None
         self._trust_known = False
 
     async def __aenter__(self) -> Self:
-        # asyncio, ssl and h11 cost 50 ms, httpx 90 more: only a run that sends pays, and httpx only where it is used
-        from promptlab.http.connection import SystemNetwork
-
-        self._network = self._network or SystemNetwork()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -103,8 +111,6 @@ class Client:
 
         `left` is called when the request has left this machine, which a new connection may delay.
         """
-        from promptlab.http.connection import Broken, NotConnected, Unwritable
-
         started = time.perf_counter()
         total = self._total if call.timeout_s is None else min(self._total, 3 * call.timeout_s)
         request = self._request(call, left)
@@ -122,8 +128,6 @@ class Client:
         return Answer(answer.status, self._mask.headers(answer.headers), self._mask.body(body), elapsed)
 
     def _request(self, call: Call, left: Callable[[], object] | None) -> Outgoing:
-        from promptlab.http.connection import Outgoing
-
         headers: dict[str, str] = {}
         if self._authorization is not None:
             headers["Authorization"] = self._authorization
@@ -202,8 +206,6 @@ class Client:
         self, target: Url, sink: Sink, limits: DownloadLimits, trusted: str | None
     ) -> Url | tuple[int, str | None]:
         """One hop: the next one's target, or the bytes written and their content type."""
-        from promptlab.http.connection import Broken, NotConnected, Refused, Unwritable
-
         if target.origin.host != trusted and self._app is not None:
             raise DownloadError("refused", "the simulator in this process names a foreign host", retryable=False)
         try:
@@ -228,8 +230,6 @@ class Client:
             raise DownloadError(failed.kind, self._mask.text(failed.message), retryable=True) from None
 
     def _download(self, target: Url, limits: DownloadLimits) -> Outgoing:
-        from promptlab.http.connection import Outgoing
-
         headers = {"Accept": "image/*, */*;q=0.5", "Accept-Encoding": "identity", "User-Agent": self._agent}
         if self._authorization is not None and target.origin == self._origin:
             headers["Authorization"] = self._authorization
@@ -246,7 +246,6 @@ class Client:
         host = self._origin.host
         if literal(host) is not None:
             return not is_public(host)
-        assert self._network is not None  # __aenter__ ran
         try:
             addresses = await self._network.resolve(host, self._origin.port)
         except (OSError, UnicodeError):
@@ -257,27 +256,20 @@ class Client:
 
     async def _exchange(self, request: Outgoing, *, guarded: bool = False) -> Incoming:
         """Send on a connection of its own; the answer has its body unread, and is closed by the caller."""
-        from promptlab.http.connection import Route, exchange
-
         if self._app is not None:
             from promptlab.http.httpx_transport import in_process, through_httpx
 
             return await through_httpx(in_process(self._app), request)
-        assert self._network is not None, "the client is used as `async with Client(...)`"
         origin = request.target.origin
         guard = _refuse_private if guarded else None
         return await exchange(Route(origin, self._network, guard, self._proxies.of(origin), self._trust), request)
 
     def _trust(self) -> ssl.SSLContext:
-        from promptlab.http.connection import tls_context
-
         return self._context or tls_context(self._authorities)
 
 
 def _refuse_private(host: str, addresses: list[str]) -> None:
     """The guard of a download from a host that nobody named."""
-    from promptlab.http.connection import Refused
-
     problem = refuse_private(host, addresses)
     if problem is not None:
         raise Refused(problem)
@@ -295,8 +287,6 @@ def _multipart(call: Call) -> tuple[str, int, Iterator[bytes]]:
 
 def _send_error(error: BaseException, origin: Origin) -> SendError:
     """What a failed send means: only failing to connect proves that nothing was sent."""
-    from promptlab.http.connection import NotConnected, TooSlow, Unwritable
-
     if isinstance(error, NotConnected):
         return SendError(f"not sent: {error or 'no connection'}", sent=False, lasting=error.lasting)
     if isinstance(error, Unwritable):
@@ -309,8 +299,6 @@ def _send_error(error: BaseException, origin: Origin) -> SendError:
 
 
 def _download_error(error: Exception, origin: Origin) -> DownloadError:
-    from promptlab.http.connection import BadAnswer
-
     if isinstance(error, BadAnswer):
         return DownloadError("cut", f"{origin.host} broke off: {error}", retryable=True)
     return DownloadError("network", f"{origin.host}: {error or type(error).__name__}", retryable=True)

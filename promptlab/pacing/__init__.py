@@ -6,24 +6,6 @@ state folder; `owner` says whose they are; `pacer` waits.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from promptlab.pacing.key_limits import Delay, KeyLimits, Lease, Quota, forecast
 
-if TYPE_CHECKING:
-    from promptlab.pacing.ledger import state_folder
-    from promptlab.pacing.pacer import Pacer
-
-__all__ = ["Delay", "KeyLimits", "Lease", "Pacer", "Quota", "forecast", "state_folder"]
-
-
-def __getattr__(name: str) -> Any:
-    if name == "Pacer":  # asyncio costs what a cached run saves
-        from promptlab.pacing.pacer import Pacer
-
-        return Pacer
-    if name == "state_folder":
-        from promptlab.pacing.ledger import state_folder
-
-        return state_folder
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__all__ = ["Delay", "KeyLimits", "Lease", "Quota", "forecast"]

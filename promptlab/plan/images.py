@@ -145,7 +145,8 @@ def _read(path: Path, shown: str) -> bytes:
 
 def _decoded(uri: str) -> bytes:
     """The bytes of a data: URI (RFC 2397), as a run reads them."""
-    from promptlab.http import DownloadError, decode_data_url
+    from promptlab.http import DownloadError
+    from promptlab.http.download import decode_data_url
 
     try:
         return decode_data_url(uri, LARGEST)

@@ -106,8 +106,6 @@ class Space:
         self._names = tuple(axis.name for axis in self.axes)
         self._indices: dict[str, dict[str, int]] = {}
         self.whens = tuple(None if axis.when is None else self.test(axis.when) for axis in self.axes)
-        #: Every axis applies to every cell: the loops need not look.
-        self.unconditional = all(when is None for when in self.whens)
         self.skip = tuple(skip)
 
     def indices(self, name: str) -> Mapping[str, int]:

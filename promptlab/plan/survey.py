@@ -69,7 +69,6 @@ class Survey:
     credits: float | None
     usd: float | None
     prices: tuple[PriceLine, ...]
-    longest_prompt: int
     models: tuple[str, ...]
     problems: tuple[Problem, ...] = ()
     complete: bool = True
@@ -146,7 +145,7 @@ class Surveyor:
         self._calls = (
             SameCalls(stream.parts.space, stream.target.provider, report, expected) if shaper.may_drop else None
         )
-        self._variants = self._requests = self._images = self._longest = 0
+        self._variants = self._requests = self._images = 0
         capabilities = stream.target.capabilities
         self._most = capabilities.max_prompt
         # A negative prompt that is appended makes the prompt longer; how much, each shape says.
@@ -177,8 +176,6 @@ class Surveyor:
     def _take(self, rendered: Rendered, turns: int) -> None:
         (place, cell, *_), prompt, shape, picture = rendered
         self._variants += 1
-        if len(prompt) > self._longest:
-            self._longest = len(prompt)
         if self._most is not None and len(prompt) > self._most - self._room:
             self._see_length(prompt, shape, cell)
         if shape.terms:
@@ -310,7 +307,6 @@ class Surveyor:
             credits=_total(lines, "credits"),
             usd=_total(lines, "usd"),
             prices=lines,
-            longest_prompt=self._longest,
             models=tuple(sorted(self._models)),
             problems=tuple(known.found),
             complete=complete,

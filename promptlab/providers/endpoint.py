@@ -23,7 +23,8 @@ from promptlab.providers.response import Output, Result, number
 from promptlab.spec.names import did_you_mean
 
 if TYPE_CHECKING:
-    from promptlab.http import Client, Reply
+    from promptlab.http.client import Client
+    from promptlab.http.retry_policy import Reply
 
 __all__ = ["Endpoint", "SettingsLike", "checked", "connect", "find_plan", "plans", "provider_code"]
 

@@ -141,7 +141,7 @@ class OpenAI(Provider):
             raise GenerationError(message, code="image_missing")
         files = [Part("image", f"image.{image.format}", image.data, _MIME[image.format])]
         if "mask" in asked:
-            from promptlab.http import decode_data_url  # only a mask needs it
+            from promptlab.http.download import decode_data_url  # only a mask needs it
 
             try:
                 files.append(Part("mask", "mask.png", decode_data_url(str(asked["mask"])), "image/png"))

@@ -18,7 +18,8 @@ from statistics import median
 from urllib.parse import urlsplit, urlunsplit
 
 from promptlab.environ import without_keys
-from promptlab.http import Call, Client, SendError
+from promptlab.http import Call, SendError
+from promptlab.http.client import Client
 from promptlab.log import Log
 from promptlab.model import Amount, is_simulated
 from promptlab.run.events import Finished, Listener, Message, RunEvent

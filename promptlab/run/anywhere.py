@@ -20,6 +20,10 @@ from promptlab.run.stopping import Stop, current
 
 __all__ = ["aresume", "arun_experiment", "resume", "run_experiment"]
 
+#: How often a caller that waits looks for Ctrl-C: where the system gives the signal to the run's own thread, nothing
+#: wakes the caller's, which alone can hear it.
+WAKE_S = 0.2
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -46,7 +50,7 @@ def _loop_is_running() -> bool:
 
 
 def _on_a_thread(work: Callable[[], T]) -> T:
-    from concurrent.futures import Future
+    from concurrent.futures import Future, wait
 
     stop: Stop = Stop()
     ended: Future[T] = Future()
@@ -58,14 +62,16 @@ def _on_a_thread(work: Callable[[], T]) -> T:
         except BaseException as error:  # noqa: BLE001 - raised again where the caller waits
             ended.set_exception(error)
 
-    thread = threading.Thread(target=copy_context().run, args=(run,), name="promptlab-run")
-    thread.start()
-    while thread.is_alive():
+    threading.Thread(target=copy_context().run, args=(run,), name="promptlab-run").start()
+    while True:
         try:
-            thread.join()
+            while not ended.done():
+                wait([ended], WAKE_S)
+            return ended.result()
         except KeyboardInterrupt:
+            if ended.done():  # the run's own, or it has ended anyway
+                raise
             stop.ask()
-    return ended.result()
 
 
 def _awaitable(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from promptlab._version import __version__
 from promptlab.errors import InputError, StoreError
 from promptlab.git import checked_out
-from promptlab.http import decode_data_url
+from promptlab.http.download import decode_data_url
 from promptlab.log import Log
 from promptlab.model import Generation, Image, InputFile, Request, Run, Variant, new_id, utc_now
 from promptlab.run.context import RunContext

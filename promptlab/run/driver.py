@@ -4,7 +4,7 @@ claim → reserve → pace → send → settle. The driver alone grants money an
 none of these. The rules of what an answer means are `promptlab.http.decide`'s. Everything that matters is committed
 before the next step: the attempt before its send, the answer before it is decoded, and files are on the disk before
 their rows. A generation is settled once its files are there; their pixels are looked at later, in other processes, and
-what turns out to be no picture is lost after all.
+what turns out not to be an image is lost after all.
 """
 
 from __future__ import annotations
@@ -27,9 +27,12 @@ from promptlab.errors import (
     StoreError,
     Unreachable,
 )
-from promptlab.http import SIMULATED_HEADER, Answer, Decision, Reach, Reply, SendError, decide, rate_headers
+from promptlab.http import SIMULATED_HEADER, Answer, SendError
+from promptlab.http.retry_policy import Decision, Reach, Reply, decide
+from promptlab.http.waits import rate_headers
 from promptlab.model import Amount, Attempt, Generation, Request, new_id, utc_now
-from promptlab.pacing import Lease, Pacer
+from promptlab.pacing import Lease
+from promptlab.pacing.pacer import Pacer
 from promptlab.providers import Cost, ImageBytes, Job, Result
 from promptlab.run.budget import Budget, cost_of, more_expensive, risk_of, worst_price
 from promptlab.run.context import RunContext

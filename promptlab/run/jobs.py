@@ -12,7 +12,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from promptlab.errors import AccountRefused
-from promptlab.http import Answer, Client, Reply, SendError, Unreadable, parse_wait, rate_headers
+from promptlab.http import Answer, SendError, Unreadable
+from promptlab.http.client import Client
+from promptlab.http.retry_policy import Reply
+from promptlab.http.waits import parse_wait, rate_headers
 from promptlab.model import Request
 from promptlab.providers import Endpoint, Job, Result
 from promptlab.providers.endpoint import checked, provider_code

@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from promptlab.errors import ProviderFault
-from promptlab.http import Answer, Decision, Event, Reply, SendError, Unreadable, decide
+from promptlab.http import Answer, SendError, Unreadable
+from promptlab.http.retry_policy import Decision, Event, Reply, decide
 from promptlab.model import Amount, Attempt, Generation, Image, Run, is_simulated, new_id
 from promptlab.run.events import Finished
 from promptlab.run.rows import request_of

@@ -27,7 +27,7 @@ TRIES = 2  # of an image whose pixels can't be decoded: again, in case a proxy d
 class Results:
     """Settles generations once their files are there, and has the pixels looked at afterwards.
 
-    `stop` hears of an error that belongs to no single generation. What turns out to be no picture is fetched again
+    `stop` hears of an error that belongs to no single generation. What turns out not to be an image is fetched again
     while its URL lives, and lost where that is none either.
     """
 
@@ -107,7 +107,7 @@ class Results:
     # --- pixels: looked at when a generation is settled already --------------------------------------------------
 
     def _look_at(self, image: Image, wanted: str | None, tries: int = 1) -> None:
-        """Have an image decoded; what is no picture is fetched again, and lost where that is none either."""
+        """Have an image decoded; what is not an image is fetched again, and lost where that is not one either."""
 
         def found(decoded: Decoded | BadImage) -> None:
             if isinstance(decoded, BadImage):

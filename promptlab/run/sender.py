@@ -18,18 +18,9 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from promptlab.errors import ProviderFault
-from promptlab.http import (
-    Answer,
-    Call,
-    Client,
-    DownloadError,
-    DownloadLimits,
-    Reply,
-    Retries,
-    SendError,
-    Unreadable,
-    decide,
-)
+from promptlab.http import Answer, Call, DownloadError, DownloadLimits, SendError, Unreadable
+from promptlab.http.client import Client
+from promptlab.http.retry_policy import Reply, Retries, decide
 from promptlab.model import Request
 from promptlab.providers import Endpoint, ImageBytes, Job, Output, Result
 from promptlab.run.jobs import Jobs

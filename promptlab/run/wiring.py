@@ -15,7 +15,8 @@ from promptlab._version import __version__
 from promptlab.errors import PromptlabError
 from promptlab.log import Log
 from promptlab.model import Amount, Generation, Image, Mode, Run, utc_now
-from promptlab.pacing import Pacer, state_folder
+from promptlab.pacing.ledger import state_folder
+from promptlab.pacing.pacer import Pacer
 from promptlab.providers import Endpoint
 from promptlab.run.budget import Budget, Cap, Period
 from promptlab.run.context import RunContext, owner_of

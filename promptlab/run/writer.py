@@ -18,7 +18,8 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from promptlab.errors import LogError, ProviderFault, TakenOver
-from promptlab.http import Answer, Decision, Reply
+from promptlab.http import Answer
+from promptlab.http.retry_policy import Decision, Reply
 from promptlab.log import Log, RawAnswer
 from promptlab.log.batch import Batch, asked_before, claim_all, forget_all, keep_all, release_all
 from promptlab.model import Amount, Attempt, Generation, GenerationStatus, Image, is_simulated, new_id, utc_now

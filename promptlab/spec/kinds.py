@@ -162,7 +162,7 @@ class Key:
 
 
 def key(kind: Kind, description: str, default: Any = None, *, name: str = "") -> Any:
-    """An optional key of a form; `name` is what it is called in the file, where that is no name in Python."""
+    """An optional key of a form; `name` is what it is called in the file, where that can't be a name in Python."""
     return Key(kind, description, default, name, False)
 
 

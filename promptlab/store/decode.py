@@ -55,7 +55,7 @@ def decode_file(path: Path, thumbnail: Path | None) -> Decoded | BadImage:
 
 
 def thumbnail_of(store: Store, sha256: str) -> Thumbnail | None:
-    """The thumbnail of a content, made here and now where there is none; None where the content is no image."""
+    """The thumbnail of a content, made here and now where there is none; None where the content is not an image."""
     made = store.thumbnail(sha256)
     if made is None and isinstance(decode_file(store.local_copy(sha256), store.thumbnail_stem(sha256)), Decoded):
         made = store.thumbnail(sha256)

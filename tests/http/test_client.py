@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from promptlab.http import Answer, Call, Client, Part, SendError
+from promptlab.http import Answer, Call, Part, SendError
+from promptlab.http.client import Client
 
 POST = Call("POST", "/v1/images/generate", json={"model": "m", "prompt": "thé"}, headers={"Idempotency-Key": "k1"})
 KEY = "Bearer kv_secret_0123456789"

@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from promptlab.http import Answer, Call, Client, DownloadLimits, SendError, parse_url
+from promptlab.http import Answer, Call, DownloadLimits, SendError, parse_url
+from promptlab.http.client import Client
 from promptlab.http.connection import NotConnected, Outgoing
 from promptlab.http.httpx_transport import through_httpx
 
@@ -243,7 +244,8 @@ def test_no_wait_is_without_an_end() -> None:
 
 ALONE = """
 import asyncio, sys
-from promptlab.http import Call, Client
+from promptlab.http import Call
+from promptlab.http.client import Client
 async def main():
     async def answer(reader, writer):
         await reader.readuntil(b"\\r\\n\\r\\n")

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from promptlab.http import Client, DownloadError, DownloadLimits, Fetched, decode_data_url
-from promptlab.http.download import Intake
+from promptlab.http import DownloadError, DownloadLimits, Fetched
+from promptlab.http.client import Client
+from promptlab.http.download import Intake, decode_data_url
 
 PUBLIC = "93.184.216.34"
 KEY = "Bearer kv_secret_0123456789"

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptlab.http import Call, Client, SendError
+from promptlab.http import Call, SendError
+from promptlab.http.client import Client
 from promptlab.http.masking import Mask
 
 KEY = "kv_AbC-123.xyz+/=0123456789"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptlab.http import DOWNLOADS, Decision, DownloadError, Reach, Reply, Retries, SendError, Unreadable, decide
-from promptlab.http.retry_policy import Event
+from promptlab.http import DownloadError, SendError, Unreadable
+from promptlab.http.retry_policy import DOWNLOADS, Decision, Event, Reach, Reply, Retries, decide
 
 NOW = 1_714_714_140.0
 

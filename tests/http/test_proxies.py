@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from promptlab.http import Call, Client, DownloadError, Origin, Proxies, SendError, parse_url
+from promptlab.http import Call, DownloadError, Origin, Proxies, SendError, parse_url
+from promptlab.http.client import Client
 from promptlab.http.connection import SystemNetwork
 
 PUBLIC = "93.184.216.34"

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from promptlab.pacing import Delay, KeyLimits, Lease, Pacer, Quota
+from promptlab.pacing import Delay, KeyLimits, Lease, Quota
+from promptlab.pacing.pacer import Pacer
 
 START = 1_800_000_000.0
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptlab.pacing import KeyLimits, forecast, state_folder
+from promptlab.pacing import KeyLimits, forecast
 from promptlab.pacing.key_limits import Figures
+from promptlab.pacing.ledger import state_folder
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptlab.errors import StoreError
-from promptlab.pacing import Delay, KeyLimits, Lease, Pacer, Quota
+from promptlab.pacing import Delay, KeyLimits, Lease, Quota
 from promptlab.pacing import ledger as ledger_module
 from promptlab.pacing.owner import owner
+from promptlab.pacing.pacer import Pacer
 
 SPAN = 60 + 1  # a window and its guard
 

@@ -205,7 +205,8 @@ def test_headers_count_before_anything_more_is_granted(pacer):
 
 HOLDER = """
 import pathlib, sys, time
-from promptlab.pacing import KeyLimits, Pacer
+from promptlab.pacing import KeyLimits
+from promptlab.pacing.pacer import Pacer
 pacer = Pacer.open(pathlib.Path(sys.argv[1]), "key", KeyLimits(concurrent=1))
 print(pacer.try_acquire(), flush=True)
 time.sleep(60)
@@ -227,7 +228,8 @@ def test_killed_process_frees_its_slot(pacer, tmp_path):
 
 SENDER = """
 import asyncio, pathlib, socket, sys, time
-from promptlab.pacing import KeyLimits, Pacer
+from promptlab.pacing import KeyLimits
+from promptlab.pacing.pacer import Pacer
 pacer = Pacer.open(pathlib.Path(sys.argv[1]), "key", KeyLimits(requests=20, window_s=1, concurrent=12))
 udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 udp.connect(("127.0.0.1", int(sys.argv[2])))

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import pytest
 
 from promptlab.errors import InputError, ProviderFault
-from promptlab.http import Answer, Proxies, Reply, Unreadable
+from promptlab.http import Answer, Proxies, Unreadable
+from promptlab.http.retry_policy import Reply
 from promptlab.model import Amount, Request
 from promptlab.providers import (
     Capabilities,

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from promptlab.http import Event, Reply, SendError, Unreadable, decide
+from promptlab.http import SendError, Unreadable
+from promptlab.http.retry_policy import Event, Reply, decide
 from promptlab.model import Request
 from promptlab.providers import Endpoint, ImageBytes, Result, connect
 from promptlab.simulator import SimulatorSettings, create_app, parse_faults, running

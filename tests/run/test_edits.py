@@ -165,7 +165,7 @@ def test_edits_of_one_image_share_its_bytes_and_their_text(lab: Any, api: Any, m
     import gc
     import weakref
 
-    from promptlab.http import Client
+    from promptlab.http.client import Client
     from promptlab.providers import ImageBytes
     from promptlab.run.edit_images import Sources
 
