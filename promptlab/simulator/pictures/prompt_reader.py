@@ -43,7 +43,6 @@ class PromptReading:
     things: tuple[Thing, ...] = ()
     removed: frozenset[str] = frozenset()  # glyph names and words the negative prompt takes away
     place: str | None = None
-    place_word: str = ""
     ground: str | None = None
     ground_colour: str | None = None
     lights: tuple[str, ...] = ()
@@ -528,7 +527,6 @@ def read(prompt: str, negative: str) -> PromptReading:
         things=_distinct(_on_ground(reader.things))[:_MAX_THINGS],
         removed=removed,
         place=place[0],
-        place_word=place[1],
         ground=ground[0],
         ground_colour=ground[1],
         lights=lights,
