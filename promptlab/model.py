@@ -476,6 +476,7 @@ class Image:
     format: str | None = None  # png, jpg, webp
     url: str | None = None
     path: str | None = None  # the readable name, relative to the studio
+    label: str | None = None  # what the file says of its making: c2pa, iptc, both, or none; None: not looked at
 
 
 def is_simulated(row: Run | Generation) -> bool:

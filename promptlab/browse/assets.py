@@ -1,4 +1,4 @@
-"""The style sheets and the one script that the pages use: bundled, since nothing may load from the internet."""
+"""The style sheets and scripts that the pages use: bundled, since nothing may load from the internet."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ from pathlib import Path
 __all__ = ["TYPES", "read", "version"]
 
 _FOLDER = Path(__file__).parent / "static"
+_KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
 #: The files that exist, and nothing else, with their content types.
-TYPES = {
-    "promptlab.css": "text/css; charset=utf-8",
-    "datasette.css": "text/css; charset=utf-8",
-    "promptlab.js": "text/javascript; charset=utf-8",
-}
+TYPES = {path.name: _KINDS[path.suffix] for path in sorted(_FOLDER.iterdir()) if path.suffix in _KINDS}
 
 
 @cache

@@ -80,6 +80,14 @@ _PAGES: Mapping[str, TablePage] = {
     ),
     "images": TablePage("Images", facets=("status", "format"), units={"bytes": "byte"}),
     "marks": TablePage("Marks", facets=("mark", "by")),
+    "picks": TablePage("Picks", facets=("experiment",)),
+    "vote_results": TablePage("Votes, in words", facets=("experiment", "axis", "by"), sort_desc="at"),
+    "polls": TablePage("Polls", facets=("experiment", "axis", "goal")),
+    "ballots": TablePage("Ballots", facets=("kind", "by"), sort_desc="at"),
+    "votes": TablePage("Votes", facets=("outcome",)),
+    "tally_views": TablePage("Looks at the tally", hidden=True),
+    "judge_calls": TablePage("Calls of judges", facets=("model", "outcome")),
+    "scores": TablePage("Scores", facets=("name", "scorer")),
     "hidden_runs": TablePage("Hidden runs", hidden=True),
     "mark_events": TablePage("History of marks", hidden=True),
     "claims": TablePage("Claims", hidden=True),
@@ -115,15 +123,18 @@ def schema_columns(connection: sqlite3.Connection) -> dict[str, list[str]]:
     return found
 
 
-def metadata(database: str, columns: Mapping[str, list[str]], images: Path | None) -> dict[str, Any]:
-    """The metadata of one log for Datasette 0.65. `columns` is `schema_columns`; `images` the folder of its files."""
+def metadata(database: str, columns: Mapping[str, list[str]], images: Path | None, **plugin: object) -> dict[str, Any]:
+    """The metadata of one log for Datasette 0.65. `columns` is `schema_columns`; `images` the folder of its files.
+
+    `plugin` are further settings of ours: `write` (whether pages may write marks and votes), `user` (whose they are).
+    """
     own: dict[str, Any] = {
         "description": "Prompts, variants, images and costs, as promptlab logged them.",
         "tables": {table: _table(table, names) for table, names in columns.items()},
         "queries": {name: {**query, "sql": query["sql"].strip()} for name, query in QUERIES.items()},
     }
     if images is not None:
-        own["plugins"] = {"promptlab": {"images": str(images)}}
+        own["plugins"] = {"promptlab": {"images": str(images), **plugin}}
     return {"title": _TITLE, "databases": {database: own}}
 
 

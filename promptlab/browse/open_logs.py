@@ -104,6 +104,34 @@ class Links:
         """The side-by-side page of `run`, compared `by` an axis."""
         return self._page("/compare", query)
 
+    def gallery(self, **query: object) -> str:
+        """The wall of pictures, of a `run` or of everything."""
+        return self._page("/gallery", query)
+
+    def review(self, **query: object) -> str:
+        """The review queue of `run`."""
+        return self._page("/review", query)
+
+    def vote(self, **query: object) -> str:
+        """Blind voting on `run`, `by` an axis."""
+        return self._page("/vote", query)
+
+    def ranking(self, **query: object) -> str:
+        """The verdict on `run`, `by` an axis."""
+        return self._page("/ranking", query)
+
+    def pair(self, **query: object) -> str:
+        """Two variants, templates or revisions against each other."""
+        return self._page("/pair", query)
+
+    def spend(self, **query: object) -> str:
+        """What was spent, on what."""
+        return self._page("/spend", query)
+
+    def address(self, path: str, **query: object) -> str:
+        """Any address of ours, such as where a form is sent: `/mark`."""
+        return self._page(path, query)
+
     def image(self, key: str) -> str:
         """Everything about one image, by its id or its sha256."""
         return self._page(f"/image/{quote(key, safe='')}", {})

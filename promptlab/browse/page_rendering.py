@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from promptlab.browse.navigation import navigation
 from promptlab.compare import Line, word_diff
 
 __all__ = ["ago", "cost", "diff_html", "dollars", "duration", "names", "pretty_json", "render", "risk", "spent"]
@@ -54,7 +55,9 @@ def _environment() -> Environment:
             "is_hash": lambda text: re.fullmatch("[0-9a-f]{64}", text) is not None,
         }
     )
-    environment.globals.update({"cost": cost, "risk": risk, "seconds_between": seconds_between, "spent": spent})
+    environment.globals.update(
+        {"cost": cost, "risk": risk, "seconds_between": seconds_between, "spent": spent, "navigation": navigation}
+    )
     return environment
 
 

@@ -121,15 +121,9 @@ def _links(datasette: Datasette, database: str | None = None) -> Any:
 def _navigation(links: Any) -> list[dict[str, str]]:
     if links is None:
         return []
-    return [
-        {"href": links.runs(), "label": "Runs"},
-        {"href": links.compare(run="last"), "label": "Side by side"},
-        {"href": links.table("gallery"), "label": "Gallery"},
-        {"href": links.query("what_the_model_rewrote"), "label": "Revised prompts"},
-        {"href": links.query("failures"), "label": "Failures"},
-        {"href": links.query("spend_by_template"), "label": "Spending"},
-        {"href": links.database(), "label": "All data"},
-    ]
+    from promptlab.browse.navigation import navigation
+
+    return [{"href": each.href, "label": each.label} for each in navigation(links)]
 
 
 def _diff(before: object, after: object) -> str | None:

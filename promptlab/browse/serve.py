@@ -39,6 +39,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int | None = None,
     open_browser: bool = True,
+    user: str | None = None,
     base_url: str = "/",
     ready: Callable[[str], None] | None = None,
 ) -> None:
@@ -53,7 +54,7 @@ def serve(
     from promptlab.log import Log
 
     Log.open(db, create=False).close()
-    datasette = build_datasette(db, images, base_url=base_url)
+    datasette = build_datasette(db, images, base_url=base_url, user=user)
     listener = _listen(host, port)
     address = f"http://{_named(host)}:{listener.getsockname()[1]}{datasette.urls.path('/-/promptlab')}"
     if ready is not None:
@@ -73,8 +74,14 @@ def serve(
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def build_datasette(db: Path, images: Path, *, base_url: str = "/") -> Datasette:
-    """A Datasette over one log, with every word, query and setting handed over; live, never immutable."""
+def build_datasette(
+    db: Path, images: Path, *, base_url: str = "/", write: bool = True, user: str | None = None
+) -> Datasette:
+    """A Datasette over one log, with every word, query and setting handed over; live, never immutable.
+
+    `write` lets its pages write marks and votes, under the name `user` (None: this machine's user) unless the person
+    who is looking gives another.
+    """
     from datasette.app import Datasette  # type: ignore[import-untyped,import-not-found,unused-ignore]
     from datasette.plugins import pm  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
@@ -86,7 +93,7 @@ def build_datasette(db: Path, images: Path, *, base_url: str = "/") -> Datasette
         pm.register(plugin, name="promptlab")
     return Datasette(
         [str(db.absolute())],
-        metadata=_metadata(db, images),
+        metadata=_metadata(db, images, write=write, user=user),
         template_dir=str(Path(__file__).parent / "datasette_templates"),
         settings={**SETTINGS, "base_url": base_url},
     )
@@ -199,11 +206,11 @@ async def _describe(datasette: Datasette, name: str, seen: list[int]) -> None:
 # --- helpers ------------------------------------------------------------------------------------------------------
 
 
-def _metadata(db: Path, images: Path) -> dict[str, Any]:
+def _metadata(db: Path, images: Path, **plugin: object) -> dict[str, Any]:
     from promptlab.browse.metadata import metadata, schema_columns
 
     with contextlib.closing(sqlite3.connect(f"{db.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-        return metadata(db.stem, schema_columns(connection), images)
+        return metadata(db.stem, schema_columns(connection), images, **plugin)
 
 
 def _listen(host: str, port: int | None) -> socket.socket:

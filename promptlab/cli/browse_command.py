@@ -28,7 +28,7 @@ def command(port: int | None, open_browser: bool, db: Path | None) -> None:
     here = options.Here(db)
     here.log().close()  # says what to do where there is none
     settings = here.studio.settings
-    serve(settings.db, settings.images, port=port, open_browser=open_browser, ready=_ready)
+    serve(settings.db, settings.images, user=settings.user, port=port, open_browser=open_browser, ready=_ready)
 
 
 def _ready(address: str) -> None:

@@ -46,6 +46,7 @@ COLUMNS: Mapping[str, str] = {
     "host": "The machine that ran it",
     "image_id": "The image; opens its page",
     "job_id": "The provider's id of an asynchronous job",
+    "label": "What the file says of its making: c2pa (signed), iptc, both, or none; empty where nobody looked",
     "latency_ms": "Time from sending the request to its answer",
     "mark": "keep or reject: the latest judgement of a user; a cached copy shows that of the paid image",
     "model": "Model that was asked for",
@@ -139,6 +140,27 @@ _SUMS: dict[str, str] = {
     "skipped": "Generations that were not sent",
     "simulated": "Generations that the simulator made",
 }
+
+_VOTES: dict[str, str] = {
+    "ballot_id": "The ballot",
+    "number": "Which comparison of its ballot this is, counted from 0",
+    "poll_id": "The poll",
+    "axis": "The axis that was compared; empty for whole variants",
+    "kind": "pair, best (of a row) or best_worst",
+    "by": "Who voted",
+    "judge": "The model that voted; empty for a person",
+    "left_image": "The image on the left; of a best or best_worst ballot, the preferred one",
+    "right_image": "The image on the right",
+    "left_variant": "The variant of the left image",
+    "right_variant": "The variant of the right image",
+    "outcome": "left, right, tie or bad (both bad)",
+    "at": "When (UTC)",
+}
+
+
+def _of_votes(*columns: str) -> dict[str, str]:
+    return {column: _VOTES[column] for column in columns}
+
 
 DESCRIPTIONS: Mapping[str, Described] = {
     "gallery": Described(
@@ -276,6 +298,98 @@ DESCRIPTIONS: Mapping[str, Described] = {
             "mark": "keep or reject",
             "tags": "Tags",
             "note": "Note",
+            "at": "When (UTC)",
+        },
+    ),
+    "picks": Described(
+        "The pick of each variant: the image that was kept last, wherever the variant was made.",
+        {
+            "by": "Who kept it",
+            "at": "When it was kept (UTC)",
+            "image_id": "The paid image; opens its page",
+        },
+    ),
+    "vote_results": Described(
+        "Votes in words: which variant was beside which, and what was preferred; without ballots that were taken back.",
+        _of_votes(
+            "at",
+            "by",
+            "judge",
+            "axis",
+            "kind",
+            "left_variant",
+            "outcome",
+            "right_variant",
+            "left_image",
+            "right_image",
+            "ballot_id",
+            "number",
+            "poll_id",
+        ),
+    ),
+    "polls": Described(
+        "What was voted on: a run's images, compared by an axis.",
+        _of_votes("axis")
+        | {
+            "id": "The poll's id",
+            "only_values": "Axis → value id that all images were held to (JSON); empty for none",
+            "goal": "best (find the best) or rank (rank all): it decides which pair was shown next",
+            "blind": "Whether voters were not told what they saw: 1 yes, 0 no",
+            "opened_by": "Who opened it",
+            "opened_at": "When it was opened (UTC)",
+            "closed_at": "When it was closed (UTC); empty while people may vote",
+        },
+    ),
+    "ballots": Described(
+        "One row per act of one voter: a pair, the best of a row, best and worst of four.",
+        _of_votes("poll_id", "kind", "by", "judge", "at")
+        | {
+            "id": "The ballot's id, chosen when it was shown, so that none counts twice",
+            "shown_at": "When its images were shown (UTC)",
+            "undone_at": "When it was taken back (UTC); empty for one that holds",
+        },
+    ),
+    "votes": Described(
+        "The comparisons of each ballot: two paid images, and which was preferred.",
+        _of_votes("ballot_id", "number", "left_image", "right_image", "outcome"),
+    ),
+    "tally_views": Described(
+        "Who asked how an open vote stands, and when: their later votes are not blind.",
+        {"id": "The view's id", "poll_id": "The poll", "by": "Who asked", "at": "When (UTC)"},
+    ),
+    "judge_calls": Described(
+        "Every question that was put to a judging model, with its answer and its cost.",
+        _of_votes("poll_id", "left_image", "right_image")
+        | {
+            "id": "The call's id",
+            "ballot_id": "The ballot that both orders of a pair made; empty where they made none",
+            "model": "The judging model",
+            "prompt_sha256": "Hash of the question",
+            "started_at": "When it was asked (UTC)",
+            "status_code": "HTTP status of the answer; empty where none came",
+            "outcome": "left, right, tie or bad; or failed or unknown",
+            "answer": "What the model said",
+            "input_tokens": "Tokens of the question",
+            "output_tokens": "Tokens of the answer",
+            "may_be_billed": "Whether it may have been billed without an answer: 1 yes, 0 no",
+            "cost_usd_at_risk": "Dollars it may have cost",
+        },
+    ),
+    "scores": Described(
+        "Scores of images and of whole variants: from a scorer, or imported.",
+        {
+            "id": "The score's id",
+            "image_id": "The paid image; empty where it is of a variant",
+            "experiment": "Name of the experiment of the variant; empty where it is of an image",
+            "variant_id": "The variant; empty where it is of an image",
+            "name": "What was measured",
+            "number": "The value as a number; of a rate, successes ÷ trials",
+            "text": "The value as text",
+            "successes": "Of a rate: how often it came about",
+            "trials": "Of a rate: out of how many",
+            "scorer": "What measured it; import: a file",
+            "version": "The scorer's version",
+            "source": "The file it came from",
             "at": "When (UTC)",
         },
     ),

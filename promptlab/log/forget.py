@@ -88,6 +88,15 @@ UPDATE runs SET cached = max(0, runs.cached - 1),
   cost_usd = CASE WHEN g.cost_usd IS NULL THEN runs.cost_usd ELSE ifnull(runs.cost_usd, 0) + g.cost_usd END
 FROM generations g WHERE g.id = ? AND runs.id = g.run_id
 """
+# What is left of a poll's votes is about images of other runs: the first of them takes it.
+_MOVE_POLLS = """
+UPDATE polls SET (run_id, experiment) = (
+  SELECT g.run_id, g.experiment FROM ballots b JOIN votes o ON o.ballot_id = b.id
+  JOIN images i ON i.id = o.left_image JOIN generations g ON g.id = i.generation_id
+  WHERE b.poll_id = polls.id ORDER BY b.rowid, o.number LIMIT 1)
+WHERE run_id = ?1 AND EXISTS (
+  SELECT 1 FROM ballots b JOIN votes o ON o.ballot_id = b.id WHERE b.poll_id = polls.id)
+"""
 
 
 class Forget(Connection):
@@ -168,11 +177,35 @@ class Forget(Connection):
                 WHERE image_id IN (SELECT id FROM images WHERE generation_id = ?)
             """
             self.execute(sql, (copy, paid))
+        for side in ("left_image", "right_image"):
+            for table in self._tables(side):
+                sql = f"""
+                    UPDATE {table} SET {side} = (SELECT c.id FROM images p JOIN images c ON c.position = p.position
+                      WHERE p.id = {table}.{side} AND c.generation_id = ?)
+                    WHERE {side} IN (SELECT id FROM images WHERE generation_id = ?)
+                """
+                self.execute(sql, (copy, paid))
         self.execute(_TAKE_OVER, (copy,))
+
+    def _delete_votes(self, run_id: str) -> None:
+        """Votes on this run's images; its polls stay with a run whose images were voted on too, if there is one."""
+        images = """
+            SELECT i.id FROM images i JOIN generations g ON g.id = i.generation_id WHERE g.run_id = ?1
+        """
+        for table in self._tables("left_image"):
+            sql = f"DELETE FROM {table} WHERE left_image IN ({images}) OR right_image IN ({images})"
+            self.execute(sql, (run_id,))
+        self.execute(_MOVE_POLLS, (run_id,))
+        gone = "SELECT id FROM polls WHERE run_id = ?"
+        for table in self._tables("poll_id", "ballots"):
+            self.execute(f"DELETE FROM {table} WHERE poll_id IN ({gone})", (run_id,))
+        self.execute(f"DELETE FROM ballots WHERE poll_id IN ({gone})", (run_id,))
+        self.execute("DELETE FROM ballots WHERE id NOT IN (SELECT ballot_id FROM votes)")
 
     def _delete_rows(self, run_id: str) -> None:
         """Children before parents, as foreign keys want it."""
         generations = "SELECT id FROM generations WHERE run_id = ?"
+        self._delete_votes(run_id)
         for table in self._tables("image_id"):
             images = f"SELECT id FROM images WHERE generation_id IN ({generations})"
             self.execute(f"DELETE FROM {table} WHERE image_id IN ({images})", (run_id,))
@@ -193,6 +226,11 @@ class Forget(Connection):
         chosen = json.dumps(templates)
         self.execute(f"DELETE FROM template_files WHERE template_id {unused}", (chosen,))
         self.execute(f"DELETE FROM templates WHERE id {unused}", (chosen,))
+        self.execute(
+            "DELETE FROM scores WHERE experiment = ?1 AND variant_id NOT IN "
+            "(SELECT variant_id FROM generations WHERE experiment = ?1)",
+            (experiment,),
+        )
         self.execute(
             "DELETE FROM variants WHERE experiment = ?1 AND id NOT IN "
             "(SELECT variant_id FROM generations WHERE experiment = ?1)",

@@ -22,8 +22,10 @@ from promptlab.log.forget import Forget
 from promptlab.log.marks import Marks
 from promptlab.log.rows import ROWS, Row, searchable_later, table
 from promptlab.log.runs import Runs
+from promptlab.log.scores import Scores
 from promptlab.log.sums import Sums
 from promptlab.log.templates import Templates
+from promptlab.log.votes import Votes
 from promptlab.model import InputFile, RunTemplate, TemplateFile, Variant, utc_now
 
 __all__ = ["COMMON", "Log", "axis_columns", "view_name"]
@@ -43,7 +45,7 @@ _BACK: Final = (
 COMMON: Final = (*_FRONT, *_BACK)
 
 
-class Log(Cache, Runs, Sums, Marks, Templates, Forget):
+class Log(Cache, Runs, Sums, Marks, Votes, Scores, Templates, Forget):
     """A log's file. One writer per object, from the thread that opened it; readers open their own.
 
     Writes outside `transaction()` commit by themselves. Every failure of the file is a LogError.

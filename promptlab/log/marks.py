@@ -10,17 +10,11 @@ from typing import Any, Literal
 
 from promptlab.errors import InputError
 from promptlab.log.connection import Connection
+from promptlab.log.rows import paid_images
 from promptlab.model import new_id, utc_now
 
 __all__ = ["Marked", "Marks"]
 
-_PAID = """
-SELECT h.value, (
-  SELECT coalesce(
-    (SELECT p.id FROM images p WHERE p.generation_id = g.cached_from AND p.position = i.position), i.id)
-  FROM images i JOIN generations g ON g.id = i.generation_id WHERE i.id = h.value)
-FROM json_each(?) h
-"""
 _MATCH = """
 SELECT i.id FROM generations g
 JOIN images i ON i.generation_id = g.id
@@ -149,10 +143,7 @@ class Marks(Connection):
         return dict(self.rows(_BEFORE, (json.dumps(image_ids), by)))
 
     def _paid_images(self, image_ids: Collection[str]) -> list[str]:
-        found = dict(self.rows(_PAID, (json.dumps(list(image_ids)),)))
-        if missing := [id_ for id_, paid in found.items() if paid is None]:
-            raise InputError(f"the log has no image {', '.join(missing[:5])}", code="no-such-image")
-        return list(dict.fromkeys(found.values()))
+        return list(dict.fromkeys(paid_images(self, image_ids).values()))
 
     def match_images(self, run_id: str, patterns: Iterable[str]) -> list[str]:
         """The run's stored images that a pattern names, in the order of the plan.

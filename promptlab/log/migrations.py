@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from promptlab.log.schema import ANSWERS, HIDDEN, MARK_EVENTS, MONEY, SEARCH, STATISTICS, TABLES, VIEWS
 from promptlab.log.schema_sums import SUMS
+from promptlab.log.schema_verdict import VERDICT
 
 __all__ = ["MIGRATIONS", "MIGRATION_SET"]
 
@@ -17,4 +18,5 @@ MIGRATIONS: dict[str, str] = {
     "004_money": MONEY,
     "005_hidden": HIDDEN,
     "006_sums": SUMS,
+    "007_verdict": VERDICT,
 }

@@ -8,21 +8,29 @@ for the length of the transaction, which no other connection can see.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar
 
-from promptlab.errors import LogError
+from promptlab.errors import InputError, LogError
 from promptlab.log.connection import Connection
 from promptlab.model import Attempt, Generation, Image, Run
 
-__all__ = ["ROWS", "Row", "Table", "read", "searchable_later", "table"]
+__all__ = ["ROWS", "Row", "Table", "paid_images", "read", "searchable_later", "table"]
 
 Row = Run | Generation | Attempt | Image
 _MANY: Final = 200  # from here on, two changes of the schema cost less than the flushes
 _INDEXED: Final = {"generations": ("prompt", "negative_prompt"), "images": ("revised_prompt",)}
+_PAID: Final = """
+SELECT h.value, (
+  SELECT coalesce(
+    (SELECT p.id FROM images p WHERE p.generation_id = g.cached_from AND p.position = i.position), i.id)
+  FROM images i JOIN generations g ON g.id = i.generation_id WHERE i.id = h.value)
+FROM json_each(?) h
+"""
 AnyRow = TypeVar("AnyRow", bound=Run | Generation | Attempt | Image)
 
 
@@ -100,3 +108,12 @@ def searchable_later(log: Connection, rows: int) -> Iterator[None]:
         log.execute(sql, (last[table],))
     for trigger in triggers:
         log.execute(trigger)
+
+
+def paid_images(log: Connection, image_ids: Collection[str]) -> dict[str, str]:
+    """Image → the paid image that it shows, which marks, votes and scores belong to; InputError for one that is not
+    in the log."""
+    found = dict(log.rows(_PAID, (json.dumps(list(image_ids)),)))
+    if missing := [id_ for id_, paid in found.items() if paid is None]:
+        raise InputError(f"the log has no image {', '.join(missing[:5])}", code="no-such-image")
+    return found

@@ -6,6 +6,10 @@ CREATE INDEX attempts_may_be_billed ON attempts(started_at) WHERE may_be_billed 
 
 CREATE INDEX attempts_outcome ON attempts(outcome) WHERE outcome <> 'ok';
 
+CREATE INDEX ballots_by ON ballots("by");
+
+CREATE INDEX ballots_poll_id ON ballots(poll_id);
+
 CREATE INDEX generations_cached_from ON generations(cached_from) WHERE cached_from IS NOT NULL;
 
 CREATE INDEX generations_created_at ON generations(created_at);
@@ -45,6 +49,14 @@ CREATE INDEX images_sha256 ON images(sha256) WHERE sha256 IS NOT NULL;
 
 CREATE INDEX images_status ON images(status) WHERE status <> 'stored';
 
+CREATE INDEX judge_calls_ballot_id ON judge_calls(ballot_id);
+
+CREATE INDEX judge_calls_left_image ON judge_calls(left_image);
+
+CREATE INDEX judge_calls_poll_id ON judge_calls(poll_id);
+
+CREATE INDEX judge_calls_right_image ON judge_calls(right_image);
+
 CREATE INDEX mark_events_batch ON mark_events(batch);
 
 CREATE INDEX mark_events_by ON mark_events("by");
@@ -56,6 +68,10 @@ CREATE INDEX mark_events_undoes ON mark_events(undoes) WHERE undoes IS NOT NULL;
 CREATE INDEX marks_by ON marks("by");
 
 CREATE INDEX marks_mark ON marks(mark);
+
+CREATE INDEX polls_experiment ON polls(experiment);
+
+CREATE INDEX polls_run_id ON polls(run_id);
 
 CREATE UNIQUE INDEX run_templates_one ON run_templates(run_id, template_id, ifnull(value, ''));
 
@@ -77,9 +93,22 @@ CREATE INDEX runs_status ON runs(status);
 
 CREATE INDEX runs_user ON runs(user);
 
+CREATE UNIQUE INDEX scores_image ON scores(image_id, name, scorer, version) WHERE image_id IS NOT NULL;
+
+CREATE INDEX scores_name ON scores(name);
+
+CREATE UNIQUE INDEX scores_variant ON scores(experiment, variant_id, name, scorer, version)
+  WHERE variant_id IS NOT NULL;
+
+CREATE INDEX tally_views_poll_id ON tally_views(poll_id);
+
 CREATE INDEX templates_path ON templates(path);
 
 CREATE INDEX variant_sums_block ON variant_sums(run_id, block);
+
+CREATE INDEX votes_left_image ON votes(left_image);
+
+CREATE INDEX votes_right_image ON votes(right_image);
 
 CREATE TABLE "_sqlite_migrations" (
    "id" INTEGER PRIMARY KEY,
@@ -113,6 +142,17 @@ CREATE TABLE attempts (
   may_be_billed INTEGER NOT NULL DEFAULT 0,
   credits_at_risk REAL,
   cost_usd_at_risk REAL
+) STRICT;
+
+CREATE TABLE ballots (
+  id TEXT PRIMARY KEY,
+  poll_id TEXT NOT NULL REFERENCES polls(id),
+  kind TEXT NOT NULL,
+  "by" TEXT NOT NULL,
+  judge TEXT,
+  shown_at TEXT,
+  at TEXT NOT NULL,
+  undone_at TEXT
 ) STRICT;
 
 CREATE TABLE claims (
@@ -210,7 +250,7 @@ CREATE TABLE images (
   url TEXT,
   path TEXT,
   rowid INTEGER PRIMARY KEY
-) STRICT;
+, label TEXT) STRICT;
 
 CREATE VIRTUAL TABLE images_fts USING fts5(
   revised_prompt, content="images", columnsize=0, tokenize="porter unicode61 remove_diacritics 2"
@@ -229,6 +269,28 @@ CREATE TABLE inputs (
   sha256 TEXT NOT NULL,
   content TEXT,
   PRIMARY KEY (run_id, path, role)
+) STRICT;
+
+CREATE TABLE judge_calls (
+  id TEXT PRIMARY KEY,
+  poll_id TEXT NOT NULL REFERENCES polls(id),
+  ballot_id TEXT REFERENCES ballots(id),
+  model TEXT NOT NULL,
+  base_url TEXT,
+  left_image TEXT NOT NULL REFERENCES images(id),
+  right_image TEXT NOT NULL REFERENCES images(id),
+  prompt_sha256 TEXT NOT NULL,
+  started_at TEXT NOT NULL,
+  ended_at TEXT,
+  status_code INTEGER,
+  outcome TEXT,
+  answer TEXT,
+  input_tokens INTEGER,
+  output_tokens INTEGER,
+  cost_usd REAL,
+  cost_source TEXT,
+  may_be_billed INTEGER NOT NULL DEFAULT 0,
+  cost_usd_at_risk REAL
 ) STRICT;
 
 CREATE TABLE mark_events (
@@ -253,6 +315,19 @@ CREATE TABLE marks (
   at TEXT NOT NULL,
   PRIMARY KEY (image_id, "by")
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE polls (
+  id TEXT PRIMARY KEY,
+  experiment TEXT NOT NULL REFERENCES experiments(name),
+  run_id TEXT NOT NULL REFERENCES runs(id),
+  axis TEXT,
+  only_values TEXT,
+  goal TEXT NOT NULL,
+  blind INTEGER NOT NULL,
+  opened_by TEXT NOT NULL,
+  opened_at TEXT NOT NULL,
+  closed_at TEXT
+) STRICT;
 
 CREATE TABLE run_sums (
   run_id TEXT NOT NULL,
@@ -328,6 +403,23 @@ CREATE TABLE runs (
   cost_usd REAL
 ) STRICT;
 
+CREATE TABLE scores (
+  id TEXT PRIMARY KEY,
+  image_id TEXT REFERENCES images(id),
+  experiment TEXT REFERENCES experiments(name),
+  variant_id TEXT,
+  name TEXT NOT NULL,
+  number REAL,
+  text TEXT,
+  successes REAL,
+  trials REAL,
+  scorer TEXT NOT NULL,
+  version TEXT NOT NULL,
+  source TEXT,
+  at TEXT NOT NULL,
+  FOREIGN KEY (experiment, variant_id) REFERENCES variants(experiment, id)
+) STRICT;
+
 CREATE TABLE spending_sums (
   run_id TEXT NOT NULL,
   block INTEGER NOT NULL,
@@ -365,6 +457,13 @@ CREATE TABLE stray_sums (
   block INTEGER NOT NULL,
   generation_id TEXT NOT NULL,
   PRIMARY KEY (run_id, block, generation_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tally_views (
+  id TEXT PRIMARY KEY,
+  poll_id TEXT NOT NULL REFERENCES polls(id),
+  "by" TEXT NOT NULL,
+  at TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE template_files (
@@ -410,6 +509,15 @@ CREATE TABLE variants (
   name TEXT NOT NULL,
   axes TEXT NOT NULL,
   PRIMARY KEY (experiment, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE votes (
+  ballot_id TEXT NOT NULL REFERENCES ballots(id),
+  number INTEGER NOT NULL,
+  left_image TEXT NOT NULL REFERENCES images(id),
+  right_image TEXT NOT NULL REFERENCES images(id),
+  outcome TEXT NOT NULL,
+  PRIMARY KEY (ballot_id, number)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TRIGGER attempts_sums_delete AFTER DELETE ON attempts BEGIN
@@ -602,6 +710,36 @@ CREATE VIEW latest_marks AS
 SELECT m.image_id, m."by", m.mark, m.tags, m.note, m.at FROM marks m
 WHERE NOT EXISTS (
   SELECT 1 FROM marks n WHERE n.image_id = m.image_id AND (n.at > m.at OR (n.at = m.at AND n."by" < m."by")));
+
+CREATE VIEW picks AS
+WITH kept AS (
+  SELECT p.generation_id, p.position, p.id AS image_id, p.sha256, p.path, p.rowid AS image_rowid, m."by", m.at
+  FROM marks k CROSS JOIN latest_marks m ON m.image_id = k.image_id AND m."by" = k."by"
+  CROSS JOIN images p ON p.id = k.image_id
+  WHERE k.mark = 'keep' AND p.status = 'stored'
+),
+shown AS (
+  SELECT g.experiment, g.variant_id, g.run_id, k.* FROM kept k CROSS JOIN generations g ON g.id = k.generation_id
+  UNION ALL
+  SELECT g.experiment, g.variant_id, g.run_id, k.* FROM kept k CROSS JOIN generations g
+    ON g.cached_from = k.generation_id
+),
+ordered AS (
+  SELECT s.*, row_number() OVER (
+    PARTITION BY s.experiment, s.variant_id ORDER BY s.at DESC, s.image_rowid DESC) AS place
+  FROM shown s JOIN runs r ON r.id = s.run_id WHERE r.kind <> 'verify'
+)
+SELECT
+  o.experiment,
+  (SELECT v.name FROM variants v WHERE v.experiment = o.experiment AND v.id = o.variant_id) AS variant,
+  o.image_id,
+  o.sha256,
+  o.path,
+  o."by",
+  o.at,
+  o.generation_id,
+  o.variant_id
+FROM ordered o WHERE o.place = 1;
 
 CREATE VIEW run_parts AS
 SELECT * FROM run_sums s WHERE NOT EXISTS (SELECT 1 FROM stale_sums x WHERE x.run_id = s.run_id AND x.block = s.block)
@@ -800,4 +938,28 @@ SELECT
   s.template_id
 FROM parts s
 GROUP BY s.experiment, s.variant_id, s.template_id, s.axis_values, s.provider, s.model;
+
+CREATE VIEW vote_results AS
+SELECT
+  b.at,
+  b."by",
+  b.judge,
+  p.experiment,
+  p.run_id,
+  p.axis,
+  b.kind,
+  (SELECT v.name FROM images i JOIN generations g ON g.id = i.generation_id
+    JOIN variants v ON v.experiment = g.experiment AND v.id = g.variant_id WHERE i.id = o.left_image) AS left_variant,
+  o.outcome,
+  (SELECT v.name FROM images i JOIN generations g ON g.id = i.generation_id
+    JOIN variants v ON v.experiment = g.experiment AND v.id = g.variant_id WHERE i.id = o.right_image) AS right_variant,
+  o.left_image,
+  o.right_image,
+  o.ballot_id,
+  o.number,
+  b.poll_id
+FROM votes o
+JOIN ballots b ON b.id = o.ballot_id
+JOIN polls p ON p.id = b.poll_id
+WHERE b.undone_at IS NULL;
 

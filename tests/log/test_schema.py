@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from promptlab.errors import LogError
 from promptlab.log import Log, RawAnswer, migrations
 from promptlab.log import log as log_module
+from promptlab.log import rows as log_rows
 from promptlab.model import Attempt, Generation, Image, Run
 
 GOLDEN = Path(__file__).parent / "schema.sql"
@@ -77,10 +79,10 @@ def test_older_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "old.db"
     with Log.open(path) as log:
         log.use_experiment("kept", None, None, tmp_path)
-    newer = migrations.MIGRATIONS | {"901_votes": "CREATE TABLE votes (id TEXT PRIMARY KEY) STRICT;"}
+    newer = migrations.MIGRATIONS | {"901_later": "CREATE TABLE later (id TEXT PRIMARY KEY) STRICT;"}
     monkeypatch.setattr(migrations, "MIGRATIONS", newer)
     with Log.open(path, readonly=True) as log:
-        assert log.value("SELECT count(*) FROM votes") == 0
+        assert log.value("SELECT count(*) FROM later") == 0
         assert log.value("SELECT name FROM experiments") == "kept"
         assert list(log.rows("SELECT name FROM _sqlite_migrations ORDER BY id")) == [(name,) for name in newer]
 
@@ -90,6 +92,11 @@ def version(monkeypatch: pytest.MonkeyPatch, number: int) -> Iterator[None]:
     """Inside the block, a promptlab that knows the first so many migrations, and nothing of sums."""
     with monkeypatch.context() as patch:
         patch.setattr(migrations, "MIGRATIONS", dict(list(migrations.MIGRATIONS.items())[:number]))
+        if number < 7:
+            columns = [name for name in log_rows.IMAGES.columns if name != "label"]
+            marks = ", ".join("?" * len(columns))
+            patch.setattr(log_rows.IMAGES, "insert", f"INSERT INTO images ({', '.join(columns)}) VALUES ({marks})")
+            patch.setattr(log_rows.IMAGES, "values", attrgetter(*columns))
         if number < 6:
             patch.setattr(Log, "refresh_sums", lambda self: 0)
         yield
@@ -196,11 +203,11 @@ def test_failed_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_newer_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A log of a newer promptlab is refused, with what to do, and left alone."""
     path = tmp_path / "new.db"
-    newer = migrations.MIGRATIONS | {"901_votes": "CREATE TABLE votes (id TEXT PRIMARY KEY) STRICT;"}
+    newer = migrations.MIGRATIONS | {"901_later": "CREATE TABLE later (id TEXT PRIMARY KEY) STRICT;"}
     with monkeypatch.context() as patch:
         patch.setattr(migrations, "MIGRATIONS", newer)
         Log.open(path).close()
-    with pytest.raises(LogError, match=r"newer promptlab \(it has 901_votes\); upgrade"):
+    with pytest.raises(LogError, match=r"newer promptlab \(it has 901_later\); upgrade"):
         Log.open(path)
 
 
