@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from promptlab.errors import InputError
-from promptlab.model import Axis, Experiment, Value
+from promptlab.model import Axis, Experiment, Matcher, Parameter, Value
 
 __all__ = ["ExperimentFacts", "facts_of"]
 
@@ -24,11 +24,13 @@ _LONGEST_NAME = 80
 
 @dataclass(frozen=True, slots=True)
 class ExperimentFacts:
-    """`baseline` is axis → value id; `order` axis → value ids as in the file; `names` axis → value id → name."""
+    """`baseline` is axis → value id; `order` axis → value ids as in the file; `names` axis → value id → name; `skip`
+    what the experiment leaves out."""
 
     baseline: Mapping[str, str] = field(default_factory=dict)
     order: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    skip: tuple[Matcher, ...] = ()
 
 
 _NONE = ExperimentFacts()
@@ -73,7 +75,7 @@ def _read(connection: sqlite3.Connection, run_id: str, name: str) -> ExperimentF
 
 
 @lru_cache(maxsize=1)
-def _parameters() -> Mapping[str, object]:
+def _parameters() -> Mapping[str, Parameter]:
     from promptlab.providers import parameters
 
     return parameters()
@@ -94,7 +96,7 @@ def _logged(connection: sqlite3.Connection, run_id: str) -> Callable[[Path], byt
 def _facts(experiment: Experiment) -> ExperimentFacts:
     names = {axis.name: found for axis in experiment.axes if (found := _names(axis))}
     order = {axis.name: tuple(value.id for value in axis.values) for axis in experiment.axes}
-    return ExperimentFacts(dict(experiment.baseline or {}), order, names)
+    return ExperimentFacts(dict(experiment.baseline or {}), order, names, experiment.skip)
 
 
 def _names(axis: Axis) -> dict[str, str]:

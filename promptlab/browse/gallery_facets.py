@@ -172,7 +172,7 @@ def _counted(
         return rows[:_COUNTED], len(rows) <= _COUNTED
     some = list(islice(hits, _COUNTED))
     found = where_in(connection, f"{columns} {stored} AND g.rowid IN ({{}})", some, ids)
-    return [tuple(row.values()) for row in found], len(hits) <= _COUNTED  # type: ignore[misc]
+    return [tuple(row.values()) for row in found], len(hits) <= _COUNTED
 
 
 def _marks(

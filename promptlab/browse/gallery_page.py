@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from promptlab.browse import guard, page_data, shell
-from promptlab.browse.downloads import as_csv
+from promptlab.browse.as_csv import as_csv
 from promptlab.browse.experiment_facts import facts_of
-from promptlab.browse.gallery_data import GalleryFilter, GalleryPage, MarkFilter, Scope, gallery_page, matching, scope_of
+from promptlab.browse.gallery_data import (
+    GalleryFilter,
+    GalleryPage,
+    MarkFilter,
+    Scope,
+    gallery_page,
+    matching,
+    scope_of,
+)
 from promptlab.browse.gallery_facets import Facet, GalleryFacets, facets_of
 
 if TYPE_CHECKING:
@@ -95,7 +104,7 @@ async def gallery_csv(request: Request, datasette: Datasette) -> Response:
         return shell.nothing_here(datasette)
     limit = shell.number(request.args.get("limit"), _IN_FILE, _MOST_IN_FILE)
     found = await shell.read(datasette, log, lambda log: _read(log, request.args, limit, facets=False))
-    return _no_run(links, request) if found is None else as_csv(_COLUMNS, _rows(found.page), "gallery")
+    return _no_run(links, request) if found is None else as_csv("gallery", _COLUMNS, map(_as_text, _rows(found.page)))
 
 
 def _no_run(links: Links, request: Request) -> Response:
@@ -157,6 +166,10 @@ def _name_templates(connection: sqlite3.Connection, page: GalleryPage) -> None:
 def _rows(page: GalleryPage) -> Iterator[dict[str, Any]]:
     for image in page.images:
         yield {column: image["id" if column == "image_id" else column] for column in _COLUMNS}
+
+
+def _as_text(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {key: json.dumps(row[key], ensure_ascii=False) for key in ("axes", "tags")}
 
 
 # --- addresses ----------------------------------------------------------------------------------------------------
