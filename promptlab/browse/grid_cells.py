@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from promptlab.browse.grid_rows import SHOWN, Extent, read_rows, read_variant, with_images
 from promptlab.browse.page_data import Row, fetch, where_in
 from promptlab.compare import CellsPage, Grid, Layout, Line, Piece, VariantRows, cut_cells
-from promptlab.compare.layout import ALL, SEED, VARIANT
 
-__all__ = ["CellsFound", "count_columns", "read_page", "read_piece"]
+__all__ = ["IN_CELL", "CellsFound", "count_cells", "read_page", "read_piece"]
 
-_IN_CELL = 4  # generations shown in one cell: two by two
+IN_CELL = 4  # generations shown in one cell: two by two
 _LOOKED_AT = 64  # variants of one cell that are asked for their rows
 _Cell = tuple[tuple[VariantRows, ...], int | None]
 
@@ -42,15 +41,11 @@ def read_piece(connection: sqlite3.Connection, extent: Extent, piece: Piece) -> 
     return fetch(connection, sql, *bounds, piece.stop - piece.start, piece.start)
 
 
-def count_columns(variants: Sequence[VariantRows], layout: Layout, seeds: Sequence[int]) -> int:
-    """How many columns there are in all."""
-    if layout.columns == SEED:
-        return len(seeds)
-    if layout.columns == ALL:
-        return 1
-    if layout.columns == VARIANT:
-        return len(variants)
-    return len({variant.axes.get(layout.columns) for variant in variants})
+def count_cells(variants: Sequence[VariantRows], layout: Layout, seeds: Sequence[int]) -> tuple[int, int]:
+    """How many rows and columns there are in all."""
+    everything = slice(0, 0)
+    page = cut_cells((), variants, layout, seeds, held_seed=None, order={}, lines=everything, columns=everything)
+    return page.total_rows, page.total_columns
 
 
 def read_page(
@@ -113,13 +108,13 @@ def _of_cell(
     variants, seed = cell
     if by_seed is not None:
         ids = [rowid for variant in variants for rowid in by_seed.get((variant.id, seed or 0), ())]
-        return ids[:_IN_CELL], len(ids)
+        return ids[:IN_CELL], len(ids)
     ids = []
     for variant in variants[:_LOOKED_AT]:
-        if len(ids) >= _IN_CELL:
+        if len(ids) >= IN_CELL:
             break
-        ids += read_variant(connection, extent, variant.id, "rowid", _IN_CELL)
-    return ids[:_IN_CELL], sum(variant.rows for variant in variants)
+        ids += read_variant(connection, extent, variant.id, "rowid", IN_CELL)
+    return ids[:IN_CELL], sum(variant.rows for variant in variants)
 
 
 def _by_seed(

@@ -31,7 +31,7 @@ _COLUMNS = 24
 _CELLS = 200
 _PAGE_BYTES = 350_000  # of the cells; the rest of a page is below 100 kB
 _CELL_BYTES = 1_500  # links, thumbnail, buttons
-_SEEDS_FROM = 20  # variants that are asked for their seeds
+_SEEDS_FROM, _SEED_ROWS = 20, 500  # variants that are asked for their seeds, and rows: they all have the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,9 @@ def _place_of(axes: Mapping[str, Sequence[str]]) -> Any:
     return lambda variant: tuple([place.get(variant.axes.get(axis), -1) for axis, place in places.items()])
 
 
-def _shape(connection: sqlite3.Connection, extent: Extent, columns: int, wanted: Wanted) -> tuple[int, int]:
+def _shape(
+    connection: sqlite3.Connection, extent: Extent, columns: int, wanted: Wanted, in_cell: int = 1
+) -> tuple[int, int]:
     """How many columns and lines a page has, so that it stays small whatever its prompts are like."""
     each = _CELL_BYTES
     if wanted.prompts:
@@ -163,7 +165,7 @@ def _shape(connection: sqlite3.Connection, extent: Extent, columns: int, wanted:
         sql = "SELECT n FROM generations WHERE run_id = ? ORDER BY sequence LIMIT 1"
         row = connection.execute(sql, (extent.run_id,)).fetchone()
         each *= max(1, row[0]) if row else 1
-    cells = max(1, min(_CELLS, _PAGE_BYTES // each))
+    cells = max(1, min(_CELLS, _PAGE_BYTES // each) // in_cell)
     across = max(1, min(_COLUMNS, cells, columns))
     return across, max(1, min(wanted.size, cells // across))
 
@@ -197,11 +199,13 @@ def _variants(connection: sqlite3.Connection, extent: Extent) -> list[VariantRow
 
 def _seeds(connection: sqlite3.Connection, extent: Extent, variants: Sequence[VariantRows]) -> list[int]:
     """The run's seeds in the order of their repeats, from some of its variants: they all have the same."""
-    most = sorted(variants, key=lambda variant: -variant.rows)[:4]
-    some = {each.id: each for each in [*most, *variants[:: max(1, len(variants) // _SEEDS_FROM)]]}
+    most = max(variants, key=lambda variant: variant.rows, default=None)
     seeds: dict[int, None] = {}
-    for each in some.values():
-        seeds |= dict.fromkeys(read_variant(connection, extent, each.id, "seed"))
+    read = 0
+    for each in [*([most] if most else []), *variants[:: max(1, len(variants) // _SEEDS_FROM)]]:
+        if read < _SEED_ROWS:
+            seeds |= dict.fromkeys(read_variant(connection, extent, each.id, "seed"))
+            read += each.rows
     return [seed for seed in seeds if seed is not None]
 
 
@@ -243,8 +247,10 @@ def _cells(
     """A line per value of an axis, or per seed, or per scene held at one seed."""
     scrubbed = {axis: value for axis, value in found.only.items() if axis != found.layout.scrub}
     frame = [each for each in variants if _fits(each, scrubbed)]
-    columns = grid_cells.count_columns(frame, found.layout, found.seeds)
-    width, height = _shape(connection, extent, columns, wanted)
+    lines, columns = grid_cells.count_cells(frame, found.layout, found.seeds)
+    fitting = sum(each.rows for each in matching) / (len(found.seeds) if SEED in found.only and found.seeds else 1)
+    each = math.ceil(min(grid_cells.IN_CELL, fitting / max(1, lines * columns)))
+    width, height = _shape(connection, extent, columns, wanted, max(1, each))
     page = grid_cells.read_page(
         connection, extent, found.layout, matching, frame, found.seeds,
         held_seed=_as_seed(found.only.get(SEED)),
