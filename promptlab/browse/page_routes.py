@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from promptlab.browse import grid_page, image_page, image_routes, mark_routes, runs_page, shell
+from promptlab.browse import gallery_page, grid_page, image_page, image_routes, mark_routes, runs_page, shell
 
 if TYPE_CHECKING:
     from datasette.app import Datasette  # type: ignore[import-untyped,import-not-found,unused-ignore]
@@ -40,6 +40,7 @@ async def no_page() -> Response:
 #: Address patterns (without the base_url) and what answers them. A hash is 64 lower-case hex digits and nothing else.
 ROUTES: list[shell.Route] = [
     *runs_page.ROUTES,
+    *gallery_page.ROUTES,
     *grid_page.ROUTES,
     *image_page.ROUTES,
     *mark_routes.ROUTES,
