@@ -49,7 +49,7 @@ async def tally(request: Request, datasette: Datasette) -> Response:
     return shell.page(
         "votetally.html", links, csrf=guard.token(request), poll=poll, standing=found.standing,
         words=words_of(found.standing) if found.standing else [], may_ask=guard.may_write(datasette, log), who=who,
-        here=links.address("/vote/tally", poll=poll.id), by=poll.axis or "variant",
+        address=links.address("/vote/tally", poll=poll.id), by=poll.axis or "variant",
     )  # fmt: skip
 
 

@@ -140,7 +140,7 @@ async def _start_page(request: Request, datasette: Datasette, log: OpenLog, link
     try:
         found = await shell.read(datasette, log, read)
     except InputError as error:
-        raise NotThere("Nothing to vote on", f"{str(error).rpartition(' [')[0] or error}.") from error
+        raise NotThere("Nothing to vote on", f"{_sentence(error)}.") from error
     return shell.page(
         "votestart.html", links, csrf=guard.token(request), who=people.who(request, datasette, log), run=asked.run,
         only={_AXIS + axis: value for axis, value in asked.only.items()}, **found,
@@ -200,7 +200,7 @@ async def _next(request: Request, datasette: Datasette, log: OpenLog, poll: Poll
         if ticket is None:
             ticket = await _issue(datasette, log, live, voter, kind)
     except InputError as error:
-        raise NotThere("Nothing to vote on", f"{str(error).rpartition(' [')[0] or error}.") from error
+        raise NotThere("Nothing to vote on", f"{_sentence(error)}.") from error
     yours = await shell.read(datasette, log, lambda db: Votes(Path(), db).count_ballots(poll.id, by=voter))
     return {
         "ticket": ticket, "kind": kind, "yours": yours, "skipped": live.skipped(voter), "frame": live.frame,
@@ -254,6 +254,12 @@ def _addresses(links: Links, poll: Poll, kind: BallotKind) -> dict[str, str]:
         "fours": links.vote(poll=poll.id, kind="best_worst"),
         "tally": links.address("/vote/tally", poll=poll.id),
     } | {name: links.address(f"/vote/{name}") for name in ("cast", "skip", "again", "undo", "close")}
+
+
+def _sentence(error: InputError) -> str:
+    """What is wrong, without its code."""
+    message = error.problems[0].message
+    return message[:1].upper() + message[1:]
 
 
 # --- writes --------------------------------------------------------------------------------------------------------

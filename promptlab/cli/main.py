@@ -32,6 +32,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "runs": "List runs, newest first.",
         "show": "Show one run, or one generation: failures, spend, the request.",
         "browse": "Open the log in Datasette, with images.",
+        "votes": "What was voted on; ballots for people who are offline.",
         "forget": "Delete a run: its rows, and the files that nothing else uses.",
         "usage": "Credits and money by day, experiment, template, model, user or project.",
         "templates": "List, render and check templates; their history in git.",

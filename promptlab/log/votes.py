@@ -234,6 +234,14 @@ class Votes(Connection):
         """
         return int(self.value(sql, (poll_id, by)))
 
+    def voters(self, poll_id: str) -> dict[str, int]:
+        """Voter → how many of their ballots hold in a poll, those who voted most first; a judge is its model."""
+        sql = """
+            SELECT ifnull(judge, "by"), count(*) FROM ballots WHERE poll_id = ? AND undone_at IS NULL
+            GROUP BY 1 ORDER BY 2 DESC, 1
+        """
+        return dict(self.rows(sql, (poll_id,)))
+
     def comparisons(self, ballot_id: str) -> list[Comparison]:
         """What a ballot says, also one that was taken back."""
         sql = "SELECT left_image, right_image, outcome FROM votes WHERE ballot_id = ? ORDER BY number"

@@ -17,7 +17,7 @@ from promptlab.store.decode import pixels
 from promptlab.store.formats import BadImage, sniff
 from promptlab.store.local import Store
 
-__all__ = ["BACKGROUND", "Frame", "blind_pictures", "common_frame"]
+__all__ = ["BACKGROUND", "Frame", "blind_picture", "blind_pictures", "common_frame", "padded"]
 
 #: Beside a picture that does not fill the frame; what shows it has the same colour around.
 BACKGROUND = (27, 27, 26)
@@ -49,16 +49,21 @@ def blind_pictures(store: Store, hashes: Sequence[str], frame: Frame, length: in
     """These contents as JPEGs of the same size and the same number of bytes, in their order.
 
     `length` in bytes is what each of them gets, and twice, four times, ... as much where one does not fit: all or
-    none. What follows a JPEG's end marker is not looked at (ITU T.81, B.2.1). StoreError names a picture that can't
-    be read.
+    none. StoreError names a picture that can't be read.
     """
-    made = [_encode(store, sha256, frame) for sha256 in hashes]
+    made = [blind_picture(store, sha256, frame) for sha256 in hashes]
     while any(len(each) > length for each in made):
         length *= 2
-    return [each + os.urandom(length - len(each)) for each in made]
+    return [padded(each, length) for each in made]
 
 
-def _encode(store: Store, sha256: str, frame: Frame) -> bytes:
+def padded(jpeg: bytes, length: int) -> bytes:
+    """A JPEG with bytes by chance behind its end, which nothing looks at (ITU T.81, B.2.1)."""
+    return jpeg + os.urandom(length - len(jpeg))
+
+
+def blind_picture(store: Store, sha256: str, frame: Frame) -> bytes:
+    """One content as a JPEG in a frame, without anything but its pixels; StoreError where it can't be read."""
     from PIL import Image
 
     data = store.get(sha256)
