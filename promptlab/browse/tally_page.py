@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from promptlab.browse import guard, people, shell
 from promptlab.browse.writes import Given, change, one
-from promptlab.compare.vote_so_far import VoteSoFar, vote_so_far, words_of
+from promptlab.compare.verdict import Verdict, verdict_as_json, verdict_of
 from promptlab.errors import InputError
-from promptlab.log.votes import Poll, Votes
+from promptlab.log import Log
+from promptlab.log.votes import Poll
 
 if TYPE_CHECKING:
     from datasette.app import Datasette  # type: ignore[import-untyped,import-not-found,unused-ignore]
     from datasette.utils.asgi import Request, Response  # type: ignore[import-untyped,import-not-found,unused-ignore]
-
-    from promptlab.log import Log
 
 __all__ = ["ROUTES"]
 
@@ -31,7 +30,7 @@ class AskedTally:
     """A poll, and how it stands for somebody who asked; None for who did not, or voted since."""
 
     poll: Poll
-    standing: VoteSoFar | None
+    verdict: Verdict | None
 
 
 async def tally(request: Request, datasette: Datasette) -> Response:
@@ -47,9 +46,9 @@ async def tally(request: Request, datasette: Datasette) -> Response:
         return shell.message(links, "There is no such vote", "It may have been deleted with its run.")
     poll = found.poll
     return shell.page(
-        "votetally.html", links, csrf=guard.token(request), poll=poll, standing=found.standing,
-        words=words_of(found.standing) if found.standing else [], may_ask=guard.may_write(datasette, log), who=who,
-        address=links.address("/vote/tally", poll=poll.id), by=poll.axis or "variant",
+        "votetally.html", links, csrf=guard.token(request), poll=poll, verdict=found.verdict, who=who,
+        may_ask=guard.may_write(datasette, log), address=links.address("/vote/tally", poll=poll.id),
+        by=poll.axis or "variant",
     )  # fmt: skip
 
 
@@ -60,18 +59,19 @@ async def tally_json(request: Request, datasette: Datasette) -> Response:
         return shell.nothing_here(datasette)
     who = people.who(request, datasette, log)
     found = await shell.read(datasette, log, lambda db: _tally(db, request.args.get("poll") or "", who))
-    if found is None or found.standing is None:
+    if found is None or found.verdict is None:
         reason = "there is no such vote" if found is None else "the tally is hidden until you ask for it"
         return shell.as_json({"ok": False, "error": reason}, status=404 if found is None else 403)
-    return shell.as_json(found.standing.as_json() | {"words": words_of(found.standing)})
+    return shell.as_json(verdict_as_json(found.verdict))
 
 
 def _tally(connection: sqlite3.Connection, poll_id: str, who: str) -> AskedTally | None:
-    log = Votes(Path(), connection)
+    log = Log(Path(), connection)
     poll = log.poll(poll_id)
     if poll is None:
         return None
-    return AskedTally(poll, vote_so_far(log, poll) if log.has_seen_tally(poll_id, by=who) else None)
+    asked = log.has_seen_tally(poll_id, by=who)
+    return AskedTally(poll, verdict_of(log, poll.run_id, poll.axis) if asked else None)
 
 
 def _ask(log: Log, who: str, given: Given) -> dict[str, Any]:

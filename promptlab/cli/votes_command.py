@@ -16,7 +16,7 @@ from promptlab.cli.main import Commands
 from promptlab.errors import InputError
 
 if TYPE_CHECKING:
-    from promptlab.compare.vote_so_far import VoteSoFar
+    from promptlab.compare.verdict import Verdict
     from promptlab.log import Log
     from promptlab.report.ballot_import import ImportedVotes
     from promptlab.report.voting import PollSummary
@@ -90,27 +90,27 @@ def _who(here: options.Here) -> str:
     return here.studio.settings.user or getpass.getuser()
 
 
-def _tallies(log: Log, found: Sequence[PollSummary], who: str) -> dict[str, VoteSoFar]:
+def _tallies(log: Log, found: Sequence[PollSummary], who: str) -> dict[str, Verdict]:
     """Poll → how it stands; each look is noted first."""
-    from promptlab.compare.vote_so_far import vote_so_far
+    from promptlab.compare.verdict import verdict_of
 
     for each in found:
         if each.poll.closed_at is None:
             log.note_tally_view(each.poll.id, by=who)
-    return {each.poll.id: vote_so_far(log, each.poll) for each in found}
+    return {each.poll.id: verdict_of(log, each.poll.run_id, each.poll.axis) for each in found}
 
 
-def _document(each: PollSummary, standing: dict[str, VoteSoFar]) -> dict[str, Any]:
+def _document(each: PollSummary, standing: dict[str, Verdict]) -> dict[str, Any]:
+    from promptlab.compare.verdict import verdict_as_json
+
     document = asdict(each.poll) | {"ballots": dict(each.ballots), "total": each.total, "looks_at_tally": each.looks}
     if each.poll.id in standing:
-        document["tally"] = standing[each.poll.id].as_json()
+        document["tally"] = verdict_as_json(standing[each.poll.id])
     return document
 
 
-def _lines(each: PollSummary, standing: dict[str, VoteSoFar]) -> list[str]:
+def _lines(each: PollSummary, standing: dict[str, Verdict]) -> list[str]:
     """`by style, blind, find the best: open since 2026-11-25 02:40, 14 ballots`, then voters and how it stands."""
-    from promptlab.compare.vote_so_far import words_of
-
     poll = each.poll
     kind = "blind" if poll.blind else "picks in the grid"
     goal = "find the best" if poll.goal == "best" else "rank all"
@@ -122,7 +122,8 @@ def _lines(each: PollSummary, standing: dict[str, VoteSoFar]) -> list[str]:
     lines = [f"by {by}{held}, {kind}, {goal}: {state}, {formats.count(each.total, 'ballot')}{looks}"]
     lines += [f"  {voter}  {number:,}" for voter, number in each.ballots.items()]
     if poll.id in standing:
-        lines += [f"  {line}" for line in words_of(standing[poll.id])]
+        verdict = standing[poll.id]
+        lines += [f"  {line}" for line in (verdict.headline, *verdict.sentences)]
     return lines
 
 
