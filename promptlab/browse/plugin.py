@@ -83,7 +83,7 @@ def render_cell(
 
 
 @hookimpl  # type: ignore[untyped-decorator,unused-ignore]
-def menu_links(datasette: Datasette) -> list[dict[str, str]]:
+def menu_links(datasette: Datasette) -> list[dict[str, Any]]:
     """The way from Datasette's pages to promptlab's."""
     return _navigation(_links(datasette))
 
@@ -101,6 +101,7 @@ def table_actions(datasette: Datasette, database: str, table: str) -> list[dict[
     if links is None or not (table in ("gallery", "images", "generations", "runs") or table.startswith("axes_")):
         return []
     return [
+        {"href": links.gallery(), "label": "The same as a wall of pictures"},
         {"href": links.runs(), "label": "Runs with their images"},
         {"href": links.compare(run="last"), "label": "Latest run side by side"},
     ]
@@ -111,6 +112,13 @@ def extra_css_urls(datasette: Datasette, database: str | None) -> list[str]:
     """promptlab's look on Datasette's pages of a log; elsewhere nothing changes."""
     links = _links(datasette, database)
     return [links.static("datasette.css")] if links is not None else []
+
+
+@hookimpl  # type: ignore[untyped-decorator,unused-ignore]
+def extra_js_urls(datasette: Datasette, database: str | None) -> list[str]:
+    """Names for the fields of Datasette's pages of a log, for those who hear or type them."""
+    links = _links(datasette, database)
+    return [links.static("datasette.js")] if links is not None else []
 
 
 def _links(datasette: Datasette, database: str | None = None) -> Any:
@@ -124,12 +132,12 @@ def _links(datasette: Datasette, database: str | None = None) -> Any:
     return log and Links(datasette, log, several=len(logs) > 1)
 
 
-def _navigation(links: Any) -> list[dict[str, str]]:
+def _navigation(links: Any) -> list[dict[str, Any]]:
     if links is None:
         return []
     from promptlab.browse.navigation import navigation
 
-    return [{"href": each.href, "label": each.label} for each in navigation(links)]
+    return [{"href": each.href, "label": each.label, "here": each.key == "data"} for each in navigation(links)]
 
 
 def _diff(before: object, after: object) -> str | None:
