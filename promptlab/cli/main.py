@@ -33,6 +33,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "show": "Show one run, or one generation: failures, spend, the request.",
         "browse": "Open the log in Datasette, with images.",
         "forget": "Delete a run: its rows, and the files that nothing else uses.",
+        "report": "Write one file to send: the verdict, the images, what it rests on.",
         "usage": "Credits and money by day, experiment, template, model, user or project.",
         "templates": "List, render and check templates; their history in git.",
     },
