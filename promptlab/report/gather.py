@@ -87,7 +87,8 @@ class Source:
     @cached_property
     def judged(self) -> bool:
         """Whether the verdict rests on anything."""
-        return self.verdict is not None and any(each.chance is not None for each in self.verdict.standings)
+        found = self.verdict
+        return found is not None and (found.votes > 0 or any(each.estimate is not None for each in found.standings))
 
     @cached_property
     def values(self) -> Sequence[str]:

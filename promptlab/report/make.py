@@ -131,7 +131,7 @@ def _source(
     log: Log, studio: Studio, name: str, by: str | None, metric: str, where: Where, title: str | None
 ) -> Source:
     run = log.find_run(name)
-    over = overview(log, run.id, run.experiment, by, where)
+    over = overview(log, run.id, by, where)
     verdict, why = _verdict(log, run.id, over.by, len(over.values), metric, where)
     shown = "; ".join(f"{each.name}={','.join(text for text, _ in each.accepts)}" for each in conditions(where))
     return Source(log, studio, run, over, verdict, why, title, shown)

@@ -13,8 +13,18 @@ from urllib.parse import quote
 
 from promptlab._version import __version__
 from promptlab.report.contents import Contents, Entry, Recipe, Shot
-from promptlab.report.page import headline_of, methods_of, price, rank, same_negative, share, states, winner_title
-from promptlab.report.words import clock, count, state
+from promptlab.report.page import (
+    headline_of,
+    methods_of,
+    price,
+    rank,
+    same_negative,
+    share,
+    share_title,
+    states,
+    winner_title,
+)
+from promptlab.report.words import clock, count, missing_text, state
 from promptlab.store import BadImage, Resized, Store, resized
 from promptlab.store.whole import keep_strangers, whole_file, whole_folder
 
@@ -138,20 +148,26 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 def _standings(c: Contents) -> Iterator[str]:
     assert c.verdict is not None
-    head = ["Rank", plain(c.by or ""), "Preferred", "Won", "Lost", "Tied", "Both bad", "Images", "Missing", "Each"]
+    head = [
+        "Rank",
+        plain(c.by or ""),
+        plain(share_title(c.verdict)),
+        "Won",
+        "Lost",
+        "Tied",
+        "Both bad",
+        "Images",
+        "Missing",
+        "Each",
+    ]
     rows = [
         [
-            rank(each), plain(each.label), share(each), f"{each.wins}", f"{each.losses}", f"{each.ties}", f"{each.bad}",
-            f"{each.images:,}", _missing(each.missing) or "none", price(each.cost_usd),
+            rank(each), plain(each.label), share(each, c.verdict), f"{each.wins}", f"{each.losses}", f"{each.ties}",
+            f"{each.bad}", f"{each.images:,}", missing_text(each.missing) or "none", price(each.cost_usd),
         ]
         for each in c.verdict.standings
     ]  # fmt: skip
     yield from _table(head, rows)
-
-
-def _missing(found: object) -> str:
-    assert hasattr(found, "items")
-    return ", ".join(f"{number:,} {state(status)}" for status, number in found.items())
 
 
 def _winner(entry: Entry, title: str, pictures: _Pictures) -> Iterator[str]:
@@ -185,7 +201,7 @@ def _entries(c: Contents, pictures: _Pictures) -> Iterator[str]:
     yield f"\n## {count(len(c.entries) + c.entries_left_out, 'value')} of {plain(c.by)}, and what each was told"
     for entry in c.entries:
         yield f"\n### {plain(entry.value)}\n"
-        yield pictures.show(entry.shot) if entry.shot else f"no image: {_missing(entry.missing)}"
+        yield pictures.show(entry.shot) if entry.shot else f"no image: {missing_text(entry.missing)}"
         if entry.recipe:
             yield f"\n{fenced(entry.recipe.prompt)}"
             if entry.recipe.negative_prompt and not same_negative(c):
@@ -224,7 +240,7 @@ def _rest(c: Contents) -> Iterator[str]:
         yield f"\n{plain(c.spend.note)}"
     yield "\n## Failures, and what is missing\n"
     bad = states(c)
-    yield f"Of {count(c.totals.generations, 'request')}: {_missing(bad) if bad else 'nothing is missing'}."
+    yield f"Of {count(c.totals.generations, 'request')}: {missing_text(bad) if bad else 'nothing is missing'}."
     yield from (f"\n{plain(sentence)}" for sentence in (c.verdict.missing if c.verdict else ()))
     yield from (f"- {number:,} {state(status)}: {plain(message)}" for status, message, number in c.failures)
     yield "\n## Methods"

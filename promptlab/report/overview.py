@@ -1,31 +1,26 @@
 """What a run has, line by line: only ids, so that a run of 200,000 requests fits into memory while a report is made.
 
-A line is a matched cell, as on the comparison pages: generations that agree in every axis but the compared one, in
-seed and in draw. Which lines a report shows is decided by their place in the plan alone, never by what came out.
+A line is a scene (compare/scenes.py): generations that agree in every axis but the compared one, in seed and in draw.
+Which lines a report shows is decided by their place in the plan alone, never by what came out.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from promptlab.compare import axes_of, default_axis, shared_axes
+from promptlab.compare import axes_of, default_axis
+from promptlab.compare.scenes import cell_status, check_axis, chosen_variants, place_of
 from promptlab.errors import InputError
 from promptlab.log import Log
-from promptlab.spec.matcher import Where, matches, resolve
+from promptlab.spec.matcher import Where
 
 __all__ = ["LineKey", "Overview", "choose_lines", "overview", "spread"]
 
 T = TypeVar("T")
 LineKey = tuple[tuple[tuple[str, str], ...], int | None, int]
-_VARIANTS = """
-SELECT v.id, v.axes FROM (
-  SELECT variant_id, min(sequence) AS first FROM generations WHERE run_id = ?1 GROUP BY variant_id) s
-JOIN variants v ON v.experiment = ?2 AND v.id = s.variant_id ORDER BY s.first
-"""
-_ROWS = "SELECT variant_id, seed, draw, id, status FROM generations WHERE run_id = ? ORDER BY sequence, id"
+_ROWS = "SELECT variant_id, seed, draw, id, status, error_code FROM generations WHERE run_id = ? ORDER BY sequence, id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,47 +31,38 @@ class Overview:
     """
 
     by: str | None
-    axes: Mapping[str, Sequence[str]]
     values: Sequence[str]
     lines: Mapping[LineKey, Mapping[str, Sequence[str]]]
     states: Mapping[str, Mapping[str, int]]
-    narrowed: bool
-
-    @property
-    def generations(self) -> int:
-        """How many there are in all lines."""
-        return sum(count for states in self.states.values() for count in states.values())
 
 
-def overview(log: Log, run_id: str, experiment: str, by: str | None, where: Where = ()) -> Overview:
-    """Read it; InputError where `by` is not an axis of the run, or `where` leaves nothing.
+def overview(log: Log, run_id: str, by: str | None, where: Where = ()) -> Overview:
+    """Read it; InputError where `by` is not an axis of the run, or nothing is left.
 
-    Without `by` the first axis with several values is compared; where there is none, `by` is None.
+    Without `by` the first axis with several values is compared; where there is none, `by` is None and every line has
+    one column. Variants that `by` does not apply to are left out.
     """
-    variants: dict[str, Mapping[str, str]] = {
-        id_: json.loads(axes) for id_, axes in log.rows(_VARIANTS, (run_id, experiment))
-    }
-    axes = axes_of(variants.values())
-    if by is not None and by not in axes:
-        known = ", ".join(axes) or "none"
-        raise InputError(f"run {run_id} has no axis {by!r}; its axes are {known}", code="unknown-axis")
-    matchers = resolve(where, log.axis_values(run_id)) if where else ()
-    fitting = {id_: each for id_, each in variants.items() if all(matches(matcher, each) for matcher in matchers)}
+    fitting = chosen_variants(log, run_id, where)
+    check_axis(fitting, by, run_id)
     if not fitting:
-        raise InputError(f"--where matches nothing of run {run_id}", code="no-such-image")
-    axes = axes_of(fitting.values())
-    by = by or default_axis(axes)
+        raise InputError(f"run {run_id} has nothing to show" + (" that --where matches" if where else ""))
+    by = by or default_axis(axes_of(fitting.values()))
+    places = {id_: _place(id_, axes, by) for id_, axes in fitting.items()}
     lines: dict[LineKey, dict[str, list[str]]] = {}
     states: dict[str, dict[str, int]] = {}
-    shared = {id_: (shared_axes(each, by), each.get(by, "") if by else "") for id_, each in fitting.items()}
-    for variant_id, seed, draw, generation_id, status in log.rows(_ROWS, (run_id,)):
-        if variant_id in shared:
-            group, value = shared[variant_id]
+    for variant_id, seed, draw, generation_id, status, error_code in log.rows(_ROWS, (run_id,)):
+        place = places.get(variant_id)
+        if place is not None:
+            value, group = place
             lines.setdefault((group, seed, draw), {}).setdefault(value, []).append(generation_id)
-            counts = states.setdefault(value, {})
-            counts[status] = counts.get(status, 0) + 1
-    values = tuple(dict.fromkeys(value for _, value in shared.values()))
-    return Overview(by, axes, values, lines, states, narrowed=bool(where))
+            counts, state = states.setdefault(value, {}), cell_status(status, error_code)
+            counts[state] = counts.get(state, 0) + 1
+    values = tuple(dict.fromkeys(place[0] for place in places.values() if place is not None))
+    return Overview(by, values, lines, states)
+
+
+def _place(variant_id: str, axes: Mapping[str, str], by: str | None) -> tuple[str, tuple[tuple[str, str], ...]] | None:
+    return place_of(variant_id, axes, by) if by is not None else ("", tuple(axes.items()))
 
 
 def choose_lines(lines: Iterable[LineKey], most: int) -> list[LineKey]:
@@ -88,8 +74,6 @@ def choose_lines(lines: Iterable[LineKey], most: int) -> list[LineKey]:
     for line in lines:
         groups.setdefault(line[0], []).append(line)
     found = list(groups.values())
-    if most <= 0:
-        return []
     if len(found) >= most:
         return [group[number % len(group)] for number, group in enumerate(spread(found, most))]
     chosen: list[LineKey] = []

@@ -19,13 +19,13 @@ from markupsafe import Markup
 from promptlab._version import __version__
 from promptlab.report.contents import Contents
 from promptlab.report.pictures import Packed, data_uri
-from promptlab.report.words import clock, count, dollars, state
+from promptlab.report.words import clock, count, dollars, missing_text
 
 if TYPE_CHECKING:
-    from promptlab.compare.verdict import Standing
+    from promptlab.compare.verdict import Standing, Verdict
 
 __all__ = [
-    "headline_of", "methods_of", "price", "rank", "render", "same_negative", "share", "states",
+    "headline_of", "methods_of", "price", "rank", "render", "same_negative", "share", "share_title", "states",
     "winner_title",
 ]  # fmt: skip
 
@@ -38,8 +38,9 @@ def render(contents: Contents, packed: Packed, *, chart: str | None, words: Sequ
     verdict = contents.verdict
     standings = verdict.standings if verdict else ()
     context: dict[str, Any] = {
-        "c": contents, "p": contents.provenance, "packed": packed, "data_uri": data_uri, "state": state,
-        "clock": clock, "count": count, "rank": rank, "share": share, "price": price,
+        "c": contents, "p": contents.provenance, "packed": packed, "data_uri": data_uri, "missing": missing_text,
+        "clock": clock, "count": count, "rank": rank, "share": share, "share_title": share_title(verdict),
+        "price": price,
         "headline": headline_of(contents), "methods": methods_of(contents), "winner_title": winner_title(contents),
         "won": winner_title(contents) == "The winner", "generator": f"promptlab {__version__}",
         "chart": _svg_uri(chart), "words": "\n".join(words), "bad": states(contents),
@@ -90,28 +91,46 @@ def headline_of(contents: Contents) -> str:
 
 def winner_title(contents: Contents) -> str:
     """What the value in front may be called: a winner only where it is first beyond the interval."""
-    standings = contents.verdict.standings if contents.verdict else ()
     if contents.verdict is not None and contents.verdict.live:
         return "In front while voting is open"
-    if standings and contents.judged and standings[0].rank_low == standings[0].rank_high == 1:
+    if contents.verdict is not None and contents.verdict.winner is not None:
         return "The winner"
     return "In front, but not surely"
 
 
 def rank(standing: Standing) -> str:
     """`1`, or `2 to 4` where the order is not known."""
-    low, high = sorted((standing.rank_low, standing.rank_high))
+    low, high = standing.rank_low, standing.rank_high
+    if low is None or high is None:
+        return "–"
     return f"{low}" if low == high else f"{low} to {high}"
 
 
-def share(standing: Standing) -> str:
-    """`62 of 100 (53 to 71)`: how often it is preferred among decided votes, with its interval."""
-    if standing.chance is None:
-        return "–"
-    text = f"{standing.chance * 100:.0f} of 100"
+def share(standing: Standing, verdict: Verdict) -> str:
+    """`62 of 100 (53 to 71)`: how often it is preferred to the reference, with its interval; else the metric's value.
+
+    A share or a rate is shown in percent, a score as it is.
+    """
+    if standing.chance is None and standing.estimate is None:
+        return "the reference" if standing.value == verdict.reference else "–"
+    if standing.chance is not None:
+        value, scale, unit = standing.chance, 100.0, " of 100"
+    elif verdict.metric == "kept" or standing.trials is not None:
+        value, scale, unit = standing.estimate or 0.0, 100.0, " %"
+    else:
+        value, scale, unit = standing.estimate or 0.0, 1.0, ""
+    digits = ".3g" if scale == 1 else ".0f" if standing.chance is not None else ".1f"
+    text = f"{value * scale:{digits}}{unit}"
     if standing.low is None or standing.high is None:
         return text
-    return f"{text} ({standing.low * 100:.0f} to {standing.high * 100:.0f})"
+    return f"{text} ({standing.low * scale:{digits}} to {standing.high * scale:{digits}})"
+
+
+def share_title(verdict: Verdict | None) -> str:
+    """What the column of `share` is called."""
+    if verdict is None or verdict.metric != "votes":
+        return verdict.metric.capitalize() if verdict else ""
+    return f"Preferred to {verdict.label(verdict.reference)}" if verdict.reference else "Preferred"
 
 
 def price(usd: float | None) -> str:

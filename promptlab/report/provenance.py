@@ -9,7 +9,7 @@ from promptlab.errors import presentable
 from promptlab.log import Log, Totals, UsedTemplate
 from promptlab.model import Run
 from promptlab.report.contents import Provenance, Shot, TemplateText, UsedText
-from promptlab.report.words import clock, count, values_text
+from promptlab.report.words import clock, count, listed_and
 
 __all__ = ["provenance_of"]
 
@@ -58,7 +58,7 @@ def _facts(log: Log, run: Run, totals: Totals, as_of: str) -> Iterator[tuple[str
     yield "Provider", f"{run.provider}{f', plan {run.plan}' if run.plan else ''}"
     models = [model if answered in (None, model) else f"{model} (answered as {answered})"
               for model, answered, _ in log.rows(_MODELS, (run.id,))]  # fmt: skip
-    yield "Model", values_text(list(dict.fromkeys(models))) or "none"
+    yield "Model", listed_and(list(dict.fromkeys(models)) or ["none"])
     yield "Requests", f"{totals.generations:,}, of which {totals.cached:,} were in the log already"
     yield "Git", _commit(run.git_commit, run.git_dirty) or "not versioned"
     if run.spec_sha256:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-__all__ = ["between", "clock", "count", "credits", "dollars", "state", "values_text"]
+from promptlab.compare.verdict_words import count, listed_and
+
+__all__ = ["between", "clock", "count", "credits", "dollars", "listed_and", "missing_text", "state"]
 
 _STATES = {
-    "failed": "failed", "unknown": "of unknown outcome; may have been billed", "lost": "lost after it was paid for",
-    "skipped": "skipped", "planned": "not sent", "in_flight": "still in flight", "completed": "has no image",
-}  # fmt: skip
-
-
-def count(number: int, noun: str, plural: str | None = None) -> str:
-    """`1 image`, `1,200 images`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+    "failed": "failed",
+    "moderated": "refused by moderation",
+    "unknown": "of unknown outcome; may have been billed",
+    "lost": "lost after it was paid for",
+    "skipped": "skipped",
+    "planned": "not sent",
+    "in_flight": "still in flight",
+    "completed": "has no image",
+}
 
 
 def dollars(usd: float) -> str:
@@ -54,6 +57,6 @@ def state(status: str) -> str:
     return _STATES.get(status, status)
 
 
-def values_text(names: Sequence[str]) -> str:
-    """`film, ink and studio`."""
-    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
+def missing_text(states: Mapping[str, int]) -> str:
+    """`2 failed, 1 skipped`; nothing where nothing is missing."""
+    return ", ".join(f"{number:,} {state(status)}" for status, number in states.items() if number)
