@@ -22,8 +22,9 @@ from promptlab.log import Log
 from promptlab.spec.matcher import Where
 from promptlab.store import Store
 from promptlab.store.whole import keep_strangers, whole_file
+from promptlab.studio.studio import Studio
 
-__all__ = ["FORMATS", "Exporter", "Step", "Written"]
+__all__ = ["FORMATS", "Exporter", "Step", "Written", "export_run"]
 
 Step = Callable[[int], None]
 
@@ -129,6 +130,34 @@ class _Folder:
     ) -> Written:
         keep_strangers(target, is_image_set, f"an export of {self.name}", force=force)
         return self.save(log, store, run_id, target, where=where, embed=embed, step=step)
+
+
+def export_run(
+    run: str = "last",
+    format: str = "csv",
+    target: Path | str | None = None,
+    *,
+    where: Where = (),
+    embed: bool = False,
+    force: bool = False,
+    studio: Path | str | None = None,
+    db: Path | None = None,
+    step: Step = lambda done: None,
+) -> Written:
+    """Export the images of a run: a table (`csv`, `jsonl`, `parquet`) or a folder (`imagefolder`, `pairs`).
+
+    `target` is named after the experiment unless given. `where` picks variants, `embed` writes prompts into the copies,
+    `force` replaces a target that is not such an export. InputError for an unknown format, run or value.
+    """
+    if format not in FORMATS:
+        raise InputError(f"{format!r} is not a format; there are {', '.join(FORMATS)}", code="bad-option")
+    exporter = FORMATS[format]
+    opened = Studio.open(Path.cwd() if studio is None else Path(studio), db=db)
+    with opened.log(create=False, readonly=True) as log:
+        found = log.find_run(run)
+        name = f"{found.experiment}{exporter.suffix or f'_{format}'}"
+        place = Path(name) if target is None else Path(target)
+        return exporter.write(log, opened.store(), found.id, place, where=where, embed=embed, force=force, step=step)
 
 
 def _counted(rows: ImageRows, step: Step) -> Iterator[Mapping[str, Any]]:

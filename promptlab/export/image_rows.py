@@ -16,14 +16,14 @@ from promptlab.compare.scenes import chosen_variants
 from promptlab.log import Log
 from promptlab.spec.matcher import Where
 
-__all__ = ["Column", "ImageRow", "ImageRows", "Kind"]
+__all__ = ["ExportColumn", "ImageRow", "ImageRows", "Kind"]
 
 Kind = Literal["text", "integer", "number", "boolean", "json"]
 ImageRow = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ExportColumn:
     """A column: `json` is a list or a map, which CSV holds as JSON text."""
 
     name: str
@@ -32,63 +32,63 @@ class Column:
 
 
 _FRONT: Final = (
-    Column("image_id", "text", "the image's id in the log"),
-    Column("run_id", "text", "the run"),
-    Column("experiment", "text", "the experiment"),
-    Column("variant", "text", "the values of all axes, as axis=id"),
-    Column("variant_id", "text", "the variant's id, the same in every run"),
+    ExportColumn("image_id", "text", "the image's id in the log"),
+    ExportColumn("run_id", "text", "the run"),
+    ExportColumn("experiment", "text", "the experiment"),
+    ExportColumn("variant", "text", "the values of all axes, as axis=id"),
+    ExportColumn("variant_id", "text", "the variant's id, the same in every run"),
 )
 _MIDDLE: Final = (
-    Column("template", "text", "the template's path, or the experiment's for a prompt that stands in it"),
-    Column("template_id", "text", "hash of the template with all that it includes"),
-    Column("prompt", "text", "the prompt that was sent"),
-    Column("negative_prompt", "text", "the negative prompt that was sent"),
-    Column("revised_prompt", "text", "the prompt as the model rewrote it"),
-    Column("provider", "text", "who was asked"),
-    Column("model", "text", "the model that was asked for"),
-    Column("operation", "text", "generate or edit"),
-    Column("seed", "integer", "the seed that was sent"),
-    Column("seed_index", "integer", "its place among the seeds of the experiment, from 0"),
-    Column("draw", "integer", "which repetition of the same request, from 0"),
-    Column("position", "integer", "which image of the answer, from 0"),
-    Column("aspect_ratio", "text", "as sent, or the documented default"),
-    Column("output_format", "text", "as sent, or the documented default"),
-    Column("n", "integer", "images asked for in one request"),
-    Column("strength", "number", "of an edit"),
-    Column("source_image", "text", "of an edit: its sha256 or address"),
-    Column("params", "json", "all other parameters that were sent"),
-    Column("values", "json", "the values used: axis to text, or to the fields of a row"),
-    Column("status", "text", "stored, or lost after it was paid for"),
-    Column("simulated", "boolean", "drawn by the simulator"),
-    Column("cached", "boolean", "taken from the log, and so free in this run"),
-    Column("credits", "number", "of the whole request, in the provider's credits"),
-    Column("cost_usd", "number", "of the whole request, in dollars"),
-    Column("cost_source", "text", "where the cost comes from: response, usage, table, cache or simulated"),
-    Column("latency_ms", "integer", "how long the provider took"),
-    Column("created_at", "text", "when it was planned, ISO 8601, UTC"),
-    Column("width", "integer", "pixels"),
-    Column("height", "integer", "pixels"),
-    Column("bytes", "integer", "size of the file"),
-    Column("format", "text", "png, jpg or webp"),
-    Column("sha256", "text", "hash of the file, and its name in the store"),
-    Column("perceptual_hash", "text", "64-bit dHash"),
-    Column("label", "text", "what the file says of its making: c2pa, iptc, both or none"),
-    Column("path", "text", "the readable name, relative to the studio"),
-    Column("mark", "text", "keep or reject: the latest of all users"),
-    Column("tags", "json", "its tags"),
-    Column("note", "text", "its note"),
-    Column("picked", "boolean", "the latest kept image of its variant"),
-    Column("votes_won", "integer", "comparisons in this run that people decided for it"),
-    Column("votes_lost", "integer", "comparisons that people decided against it"),
-    Column("votes_tied", "integer", "ties"),
-    Column("votes_bad", "integer", "comparisons in which both were called bad"),
-    Column("judge_won", "integer", "comparisons that a model decided for it"),
-    Column("judge_lost", "integer", "comparisons that a model decided against it"),
+    ExportColumn("template", "text", "the template's path, or the experiment's for a prompt that stands in it"),
+    ExportColumn("template_id", "text", "hash of the template with all that it includes"),
+    ExportColumn("prompt", "text", "the prompt that was sent"),
+    ExportColumn("negative_prompt", "text", "the negative prompt that was sent"),
+    ExportColumn("revised_prompt", "text", "the prompt as the model rewrote it"),
+    ExportColumn("provider", "text", "who was asked"),
+    ExportColumn("model", "text", "the model that was asked for"),
+    ExportColumn("operation", "text", "generate or edit"),
+    ExportColumn("seed", "integer", "the seed that was sent"),
+    ExportColumn("seed_index", "integer", "its place among the seeds of the experiment, from 0"),
+    ExportColumn("draw", "integer", "which repetition of the same request, from 0"),
+    ExportColumn("position", "integer", "which image of the answer, from 0"),
+    ExportColumn("aspect_ratio", "text", "as sent, or the documented default"),
+    ExportColumn("output_format", "text", "as sent, or the documented default"),
+    ExportColumn("n", "integer", "images asked for in one request"),
+    ExportColumn("strength", "number", "of an edit"),
+    ExportColumn("source_image", "text", "of an edit: its sha256 or address"),
+    ExportColumn("params", "json", "all other parameters that were sent"),
+    ExportColumn("values", "json", "the values used: axis to text, or to the fields of a row"),
+    ExportColumn("status", "text", "stored, or lost after it was paid for"),
+    ExportColumn("simulated", "boolean", "drawn by the simulator"),
+    ExportColumn("cached", "boolean", "taken from the log, and so free in this run"),
+    ExportColumn("credits", "number", "of the whole request, in the provider's credits"),
+    ExportColumn("cost_usd", "number", "of the whole request, in dollars"),
+    ExportColumn("cost_source", "text", "where the cost comes from: response, usage, table, cache or simulated"),
+    ExportColumn("latency_ms", "integer", "how long the provider took"),
+    ExportColumn("created_at", "text", "when it was planned, ISO 8601, UTC"),
+    ExportColumn("width", "integer", "pixels"),
+    ExportColumn("height", "integer", "pixels"),
+    ExportColumn("bytes", "integer", "size of the file"),
+    ExportColumn("format", "text", "png, jpg or webp"),
+    ExportColumn("sha256", "text", "hash of the file, and its name in the store"),
+    ExportColumn("perceptual_hash", "text", "64-bit dHash"),
+    ExportColumn("label", "text", "what the file says of its making: c2pa, iptc, both or none"),
+    ExportColumn("path", "text", "the readable name, relative to the studio"),
+    ExportColumn("mark", "text", "keep or reject: the latest of all users"),
+    ExportColumn("tags", "json", "its tags"),
+    ExportColumn("note", "text", "its note"),
+    ExportColumn("picked", "boolean", "the latest kept image of its variant"),
+    ExportColumn("votes_won", "integer", "comparisons in this run that people decided for it"),
+    ExportColumn("votes_lost", "integer", "comparisons that people decided against it"),
+    ExportColumn("votes_tied", "integer", "ties"),
+    ExportColumn("votes_bad", "integer", "comparisons in which both were called bad"),
+    ExportColumn("judge_won", "integer", "comparisons that a model decided for it"),
+    ExportColumn("judge_lost", "integer", "comparisons that a model decided against it"),
 )
 _BACK: Final = (
-    Column("generation_id", "text", "the request's row in the log"),
-    Column("request_hash", "text", "hash of the request: the cache's key"),
-    Column("paid_image_id", "text", "the image that was paid for: marks, votes and scores belong to it"),
+    ExportColumn("generation_id", "text", "the request's row in the log"),
+    ExportColumn("request_hash", "text", "hash of the request: the cache's key"),
+    ExportColumn("paid_image_id", "text", "the image that was paid for: marks, votes and scores belong to it"),
 )
 
 _ROWS: Final = """
@@ -134,7 +134,7 @@ class ImageRows:
     log: Log
     run_id: str
     where: Where = ()
-    columns: tuple[Column, ...] = field(init=False)
+    columns: tuple[ExportColumn, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         variants = chosen_variants(self.log, self.run_id, self.where)
@@ -145,19 +145,21 @@ class ImageRows:
         ]
         self.columns = (
             *_FRONT,
-            *(Column(f"axis_{axis}", "text", f"its value of {axis}") for axis in axes),
+            *(ExportColumn(f"axis_{axis}", "text", f"its value of {axis}") for axis in axes),
             *_MIDDLE,
             *self._score_columns(),
             *_BACK,
         )
         self._axes = axes
 
-    def _score_columns(self) -> Iterator[Column]:
+    def _score_columns(self) -> Iterator[ExportColumn]:
         for name, numbers, texts in self._scores:
             if numbers:
-                yield Column(f"score_{name}", "number", f"the score {name}: the latest, where several scorers gave one")
+                yield ExportColumn(
+                    f"score_{name}", "number", f"the score {name}: the latest, where several scorers gave one"
+                )
             if texts:
-                yield Column(f"score_{name}_text", "text", f"the score {name}, where it is a text")
+                yield ExportColumn(f"score_{name}_text", "text", f"the score {name}, where it is a text")
 
     def __iter__(self) -> Iterator[ImageRow]:
         experiment = self.log.value("SELECT experiment FROM runs WHERE id = ?", (self.run_id,))

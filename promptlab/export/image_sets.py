@@ -17,14 +17,14 @@ from typing import Any, Final
 
 from promptlab._version import __version__
 from promptlab.export.embed import embedded, parameters_text
-from promptlab.export.image_rows import Column, ImageRow, ImageRows
+from promptlab.export.image_rows import ExportColumn, ImageRow, ImageRows
 from promptlab.log import Log
 from promptlab.spec.matcher import Where
 from promptlab.store import Store
 from promptlab.store.local import explained, safe_name
 from promptlab.store.whole import whole_folder
 
-__all__ = ["SIGN", "ImageFiles", "Written", "card", "is_image_set", "json_line", "write_imagefolder"]
+__all__ = ["SIGN", "ImageCopies", "Written", "card", "is_image_set", "json_line", "write_imagefolder"]
 
 SIGN: Final = "<!-- promptlab export -->"
 
@@ -41,7 +41,7 @@ class Written:
     notes: tuple[str, ...] = ()
 
 
-class ImageFiles:
+class ImageCopies:
     """Copies images into a folder's `images/`, each under its own readable name."""
 
     def __init__(self, store: Store, folder: Path, *, embed: bool) -> None:
@@ -96,9 +96,9 @@ def write_imagefolder(
 ) -> Written:
     """The stored images of a run, with one line of metadata each."""
     rows = ImageRows(log, run_id, where)
-    columns = (Column("file_name", "text", "the image, relative to this folder"), *rows.columns)
+    columns = (ExportColumn("file_name", "text", "the image, relative to this folder"), *rows.columns)
     with whole_folder(target) as folder:
-        files = ImageFiles(store, folder, embed=embed)
+        files = ImageCopies(store, folder, embed=embed)
         with (folder / "metadata.jsonl").open("wb") as metadata:
             for number, row in enumerate(rows, 1):
                 name = files.add(row)
@@ -112,7 +112,7 @@ def write_imagefolder(
     return Written("imagefolder", target, files.files, files.files, files.bytes, files.notes())
 
 
-def json_line(row: Mapping[str, Any], columns: Iterable[Column]) -> bytes:
+def json_line(row: Mapping[str, Any], columns: Iterable[ExportColumn]) -> bytes:
     """A line of metadata. Lists and maps are JSON text, since every row of a column has to have one shape."""
     kinds = {column.name: column.kind for column in columns}
     found = {}
@@ -125,7 +125,7 @@ def json_line(row: Mapping[str, Any], columns: Iterable[Column]) -> bytes:
     return json.dumps(found, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
 
-def card(log: Log, run_id: str, what: str, how: str, tables: Mapping[str, Sequence[Column]]) -> str:
+def card(log: Log, run_id: str, what: str, how: str, tables: Mapping[str, Sequence[ExportColumn]]) -> str:
     """The README of a data set: what it is, how it is loaded, what its columns are."""
     run = log.find_run(run_id)
     simulated = log.totals(run_id).simulated > 0 or run.provider == "simulator"

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from promptlab.errors import InputError
-from promptlab.export.image_rows import Column, ImageRow, ImageRows
-from promptlab.export.image_sets import ImageFiles, Written, card, json_line
+from promptlab.export.image_rows import ExportColumn, ImageRow, ImageRows
+from promptlab.export.image_sets import ImageCopies, Written, card, json_line
 from promptlab.log import Log
 from promptlab.log.votes import Ballot, Comparison
 from promptlab.spec.matcher import Where
@@ -26,45 +26,45 @@ from promptlab.store.whole import whole_folder
 __all__ = ["write_pairs"]
 
 _PAIR_COLUMNS: Final = (
-    Column("prompt", "text", "the prompt of both images; null where they had different ones"),
-    Column("chosen_file_name", "text", "the image that more people preferred; loads as the column `chosen`"),
-    Column("rejected_file_name", "text", "the other one; loads as the column `rejected`"),
-    Column("chosen_prompt", "text", "the prompt of the chosen image"),
-    Column("rejected_prompt", "text", "the prompt of the rejected image"),
-    Column("chosen_negative_prompt", "text", "its negative prompt"),
-    Column("rejected_negative_prompt", "text", "its negative prompt"),
-    Column("chosen_variant", "text", "the values of all axes of the chosen image"),
-    Column("rejected_variant", "text", "the same of the rejected image"),
-    Column("seed", "integer", "the seed of both; null where they had different ones"),
-    Column("votes_chosen", "integer", "votes for the chosen image over the rejected one"),
-    Column("votes_rejected", "integer", "votes the other way round"),
-    Column("votes_tied", "integer", "ties"),
-    Column("votes_bad", "integer", "votes that called both bad"),
-    Column("voters", "integer", "people who voted on this pair"),
-    Column("margin", "number", "(votes_chosen − votes_rejected) ÷ all votes on the pair, above 0 and at most 1"),
-    Column("chosen_image_id", "text", "its id in the log"),
-    Column("rejected_image_id", "text", "its id in the log"),
+    ExportColumn("prompt", "text", "the prompt of both images; null where they had different ones"),
+    ExportColumn("chosen_file_name", "text", "the image that more people preferred; loads as the column `chosen`"),
+    ExportColumn("rejected_file_name", "text", "the other one; loads as the column `rejected`"),
+    ExportColumn("chosen_prompt", "text", "the prompt of the chosen image"),
+    ExportColumn("rejected_prompt", "text", "the prompt of the rejected image"),
+    ExportColumn("chosen_negative_prompt", "text", "its negative prompt"),
+    ExportColumn("rejected_negative_prompt", "text", "its negative prompt"),
+    ExportColumn("chosen_variant", "text", "the values of all axes of the chosen image"),
+    ExportColumn("rejected_variant", "text", "the same of the rejected image"),
+    ExportColumn("seed", "integer", "the seed of both; null where they had different ones"),
+    ExportColumn("votes_chosen", "integer", "votes for the chosen image over the rejected one"),
+    ExportColumn("votes_rejected", "integer", "votes the other way round"),
+    ExportColumn("votes_tied", "integer", "ties"),
+    ExportColumn("votes_bad", "integer", "votes that called both bad"),
+    ExportColumn("voters", "integer", "people who voted on this pair"),
+    ExportColumn("margin", "number", "(votes_chosen − votes_rejected) ÷ all votes on the pair, above 0 and at most 1"),
+    ExportColumn("chosen_image_id", "text", "its id in the log"),
+    ExportColumn("rejected_image_id", "text", "its id in the log"),
 )
 _VOTE_COLUMNS: Final = (
-    Column("caption", "text", "the prompt of both images; null where they had different ones"),
-    Column("image_0_uid", "text", "id of the left image"),
-    Column("image_1_uid", "text", "id of the right image"),
-    Column("image_0_file", "text", "the left image, relative to this folder (Pick-a-Pic: jpg_0)"),
-    Column("image_1_file", "text", "the right image"),
-    Column("label_0", "number", "1 where the left image was preferred, 0 where the right one, 0.5 for neither"),
-    Column("label_1", "number", "the same of the right image"),
-    Column("best_image_uid", "text", "the preferred image, or `tie`"),
-    Column("are_different", "boolean", "whether the two files differ"),
-    Column("has_label", "boolean", "always true: every row is a vote"),
-    Column("both_bad", "boolean", "whether both were called bad"),
-    Column("model_0", "text", "the model that made the left image"),
-    Column("model_1", "text", "the model that made the right image"),
-    Column("prompt_0", "text", "the prompt of the left image"),
-    Column("prompt_1", "text", "the prompt of the right image"),
-    Column("ranking_id", "integer", "number of the ballot: votes of one ballot are not independent"),
-    Column("user_id", "integer", "number of the voter, in the order of their first votes"),
-    Column("kind", "text", "pair, best (of several) or best_worst"),
-    Column("created_at", "text", "when, ISO 8601, UTC"),
+    ExportColumn("caption", "text", "the prompt of both images; null where they had different ones"),
+    ExportColumn("image_0_uid", "text", "id of the left image"),
+    ExportColumn("image_1_uid", "text", "id of the right image"),
+    ExportColumn("image_0_file", "text", "the left image, relative to this folder (Pick-a-Pic: jpg_0)"),
+    ExportColumn("image_1_file", "text", "the right image"),
+    ExportColumn("label_0", "number", "1 where the left image was preferred, 0 where the right one, 0.5 for neither"),
+    ExportColumn("label_1", "number", "the same of the right image"),
+    ExportColumn("best_image_uid", "text", "the preferred image, or `tie`"),
+    ExportColumn("are_different", "boolean", "whether the two files differ"),
+    ExportColumn("has_label", "boolean", "always true: every row is a vote"),
+    ExportColumn("both_bad", "boolean", "whether both were called bad"),
+    ExportColumn("model_0", "text", "the model that made the left image"),
+    ExportColumn("model_1", "text", "the model that made the right image"),
+    ExportColumn("prompt_0", "text", "the prompt of the left image"),
+    ExportColumn("prompt_1", "text", "the prompt of the right image"),
+    ExportColumn("ranking_id", "integer", "number of the ballot: votes of one ballot are not independent"),
+    ExportColumn("user_id", "integer", "number of the voter, in the order of their first votes"),
+    ExportColumn("kind", "text", "pair, best (of several) or best_worst"),
+    ExportColumn("created_at", "text", "when, ISO 8601, UTC"),
 )
 
 
@@ -98,7 +98,7 @@ def write_pairs(
         message = f"people have not voted on images of run {run_id} yet, so there are no pairs; see `promptlab browse`"
         raise InputError(message, code="no-votes")
     with whole_folder(target) as folder:
-        files = ImageFiles(store, folder, embed=embed)
+        files = ImageCopies(store, folder, embed=embed)
         names = {}
         for number, (id_, row) in enumerate(rows.items(), 1):
             names[id_] = files.add(row)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from promptlab.errors import InputError
-from promptlab.export.image_rows import Column
+from promptlab.export.image_rows import ExportColumn
 
 __all__ = ["check", "write"]
 
@@ -27,13 +27,13 @@ def check() -> None:
         raise InputError(f"{message}; or write csv or jsonl", code="parquet-missing")
 
 
-def write(file: IO[bytes], columns: Sequence[Column], rows: Iterable[Mapping[str, Any]]) -> int:
+def write(file: IO[bytes], columns: Sequence[ExportColumn], rows: Iterable[Mapping[str, Any]]) -> int:
     """Write typed columns, lists and maps as JSON text; gives how many rows."""
     flat = (_flat(columns, row) for row in rows)
     return _by_pyarrow(file, columns, flat) if find_spec("pyarrow") else _by_duckdb(file, columns, flat)
 
 
-def _flat(columns: Sequence[Column], row: Mapping[str, Any]) -> dict[str, Any]:
+def _flat(columns: Sequence[ExportColumn], row: Mapping[str, Any]) -> dict[str, Any]:
     found = dict(row)
     for column in columns:
         if column.kind == "json" and found[column.name] is not None:
@@ -41,7 +41,7 @@ def _flat(columns: Sequence[Column], row: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _by_pyarrow(file: IO[bytes], columns: Sequence[Column], rows: Iterator[dict[str, Any]]) -> int:
+def _by_pyarrow(file: IO[bytes], columns: Sequence[ExportColumn], rows: Iterator[dict[str, Any]]) -> int:
     import pyarrow  # type: ignore[import-not-found,import-untyped,unused-ignore]
     from pyarrow import parquet  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
@@ -56,7 +56,7 @@ def _by_pyarrow(file: IO[bytes], columns: Sequence[Column], rows: Iterator[dict[
     return count
 
 
-def _by_duckdb(file: IO[bytes], columns: Sequence[Column], rows: Iterator[dict[str, Any]]) -> int:
+def _by_duckdb(file: IO[bytes], columns: Sequence[ExportColumn], rows: Iterator[dict[str, Any]]) -> int:
     import duckdb  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
     with tempfile.TemporaryDirectory(prefix="promptlab-export-") as name:

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from promptlab.compare.verdict import Standing, Verdict
 
 __all__ = [
-    "Cell",
     "Contents",
-    "Entry",
-    "Grid",
-    "Line",
+    "ImageRecipe",
     "Provenance",
-    "Recipe",
     "Shot",
+    "ShownCell",
+    "ShownGrid",
+    "ShownLine",
+    "ShownValue",
     "Spend",
     "TemplateText",
     "UsedText",
@@ -48,7 +48,7 @@ class TemplateText:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class ImageRecipe:
     """How an image is made again: everything that was sent, and where its words come from.
 
     `curl` is the request as a command; where it can't be written, `no_curl` says why.
@@ -72,19 +72,19 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ShownValue:
     """One value of the compared axis (or the whole run): an image of it, its prompt, how it stands, what is missing."""
 
     value: str
     shot: Shot | None
-    recipe: Recipe | None
+    recipe: ImageRecipe | None
     standing: Standing | None
     done: int  # requests that have their images
     missing: Mapping[str, int]  # status → requests that have none
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class ShownCell:
     """The images of one value in one line; where there is none, `reason` says why, in words."""
 
     value: str
@@ -94,19 +94,19 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ShownLine:
     """One matched cell: what its images have in common, and one cell for each column."""
 
     title: str
-    cells: Sequence[Cell]
+    cells: Sequence[ShownCell]
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
+class ShownGrid:
     """The lines that are shown, and the sentence about those that are not."""
 
     columns: Sequence[str]
-    lines: Sequence[Line]
+    lines: Sequence[ShownLine]
     total_lines: int
     images: int
     left_out: str | None
@@ -161,10 +161,10 @@ class Contents:
     verdict: Verdict | None
     no_verdict: str
     judged: bool
-    winner: Entry | None
-    entries: Sequence[Entry]
+    winner: ShownValue | None
+    entries: Sequence[ShownValue]
     entries_left_out: int
-    grid: Grid
+    grid: ShownGrid
     spend: Spend
     totals: Totals
     failures: Sequence[tuple[str, str, int]]  # status, message, how many

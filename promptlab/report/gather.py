@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from promptlab.log import Log
 from promptlab.log.rows import paid_images
 from promptlab.model import Generation, Image, Run, is_simulated
-from promptlab.report.contents import Cell, Contents, Entry, Grid, Line, Shot
+from promptlab.report.contents import Contents, Shot, ShownCell, ShownGrid, ShownLine, ShownValue
 from promptlab.report.overview import LineKey, Overview, choose_lines
 from promptlab.report.provenance import provenance_of
 from promptlab.report.recipes import recipe_of
@@ -25,7 +25,7 @@ from promptlab.studio.studio import Studio
 if TYPE_CHECKING:
     from promptlab.compare.verdict import Standing, Verdict
 
-__all__ = ["MOST_COLUMNS", "MOST_ENTRIES", "Source", "gather"]
+__all__ = ["MOST_COLUMNS", "MOST_ENTRIES", "ReportSource", "gather"]
 
 MOST_COLUMNS: Final = 8
 MOST_ENTRIES: Final = 12
@@ -55,7 +55,7 @@ WHERE g.run_id = ?1 OR EXISTS (SELECT 1 FROM generations c WHERE c.cached_from =
 
 
 @dataclass
-class Source:
+class ReportSource:
     """Everything that a report is made from; what is slow to read is read once."""
 
     log: Log
@@ -100,11 +100,12 @@ class Source:
     def as_of(self) -> str:
         """The time of the last thing that the report tells of."""
         times: list[str | None] = [self.run.started_at, self.run.ended_at, self.log.value(_LATEST, (self.run.id,))]
+        times += [self.log.value("SELECT max(ended_at) FROM generations WHERE run_id = ?", (self.run.id,))]
         times += [ballot.at for ballot in self.log.ballots(self.run.id)]
         return max(filter(None, times))
 
 
-def gather(source: Source, most_lines: int) -> Contents:
+def gather(source: ReportSource, most_lines: int) -> Contents:
     """The contents of a report that shows at most `most_lines` lines of the grid."""
     run, over, log = source.run, source.over, source.log
     entries = _entries(source, source.values[:MOST_ENTRIES])
@@ -134,7 +135,7 @@ def gather(source: Source, most_lines: int) -> Contents:
     )
 
 
-def _all_shots(winner: Entry | None, entries: Sequence[Entry], grid: Grid) -> list[Shot]:
+def _all_shots(winner: ShownValue | None, entries: Sequence[ShownValue], grid: ShownGrid) -> list[Shot]:
     """Every image that is shown, once."""
     found = [entry.shot for entry in ([winner] if winner else []) + list(entries) if entry.shot]
     found += [shot for line in grid.lines for cell in line.cells for shot in cell.shots]
@@ -144,12 +145,12 @@ def _all_shots(winner: Entry | None, entries: Sequence[Entry], grid: Grid) -> li
 # --- the values, and the one in front -----------------------------------------------------------------------------
 
 
-def _entries(source: Source, values: Sequence[str]) -> tuple[Entry, ...]:
+def _entries(source: ReportSource, values: Sequence[str]) -> tuple[ShownValue, ...]:
     shown = _side_by_side(source, values)
     return tuple(_entry(source, value, shown.get(value)) for value in values)
 
 
-def _entry(source: Source, value: str, image: Image | None) -> Entry:
+def _entry(source: ReportSource, value: str, image: Image | None) -> ShownValue:
     states = source.over.states.get(value, {})
     shot = recipe = None
     if image is not None:
@@ -158,10 +159,10 @@ def _entry(source: Source, value: str, image: Image | None) -> Entry:
         shot = _shot(source, generation, image, value, _marks(source.log, [image]))
         recipe = recipe_of(source.log, source.studio, generation, image)
     missing = {status: number for status, number in states.items() if status != "completed" and number}
-    return Entry(value, shot, recipe, source.standings.get(value), states.get("completed", 0), missing)
+    return ShownValue(value, shot, recipe, source.standings.get(value), states.get("completed", 0), missing)
 
 
-def _side_by_side(source: Source, values: Sequence[str]) -> dict[str, Image]:
+def _side_by_side(source: ReportSource, values: Sequence[str]) -> dict[str, Image]:
     """Value → an image of it, all from one line wherever a line has them all: what differs is the value alone."""
     found: dict[str, Image] = {}
     for line in islice(source.over.lines.values(), _SEARCHED):
@@ -177,7 +178,7 @@ def _side_by_side(source: Source, values: Sequence[str]) -> dict[str, Image]:
     return found
 
 
-def _winner(source: Source, entries: Sequence[Entry]) -> Entry:
+def _winner(source: ReportSource, entries: Sequence[ShownValue]) -> ShownValue:
     """The value in front, with the image of it that won most: votes first, then marks, then the order of the plan."""
     first = entries[0]
     generations = {id_ for line in source.over.lines.values() for id_ in line.get(first.value, ())}
@@ -203,7 +204,7 @@ def _image(log: Log, image_id: str) -> Image | None:
 # --- the grid -----------------------------------------------------------------------------------------------------
 
 
-def _grid(source: Source, columns: Sequence[str], chosen: Sequence[LineKey]) -> Grid:
+def _grid(source: ReportSource, columns: Sequence[str], chosen: Sequence[LineKey]) -> ShownGrid:
     over = source.over
     ids = [id_ for key in chosen for value in columns for id_ in over.lines[key].get(value, ())]
     images = source.log.images_of(ids)
@@ -212,13 +213,13 @@ def _grid(source: Source, columns: Sequence[str], chosen: Sequence[LineKey]) -> 
     lines = []
     for key in chosen:
         cells = [_cell(source, value, over.lines[key].get(value, ()), rows, images, marks) for value in columns]
-        lines.append(Line(_line_title(key), cells))
+        lines.append(ShownLine(_line_title(key), cells))
     shown = sum(len(cell.shots) for line in lines for cell in line.cells)
     page = f"`promptlab browse`, then run {source.run.id}"
-    return Grid(columns, lines, len(over.lines), shown, _left_out(over, columns, lines), page)
+    return ShownGrid(columns, lines, len(over.lines), shown, _left_out(over, columns, lines), page)
 
 
-def _left_out(over: Overview, columns: Sequence[str], lines: Sequence[Line]) -> str | None:
+def _left_out(over: Overview, columns: Sequence[str], lines: Sequence[ShownLine]) -> str | None:
     """What the grid does not show, and how what it shows was chosen."""
     said = []
     if len(lines) < len(over.lines):
@@ -240,18 +241,18 @@ def _line_title(key: LineKey) -> str:
 
 
 def _cell(
-    source: Source,
+    source: ReportSource,
     value: str,
     ids: Sequence[str],
     rows: Mapping[str, Generation],
     images: Mapping[str, Sequence[Image]],
     marks: Mapping[str, str],
-) -> Cell:
+) -> ShownCell:
     stored = [(rows[id_], each) for id_ in ids for each in images[id_] if each.status == "stored" and each.sha256]
     if not stored:
-        return Cell(value, (), _reason([rows[id_] for id_ in ids if id_ in rows]))
+        return ShownCell(value, (), _reason([rows[id_] for id_ in ids if id_ in rows]))
     shots = [_shot(source, row, image, value, marks) for row, image in stored[:_MOST_SHOTS]]
-    return Cell(value, shots, more=len(stored) - len(shots))
+    return ShownCell(value, shots, more=len(stored) - len(shots))
 
 
 def _reason(rows: Sequence[Generation]) -> str:
@@ -263,7 +264,7 @@ def _reason(rows: Sequence[Generation]) -> str:
     return state(row.status)
 
 
-def _shot(source: Source, row: Generation, image: Image, value: str, marks: Mapping[str, str]) -> Shot:
+def _shot(source: ReportSource, row: Generation, image: Image, value: str, marks: Mapping[str, str]) -> Shot:
     where = [f"seed {row.seed}"] if row.seed is not None else []
     where += [f"draw {row.draw + 1}"] if row.draw else []
     where += [f"image {image.position + 1} of {row.n}"] if row.n > 1 else []
@@ -283,7 +284,7 @@ def _marks(log: Log, images: Iterable[Image]) -> dict[str, str]:
 # --- failures -----------------------------------------------------------------------------------------------------
 
 
-def _failures(source: Source) -> Iterator[tuple[str, str, int]]:
+def _failures(source: ReportSource) -> Iterator[tuple[str, str, int]]:
     """Each reason once, with how often: messages that differ in an id or a time alone are one reason."""
     counts: dict[tuple[str, str | None, str], tuple[str, int]] = {}
     for each in source.log.failures(source.run.id):

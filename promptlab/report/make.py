@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import getpass
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from promptlab.errors import InputError
+from promptlab.errors import InputError, LogError
 from promptlab.log import Log
 from promptlab.report import markdown, page, pdf
 from promptlab.report.contents import Contents
-from promptlab.report.gather import MOST_COLUMNS, Source, gather
+from promptlab.report.gather import MOST_COLUMNS, ReportSource, gather
 from promptlab.report.overview import overview
 from promptlab.report.pictures import Group, Packed, most_pictures, pack
 from promptlab.spec.matcher import Where, conditions
@@ -22,7 +23,7 @@ from promptlab.studio.studio import Studio
 if TYPE_CHECKING:
     from promptlab.compare.verdict import Verdict
 
-__all__ = ["DEFAULT_SIZE", "Report", "size_of", "write_report"]
+__all__ = ["DEFAULT_SIZE", "WrittenReport", "size_of", "write_report"]
 
 DEFAULT_SIZE: Final = 8_000_000
 _MOST_PICTURES: Final = 240
@@ -34,7 +35,7 @@ Step = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class WrittenReport:
     """A report that was written. `left_out` says what its grid does not show, if anything."""
 
     path: Path
@@ -78,7 +79,7 @@ def write_report(
     studio: Path | str | None = None,
     db: Path | None = None,
     step: Step = lambda said: None,
-) -> Report:
+) -> WrittenReport:
     """Write one file to send: the verdict first, then the pictures, what it rests on, what it cost, where it is from.
 
     `output` ends in .html (one file that opens offline), .md (Markdown, pictures in a folder beside it) or .pdf (needs
@@ -89,7 +90,10 @@ def write_report(
     target = Path(output)
     kind = _kind_of(target)
     limit = size_of(size)
+    if kind == "pdf":
+        pdf.find_browser()
     opened = Studio.open(Path.cwd() if studio is None else Path(studio), db=db)
+    _note_look(opened, run, step)
     with opened.log(create=False, readonly=True) as log:
         source = _source(log, opened, run, by, metric, where, title)
         keep_strangers(target, is_report, "a report", force=force)
@@ -119,6 +123,21 @@ def is_report(path: Path) -> bool:
     return _OURS in head or markdown.SIGN.encode() in head
 
 
+def _note_look(studio: Studio, name: str, step: Step) -> None:
+    """Note, before anything is read, that somebody sees how an open vote stands: a later vote of theirs isn't blind."""
+    with studio.log(create=False, readonly=True) as log:
+        run_id = log.find_run(name).id
+        polls = [poll.id for poll in log.polls(run_id) if poll.closed_at is None]
+        if not polls or next(log.ballots(run_id), None) is None:
+            return
+    try:
+        with studio.log(create=False) as log:
+            for poll_id in polls:
+                log.note_tally_view(poll_id, by=studio.settings.user or getpass.getuser())
+    except LogError as error:
+        step(f"the vote is open, and that this report shows its tally could not be noted: {error}")
+
+
 def _kind_of(target: Path) -> str:
     kind = _KINDS.get(target.suffix.lower())
     if kind is None:
@@ -129,12 +148,12 @@ def _kind_of(target: Path) -> str:
 
 def _source(
     log: Log, studio: Studio, name: str, by: str | None, metric: str, where: Where, title: str | None
-) -> Source:
+) -> ReportSource:
     run = log.find_run(name)
     over = overview(log, run.id, by, where)
     verdict, why = _verdict(log, run.id, over.by, len(over.values), metric, where)
     shown = "; ".join(f"{each.name}={','.join(text for text, _ in each.accepts)}" for each in conditions(where))
-    return Source(log, studio, run, over, verdict, why, title, shown)
+    return ReportSource(log, studio, run, over, verdict, why, title, shown)
 
 
 def _verdict(
@@ -148,9 +167,9 @@ def _verdict(
     return verdict_of(log, run_id, by, metric=metric, where=where), ""
 
 
-def _report(contents: Contents, path: Path, kind: str, folder: Path | None) -> Report:
+def _report(contents: Contents, path: Path, kind: str, folder: Path | None) -> WrittenReport:
     grid = contents.grid
-    return Report(
+    return WrittenReport(
         path=path,
         format=kind,
         bytes=path.stat().st_size,
@@ -172,7 +191,7 @@ def _report(contents: Contents, path: Path, kind: str, folder: Path | None) -> R
 # --- the page and its pictures ------------------------------------------------------------------------------------
 
 
-def _page(source: Source, studio: Studio, limit: int, step: Step) -> tuple[str, Contents]:
+def _page(source: ReportSource, studio: Studio, limit: int, step: Step) -> tuple[str, Contents]:
     """The page, as many lines of the grid as its size allows."""
     chart, words = _drawn(source)
     columns = max(1, min(len(source.values), MOST_COLUMNS))
@@ -210,7 +229,7 @@ def _groups(contents: Contents) -> list[Group]:
     ]
 
 
-def _drawn(source: Source) -> tuple[str | None, Sequence[str]]:
+def _drawn(source: ReportSource) -> tuple[str | None, Sequence[str]]:
     """The verdict's picture as SVG, and its words as the terminal prints them; nothing where nobody judged."""
     if source.verdict is None or not source.judged:
         return None, []

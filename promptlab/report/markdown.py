@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from promptlab._version import __version__
-from promptlab.report.contents import Contents, Entry, Recipe, Shot
+from promptlab.report.contents import Contents, ImageRecipe, Shot, ShownValue
 from promptlab.report.page import (
     headline_of,
     methods_of,
@@ -170,7 +170,7 @@ def _standings(c: Contents) -> Iterator[str]:
     yield from _table(head, rows)
 
 
-def _winner(entry: Entry, title: str, pictures: _Pictures) -> Iterator[str]:
+def _winner(entry: ShownValue, title: str, pictures: _Pictures) -> Iterator[str]:
     yield f"\n## {title}: {plain(entry.value)}\n"
     if entry.shot:
         yield pictures.show(entry.shot, large=True)
@@ -179,7 +179,7 @@ def _winner(entry: Entry, title: str, pictures: _Pictures) -> Iterator[str]:
         yield from _recipe(entry.recipe)
 
 
-def _recipe(recipe: Recipe) -> Iterator[str]:
+def _recipe(recipe: ImageRecipe) -> Iterator[str]:
     yield f"\nPrompt:\n\n{fenced(recipe.prompt)}"
     if recipe.negative_prompt:
         yield f"\nNegative prompt:\n\n{fenced(recipe.negative_prompt)}"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from promptlab.environ import without_keys
-from promptlab.errors import PromptlabError
+from promptlab.errors import InputError, PromptlabError
 from promptlab.store.whole import whole_file
 
 __all__ = ["BROWSERS", "find_browser", "is_ours", "write"]
@@ -30,18 +30,16 @@ _FLAGS: Final = (
 
 
 def find_browser() -> str:
-    """The path of a Chromium or Chrome; PromptlabError says what to do where there is none."""
+    """The path of a Chromium or Chrome; InputError says what to do where there is none."""
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if found is None:
-        raise PromptlabError(
-            "a .pdf needs Chromium or Chrome on the PATH, and there is none; install one, or write report.html and "
-            "print it from any browser"
-        )
+        message = "a .pdf needs Chromium or Chrome on the PATH, and there is none; install one, or write report.html"
+        raise InputError(f"{message} and print it from any browser", code="no-browser")
     return found
 
 
 def write(html: str, target: Path) -> None:
-    """Print a page. PromptlabError where there is no browser, or it fails or takes longer than two minutes."""
+    """Print a page. InputError where there is no browser, PromptlabError where it fails or takes over two minutes."""
     browser = find_browser()
     with tempfile.TemporaryDirectory(prefix="promptlab-report-", ignore_cleanup_errors=True) as name:
         folder = Path(name)

@@ -23,7 +23,10 @@ SELECT model, response_model, count(*) FROM generations WHERE run_id = ? GROUP B
 _SCHEMA = "SELECT name FROM _sqlite_migrations WHERE migration_set = 'promptlab' ORDER BY name DESC LIMIT 1"
 _VALUES = "SELECT template_id, group_concat(value, ', ') FROM run_templates WHERE run_id = ? GROUP BY 1"
 _CHILDREN = "SELECT id, kind FROM runs WHERE parent_run = ? ORDER BY started_at, id"
-_LOOKS = "SELECT count(*) FROM tally_views t JOIN polls p ON p.id = t.poll_id WHERE p.run_id = ?"
+_LOOKS = """
+SELECT count(DISTINCT t."by") FROM tally_views t JOIN polls p ON p.id = t.poll_id
+WHERE p.run_id = ? AND t.at < ifnull(p.closed_at, '9')
+"""
 
 
 def provenance_of(log: Log, run: Run, totals: Totals, as_of: str, shots: Sequence[Shot]) -> Provenance:
@@ -80,7 +83,7 @@ def _votes(log: Log, run: Run) -> Iterator[tuple[str, str]]:
         cast = f"{count(votes, 'vote')} on {count(len(people), 'ballot')} by {count(len(voters), 'person', 'people')}"
         yield "Votes", f"{cast}, {clock(times[0])} to {clock(times[-1])}"
         looks = log.value(_LOOKS, (run.id,))
-        yield "Tally", f"looked at {count(looks, 'time')} before the end" if looks else "nobody looked at it"
+        yield "Tally", f"{count(looks, 'person', 'people')} looked before the end" if looks else "nobody looked early"
     judges = sorted({each.judge for each in ballots if each.judge is not None})
     if judges:
         number = sum(each.judge is not None for each in ballots)

@@ -9,7 +9,7 @@ from typing import Any
 from promptlab.errors import PromptlabError
 from promptlab.log import Log
 from promptlab.model import Generation, Image
-from promptlab.report.contents import Recipe, TemplateText
+from promptlab.report.contents import ImageRecipe, TemplateText
 from promptlab.run.as_curl import curl_of
 from promptlab.studio.studio import Studio
 
@@ -18,11 +18,11 @@ __all__ = ["recipe_of"]
 _NAMED = ("operation", "aspect_ratio", "output_format", "n", "strength", "source_image")
 
 
-def recipe_of(log: Log, studio: Studio, row: Generation, image: Image | None) -> Recipe:
+def recipe_of(log: Log, studio: Studio, row: Generation, image: Image | None) -> ImageRecipe:
     """The recipe of one image."""
     used = log.run_templates(row.run_id, row.template_id).get(row.template_id)
     curl, no_curl = _curl(studio, row)
-    return Recipe(
+    return ImageRecipe(
         generation_id=row.id,
         template=used.path if used else None,
         template_id=row.template_id,
