@@ -27,6 +27,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "run": "Run an experiment: images on disk, everything in the log.",
         "resume": "Finish a run that was interrupted or stopped.",
         "mark": "Mark images of a run as keepers or rejects.",
+        "redo": "Make rejected images again, and only those.",
     },
     "Look": {
         "runs": "List runs, newest first.",
