@@ -17,6 +17,8 @@ from promptlab.errors import QuotaReached as QuotaReached
 from promptlab.errors import StoppedError as StoppedError
 from promptlab.errors import StoreError as StoreError
 from promptlab.history.against import compare_revision as compare_revision
+from promptlab.history.redo import Redo as Redo
+from promptlab.history.redo import prepare_redo as prepare_redo
 from promptlab.history.template_versions import template_blame as template_blame
 from promptlab.history.template_versions import template_diff as template_diff
 from promptlab.history.template_versions import template_log as template_log
