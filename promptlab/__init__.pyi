@@ -16,6 +16,8 @@ from promptlab.errors import PromptlabError as PromptlabError
 from promptlab.errors import QuotaReached as QuotaReached
 from promptlab.errors import StoppedError as StoppedError
 from promptlab.errors import StoreError as StoreError
+from promptlab.export.picked import Exported as Exported
+from promptlab.export.picked import export_picked as export_picked
 from promptlab.history.against import compare_revision as compare_revision
 from promptlab.history.redo import Redo as Redo
 from promptlab.history.redo import prepare_redo as prepare_redo

@@ -35,6 +35,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "browse": "Open the log in Datasette, with images.",
         "forget": "Delete a run: its rows, and the files that nothing else uses.",
         "usage": "Credits and money by day, experiment, template, model, user or project.",
+        "export": "Write picked images as one file per product, with a list.",
         "templates": "List, render and check templates; their history in git.",
     },
     "Build": {

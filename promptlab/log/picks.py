@@ -3,6 +3,7 @@
 A variant's pick is its latest kept image, whichever run made it (the view `picks`). What a run planned is held against
 the picks of its whole experiment, so that an image that was made again counts for the run that it replaces.
 """
+# ruff: noqa: S608  the SQL is put together from this package's own names; values are bound
 
 from __future__ import annotations
 
@@ -12,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from promptlab.log.connection import Connection
+from promptlab.log.schema import SIMULATED
 
-__all__ = ["AskedBefore", "Pick", "Picks", "PlannedRequest", "Unpicked"]
+__all__ = ["AskedBefore", "Pick", "Picks", "PlannedRequest", "Product", "Unpicked"]
 
 _PLANNED = """
 SELECT g.id, g.variant_id, v.axes, g.seed_index, g.seed, g.draw, g.status, g.template_id, g.request_hash,
@@ -42,6 +44,16 @@ WHERE g.run_id = ?1 GROUP BY g.variant_id ORDER BY 4
 """
 _PICKS = """
 SELECT k.variant_id, k.variant, k.image_id, k.sha256, k."by", k.at, k.generation_id FROM picks k WHERE k.experiment = ?
+"""
+_PRODUCTS = f"""
+SELECT v.id, v.name, v.axes, c.used, k.image_id, k.sha256, k."by", k.at, p.position, p.format, p.width, p.height,
+  p.label, g.prompt, p.revised_prompt, g.model, g.seed, g.draw, g.cost_usd / g.n, g.credits / g.n, {SIMULATED}
+FROM (SELECT variant_id, min(sequence) AS sequence, max(axis_values) AS used FROM generations
+  WHERE run_id = ?1 GROUP BY variant_id) c
+CROSS JOIN variants v ON v.experiment = ?2 AND v.id = c.variant_id
+JOIN (SELECT * FROM picks WHERE experiment = ?2) k ON k.variant_id = c.variant_id
+CROSS JOIN images p ON p.id = k.image_id CROSS JOIN generations g ON g.id = k.generation_id
+ORDER BY c.sequence
 """
 _EDITED = """
 SELECT json_extract(v.axes, ?2), g.source_image, json_extract(g.axis_values, ?2), min(g.sequence)
@@ -94,6 +106,33 @@ class Pick:
 
 
 @dataclass(frozen=True, slots=True)
+class Product:
+    """A variant with its pick and what is known of that image: what is exported. Costs are one image's share."""
+
+    variant_id: str
+    variant: str
+    axes: Mapping[str, str]
+    values: Mapping[str, Any]  # axis → the value used: its text, or its row's fields
+    image_id: str
+    sha256: str
+    by: str
+    at: str
+    position: int
+    format: str
+    width: int | None
+    height: int | None
+    label: str | None
+    prompt: str
+    revised_prompt: str | None
+    model: str
+    seed: int | None
+    draw: int
+    cost_usd: float | None
+    credits: float | None
+    simulated: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Unpicked:
     """A variant of a run of which no image is kept, and why that may be: generations by what became of them."""
 
@@ -128,6 +167,15 @@ class Picks(Connection):
             if id_ not in picked:
                 refused = len(rejected.intersection(json.loads(paid)))
                 found.append(Unpicked(id_, name, json.loads(axes), generations, int(images), refused))
+        return found
+
+    def products(self, run_id: str) -> list[Product]:
+        """The variants of a run that have a pick, each with it, in the order of the plan."""
+        experiment = self.value("SELECT experiment FROM runs WHERE id = ?", (run_id,))
+        found = []
+        for id_, name, axes, used, *facts, simulated in self.rows(_PRODUCTS, (run_id, experiment)):
+            values = json.loads(used) if used else {}
+            found.append(Product(*(id_, name, json.loads(axes), values, *facts, bool(simulated))))
         return found
 
     def picked_variants(self, run_id: str) -> set[str]:
