@@ -19,7 +19,11 @@ from promptlab.errors import StoreError as StoreError
 from promptlab.export.formats import Exporter as Exporter
 from promptlab.export.formats import Written as Written
 from promptlab.export.formats import export_run as export_run
+from promptlab.export.picked import Exported as Exported
+from promptlab.export.picked import export_picked as export_picked
 from promptlab.history.against import compare_revision as compare_revision
+from promptlab.history.redo import Redo as Redo
+from promptlab.history.redo import prepare_redo as prepare_redo
 from promptlab.history.template_versions import template_blame as template_blame
 from promptlab.history.template_versions import template_diff as template_diff
 from promptlab.history.template_versions import template_log as template_log

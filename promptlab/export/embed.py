@@ -14,23 +14,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from promptlab._version import __version__
-from promptlab.store.chunks import (
-    LARGEST_SEGMENT,
-    jpeg_segments,
-    jpeg_with,
-    png_chunks,
-    png_text,
-    png_with,
-    webp_chunks,
-    webp_with,
-)
+from promptlab.export import chunks
 from promptlab.store.formats import BadImage, Sniffed, sniff
+from promptlab.store.labels import label_of
 
-__all__ = ["Embedded", "embedded", "is_signed", "parameters_text"]
+__all__ = ["Embedded", "embedded", "parameters_text"]
 
 _KEYWORD: Final = b"parameters\0"
 _EXIF: Final = b"Exif\0\0"
-_APP1, _APP11 = 0xE1, 0xEB
+_PARTS: Final = {"jpg": chunks.jpeg_parts, "webp": chunks.webp_parts}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,37 +41,36 @@ def embedded(data: bytes, text: str) -> Embedded:
     seen = sniff(data)
     if isinstance(seen, BadImage):
         return Embedded(data, str(seen))
-    if is_signed(data, seen):
+    if "c2pa" in label_of(data, seen.format):
         return Embedded(data, "it is signed (C2PA), and any change would break the signature")
-    if seen.format == "png":
-        return Embedded(png_with(data, [png_text("parameters", text)], _is_parameters))
-    if _has_exif(data, seen):
-        return Embedded(data, "it has EXIF of its own, which stays as it is")
-    exif = _exif(text, seen)
-    if seen.format == "webp":
-        return Embedded(webp_with(data, b"EXIF", exif, (seen.width, seen.height)))
-    if len(_EXIF + exif) > LARGEST_SEGMENT:
-        return Embedded(data, "its prompt is too long for a JPEG's EXIF, which holds 64 KB")
-    return Embedded(jpeg_with(data, _APP1, _EXIF + exif, lambda marker, payload: False))
+    try:
+        if seen.format == "png":
+            return Embedded(chunks.in_png(data, *_png_text(text), _is_parameters))
+        if any(map(_is_exif, _PARTS[seen.format](data))):
+            return Embedded(data, "it has EXIF of its own, which stays as it is")
+        exif = _exif(text, seen)
+        if seen.format == "webp":
+            return Embedded(chunks.in_webp(data, b"EXIF", exif, _is_exif))
+        return Embedded(chunks.in_jpeg(data, 0xE1, _EXIF + exif, _is_exif))
+    except ValueError as error:  # a structure that can't be followed, or a prompt that no segment holds
+        return Embedded(data, str(error))
 
 
-def is_signed(data: bytes, seen: Sniffed) -> bool:
-    """Whether the file carries C2PA content credentials (C2PA 2.1, section A.3: embedding manifests)."""
-    if seen.format == "png":
-        return any(kind == b"caBX" for kind, _ in png_chunks(data))
-    if seen.format == "webp":
-        return any(kind == b"C2PA" for kind, _ in webp_chunks(data))
-    return any(marker == _APP11 and b"c2pa" in payload for marker, payload, _ in jpeg_segments(data))
+def _png_text(text: str) -> tuple[bytes, bytes]:
+    """A text chunk (PNG section 11.3.3): tEXt where the text is Latin-1, else iTXt, as Pillow and the web UI write."""
+    text = text.replace("\0", "")  # neither can hold it
+    try:
+        return b"tEXt", _KEYWORD + text.encode("latin-1")
+    except UnicodeEncodeError:
+        return b"iTXt", _KEYWORD + b"\0\0\0\0" + text.encode("utf-8", "replace")
 
 
-def _is_parameters(kind: bytes, payload: bytes) -> bool:
-    return kind in (b"tEXt", b"iTXt", b"zTXt") and payload.startswith(_KEYWORD)
+def _is_parameters(part: chunks.Part) -> bool:
+    return part.kind in (b"tEXt", b"iTXt", b"zTXt") and part.body.startswith(_KEYWORD)
 
 
-def _has_exif(data: bytes, seen: Sniffed) -> bool:
-    if seen.format == "webp":
-        return any(kind == b"EXIF" for kind, _ in webp_chunks(data))
-    return any(marker == _APP1 and payload.startswith(_EXIF) for marker, payload, _ in jpeg_segments(data))
+def _is_exif(part: chunks.Part) -> bool:
+    return part.kind == b"EXIF" or (part.kind == b"\xe1" and part.body.startswith(_EXIF))
 
 
 # --- the text -----------------------------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ dataset").
 
 from __future__ import annotations
 
+import hashlib
 import json
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from typing import Any, Final
 from promptlab._version import __version__
 from promptlab.export.embed import embedded, parameters_text
 from promptlab.export.image_rows import ExportColumn, ImageRow, ImageRows
+from promptlab.export.labels import labelled
 from promptlab.log import Log
 from promptlab.spec.matcher import Where
 from promptlab.store import Store
@@ -59,16 +60,25 @@ class ImageCopies:
             self.missing += 1
             return None
         target = self._free(row, stored.format)
+        data = self._copy(self.store.get(stored.sha256), stored.format, row)
         with explained("write the image", target):
-            if self.embed:
-                copy = embedded(self.store.get(stored.sha256), parameters_text(row))
-                target.write_bytes(copy.data)
-                self.left_alone.update([copy.why_not] if copy.why_not else [])
-            else:
-                shutil.copyfile(self.store.local_copy(stored.sha256), target)
-            self.bytes += target.stat().st_size
+            target.write_bytes(data)
+        self.bytes += len(data)
         self.files += 1
         return f"images/{target.name}"
+
+    def _copy(self, data: bytes, format: str, row: ImageRow) -> bytes:
+        """An unsigned image with its label, and with its prompt if asked; a signed one as it is."""
+        if self.embed:
+            copy = embedded(data, parameters_text(row))
+            data = copy.data
+            self.left_alone.update([copy.why_not] if copy.why_not else [])
+        prompt = hashlib.sha256(row["prompt"].encode("utf-8", "surrogatepass")).hexdigest()
+        try:
+            return labelled(data, format, prompt_sha256=prompt, simulated=row["simulated"])
+        except ValueError as error:
+            self.left_alone.update([f"it can't carry a label: {error}"])
+            return data
 
     def _free(self, row: ImageRow, format: str) -> Path:
         """A path that no other image has: the readable name, and the image's id where two have the same."""
