@@ -142,9 +142,8 @@ def check_axis(variants: Mapping[str, Axes], by: str | None, run_id: str) -> Non
         raise InputError(f"run {run_id} has no axis {quoted(by)}{advice}", code="unknown-axis")
 
 
-def chosen_variants(log: Log, run_id: str, where: Where) -> dict[str, Axes]:
-    """The run's variants that every `where` matches; InputError for an axis or id that is not there."""
-    variants = variants_of_run(log, run_id)
+def chosen_variants(log: Log, run_id: str, variants: Mapping[str, Axes], where: Where) -> Mapping[str, Axes]:
+    """Those of the run's variants that every `where` matches; InputError for an axis or id that is not there."""
     if not where:
         return variants
     matchers: tuple[Matcher, ...] = resolve(where, log.axis_values(run_id))
@@ -167,7 +166,7 @@ def scenes_of(log: Log | LogReader, run_id: str, by: str | None, where: Where = 
     check_axis(every, by, run.id)
     places = {
         id_: place
-        for id_, axes in chosen_variants(log, run.id, where).items()
+        for id_, axes in chosen_variants(log, run.id, every, where).items()
         if (place := place_of(id_, axes, by)) is not None
     }
     images: dict[str, list[SceneImage]] = {}
