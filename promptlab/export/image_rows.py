@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from promptlab.compare.scenes import chosen_variants
+from promptlab.compare.scenes import chosen_variants, variants_of_run
 from promptlab.log import Log
 from promptlab.spec.matcher import Where
 
@@ -137,7 +137,7 @@ class ImageRows:
     columns: tuple[ExportColumn, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        variants = chosen_variants(self.log, self.run_id, self.where)
+        variants = chosen_variants(self.log, self.run_id, variants_of_run(self.log, self.run_id), self.where)
         self._variants = set(variants) if self.where else None
         axes = tuple(dict.fromkeys(axis for each in variants.values() for axis in each))
         self._scores: list[tuple[str, bool, bool]] = [

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from promptlab.compare import axes_of, default_axis
-from promptlab.compare.scenes import cell_status, check_axis, chosen_variants, place_of
+from promptlab.compare.scenes import cell_status, check_axis, chosen_variants, place_of, variants_of_run
 from promptlab.errors import InputError
 from promptlab.log import Log
 from promptlab.spec.matcher import Where
@@ -42,8 +42,9 @@ def overview(log: Log, run_id: str, by: str | None, where: Where = ()) -> Overvi
     Without `by` the first axis with several values is compared; where there is none, `by` is None and every line has
     one column. Variants that `by` does not apply to are left out.
     """
-    fitting = chosen_variants(log, run_id, where)
-    check_axis(fitting, by, run_id)
+    every = variants_of_run(log, run_id)
+    check_axis(every, by, run_id)
+    fitting = chosen_variants(log, run_id, every, where)
     if not fitting:
         raise InputError(f"run {run_id} has nothing to show" + (" that --where matches" if where else ""))
     by = by or default_axis(axes_of(fitting.values()))
