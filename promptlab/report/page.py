@@ -160,9 +160,9 @@ def methods_of(contents: Contents) -> list[str]:
             f"Images are compared in matched cells: they differ in {contents.by} alone and share every other value, "
             "the seed and the draw. Which cells are shown was decided by their place in the plan."
         )
-    if contents.verdict is not None and contents.verdict.methods:
+    if contents.verdict is not None and contents.judged:
         found.append(contents.verdict.methods)
-    elif not contents.judged:
+    else:
         found.append("Nobody has judged these images yet, so nothing is said about which is better.")
     found.append(
         "Every text, figure and picture comes from the log of the run. Pictures are smaller copies of the originals, "

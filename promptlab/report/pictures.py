@@ -42,7 +42,7 @@ class Group:
 class Packed:
     """The pictures of all groups: (group, sha256) → its copy, or the sentence that says why there is none.
 
-    `uses` counts how often each is shown, since each time costs its bytes.
+    `sides` is the longest side of each group's pictures, `bytes` what all take in the page.
     """
 
     copies: Mapping[tuple[str, str], Resized | str]
@@ -80,23 +80,18 @@ def pack(store: Store, groups: Sequence[Group], budget: int, step: Callable[[int
 def _pack_group(store: Store, group: Group, budget: int) -> tuple[dict[str, Resized | str], int]:
     """The group's copies at the best step that fits, and that step's side."""
     different = list(dict.fromkeys(group.pictures))
+    sample = different[:: max(1, len(different) // _SAMPLE)]
     steps = [each for each in STEPS if each[0] <= group.side]
-    for number, (side, quality) in enumerate(steps):
-        is_last = number == len(steps) - 1
-        if not is_last and _estimate(store, group.pictures, different, side, quality) > budget:
+    for side, quality in steps:
+        is_last = (side, quality) == steps[-1]
+        found = {sha256: _copy(store, sha256, side, quality) for sha256 in sample}
+        estimate = _size(sample, found) / max(1, len(sample)) * len(group.pictures)
+        if estimate > budget and not is_last:
             continue
-        found = {sha256: _copy(store, sha256, side, quality) for sha256 in different}
+        found |= {sha256: _copy(store, sha256, side, quality) for sha256 in different if sha256 not in found}
         if is_last or _size(group.pictures, found) <= budget:
             return found, side
     return {}, SMALLEST[0]
-
-
-def _estimate(store: Store, shown: Sequence[str], different: Sequence[str], side: int, quality: int) -> float:
-    """What all would take, from some spread over them."""
-    stride = max(1, len(different) // _SAMPLE)
-    sample = different[::stride]
-    found = {sha256: _copy(store, sha256, side, quality) for sha256 in sample}
-    return _size(sample, found) / max(1, len(sample)) * len(shown)
 
 
 def _copy(store: Store, sha256: str, side: int, quality: int) -> Resized | str:

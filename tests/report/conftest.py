@@ -16,6 +16,7 @@ from promptlab.model import new_id
 
 EVIL = '<img src=x onerror=alert(1)> "quoted" & </script></style> =1+1 | pipe `tick` 😀 שלום עולם \u202eoverride'
 KEYS = ("KAIRVAL_API_KEY", "KAIRVAL_BASE_URL", "KAIRVAL_PLAN", "OPENAI_API_KEY", "OPENAI_BASE_URL", "PROMPTLAB_DB")
+_SEED = "SELECT g.seed FROM images i JOIN generations g ON g.id = i.generation_id WHERE i.id = ?"
 SPEC: dict[str, Any] = {
     "description": "three prompts for one mug",
     "prompts": {"plain": "a mug on a table, {{ place }}", "neon": "a mug, neon, {{ place }}", "odd": f"a mug, {EVIL}"},
@@ -42,20 +43,28 @@ def cast_votes(db: Path, run_id: str, *, close: bool = True) -> None:
         poll = log.open_poll(run_id, "prompt", by="ada")
         scenes: dict[str, dict[str, str]] = {}
         for id_, axes in log.image_axes(run_id):
-            seed = log.value("SELECT g.seed FROM images i JOIN generations g ON g.id = i.generation_id WHERE i.id = ?", (id_,))
+            seed = log.value(_SEED, (id_,))
             scenes.setdefault(f"{axes['place']}{seed}", {})[axes["prompt"]] = id_
         for voter in ("ada", "bo"):
             for number, scene in enumerate(scenes.values()):
-                outcome = "bad" if number == 0 and voter == "bo" else "left"
-                log.cast(Ballot(new_id(), poll.id, "pair", voter, (Comparison(scene["plain"], scene["neon"], outcome),)))  # type: ignore[arg-type]
-                log.cast(Ballot(new_id(), poll.id, "pair", voter, (Comparison(scene["odd"], scene["plain"], "right"),)))
-                best = (Comparison(scene["neon"], scene["odd"], "left"),)
-                log.cast(Ballot(new_id(), poll.id, "best", voter, best))
-        first = next(iter(scenes.values()))
-        log.set_marks([first["plain"]], "keep", by="ada", tags=["=cover"], note=EVIL)
-        log.set_marks([first["odd"]], "reject", by="ada")
+                is_bad = number == 0 and voter == "bo"
+                first = Comparison(scene["plain"], scene["neon"], "bad" if is_bad else "left")
+                second = Comparison(scene["odd"], scene["plain"], "right")
+                best = Comparison(scene["neon"], scene["odd"], "left")
+                log.cast(Ballot(new_id(), poll.id, "pair", voter, (first,)))
+                log.cast(Ballot(new_id(), poll.id, "pair", voter, (second,)))
+                log.cast(Ballot(new_id(), poll.id, "best", voter, (best,)))
+        marked = next(iter(scenes.values()))
+        log.set_marks([marked["plain"]], "keep", by="ada", tags=["=cover"], note=EVIL)
+        log.set_marks([marked["odd"]], "reject", by="ada")
         if close:
             log.close_poll(poll.id)
+
+
+@pytest.fixture(scope="session")
+def evil() -> str:
+    """The hostile text that prompts, values and notes of the studio have."""
+    return EVIL
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +93,7 @@ def unjudged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in KEYS:
         monkeypatch.delenv(name, raising=False)
     folder = tmp_path / "fresh"
-    make_studio(folder, {**SPEC, "seeds": [7]})
+    make_studio(folder, {"prompts": SPEC["prompts"], "vars": {"place": "here"}, "seeds": [7]})
     monkeypatch.chdir(folder)
     return folder
 
