@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from promptlab.compare.grid import shared_axes
+from promptlab.compare.grid import axes_of, default_axis, shared_axes
 from promptlab.errors import InputError
 from promptlab.log import Log
 from promptlab.log.reader import LogReader, log_of
@@ -22,6 +22,7 @@ from promptlab.spec.names import did_you_mean, listed, quoted
 
 __all__ = [
     "MISSING", "Cell", "Scene", "SceneImage", "Scenes", "cell_status", "check_axis", "chosen_variants",
+    "compared_axis",
     "label_of_variant", "place_of", "scene_key", "scenes_of", "variants_of_run",
 ]  # fmt: skip
 
@@ -31,6 +32,10 @@ _MODERATED: Final = ("content_policy", "moderation", "safety")  # parts of the c
 _VARIANTS: Final = """
 SELECT v.id, v.axes FROM (SELECT variant_id, min(sequence) AS first FROM generations WHERE run_id = ?1 GROUP BY 1) c
 JOIN runs r ON r.id = ?1 JOIN variants v ON v.experiment = r.experiment AND v.id = c.variant_id ORDER BY c.first
+"""
+_AXES: Final = """
+SELECT v.axes FROM variants v WHERE v.experiment = ?2 AND EXISTS (
+  SELECT 1 FROM generations g WHERE g.experiment = v.experiment AND g.variant_id = v.id AND g.run_id = ?1)
 """
 _CELLS: Final = """
 SELECT g.id, g.variant_id, g.seed, g.draw, g.status, g.error_code, g.cost_usd, g.cached_from
@@ -117,6 +122,14 @@ class Scenes:
 def variants_of_run(log: Log, run_id: str) -> dict[str, Axes]:
     """Variant → its axes, in the order of the run's plan."""
     return {id_: json.loads(axes or "{}") for id_, axes in log.rows(_VARIANTS, (run_id,))}
+
+
+def compared_axis(log: Log | LogReader, run_id: str) -> str | None:
+    """The axis that is worth comparing first, by the grid's rule; None where only one variant, or no axis, varies."""
+    log = log_of(log)
+    run = log.find_run(run_id)
+    rows = log.rows(_AXES, (run.id, run.experiment))
+    return default_axis(axes_of(json.loads(axes or "{}") for (axes,) in rows))
 
 
 def place_of(variant_id: str, axes: Axes, by: str | None) -> tuple[str, tuple[tuple[str, str], ...]] | None:

@@ -73,6 +73,11 @@ def between(low: float, high: float) -> str:
     return f"surely between {math.floor(100 * low + 1e-9)} and {math.ceil(100 * high - 1e-9)}"
 
 
+def ends(low: float, high: float) -> str:
+    """`53–71`: both ends, rounded outwards."""
+    return f"{math.floor(100 * low + 1e-9)}–{math.ceil(100 * high - 1e-9)}"
+
+
 def listed_and(names: Sequence[str], most: int = 4) -> str:
     """`a`, `a and b`, `a, b and c`, `a, b, c, d and 3 more`."""
     names = list(names)
@@ -232,6 +237,11 @@ def rate(share: float) -> str:
     return f"{number(100 * share)} %"
 
 
+def figure(metric: str, value: float, *, is_rate: bool) -> str:
+    """A value's own figure: `62 of 100` kept, `3.1 %` of trials, or a score."""
+    return rate(value) if is_rate else hundred(value) if metric == "kept" else number(value)
+
+
 def difference(gap: Gap, label: Mapping[str, str], *, share: bool) -> str:
     """How much more than another, in the same scenes."""
     than = "more" if gap.estimate >= 0 else "fewer" if share else "less"
@@ -284,9 +294,9 @@ def methods_votes(clusters: str, *, live: bool) -> str:
     """The methods paragraph of a verdict by votes."""
     text = (
         "Votes compare two pictures of one scene: the same values of all other axes, the same seed and draw. "
-        "Davidson's model of paired comparisons with ties (1970) was fitted to them, with half a win and half a loss of each "
-        'value against a hypothetical item of worth 1 (Turner et al. 2020); "both bad" counts as a tie. A chance is '
-        "that of a decided vote."
+        "Davidson's model of paired comparisons with ties (1970) was fitted to them, with half a win and half a loss "
+        'of each value against a hypothetical item of worth 1 (Turner et al. 2020); "both bad" counts as a tie. A '
+        "chance is that of a decided vote."
     )
     if live:
         return (
@@ -313,8 +323,8 @@ def methods_measure(metric: str, *, rates: bool) -> str:
         )
     text = (
         "Only scenes in which both values have a figure are compared; pictures of one call are averaged first. "
-        "Intervals (95 %) are of the mean difference per scene: Student's t up to 30 scenes, the BCa bootstrap of scenes beyond; "
-        "the test is Wilcoxon's, or the sign test where most differences are zero."
+        "Intervals (95 %) are of the mean difference per scene: Student's t up to 30 scenes, the BCa bootstrap of "
+        "scenes beyond; the test is Wilcoxon's, or the sign test where most differences are zero."
     )
     if metric == "kept":
         text += (
