@@ -21,8 +21,15 @@ SELECT image_id, variant_id, number, successes, trials, scorer, version, at FROM
 WHERE name = ? AND (image_id IS NOT NULL OR experiment = ?) AND (number IS NOT NULL OR trials IS NOT NULL)
 """
 _NAMES: Final = """
-SELECT name, count(*) FROM scores WHERE (image_id IS NOT NULL OR experiment = ?)
-AND (number IS NOT NULL OR trials IS NOT NULL) GROUP BY name ORDER BY name
+WITH RECURSIVE names (name) AS (
+  SELECT min(name) FROM scores UNION ALL SELECT (SELECT min(name) FROM scores WHERE name > n.name) FROM names n
+  WHERE n.name IS NOT NULL
+)
+SELECT n.name FROM names n WHERE n.name IS NOT NULL AND EXISTS (
+  SELECT 1 FROM (SELECT image_id, experiment FROM scores
+    WHERE name = n.name AND (number IS NOT NULL OR trials IS NOT NULL) ORDER BY rowid DESC LIMIT 5000) s
+  WHERE s.experiment = ?1 OR EXISTS (
+    SELECT 1 FROM images i JOIN generations g ON g.id = i.generation_id WHERE i.id = s.image_id AND g.experiment = ?1))
 """
 Scene = str
 Value = str
@@ -83,9 +90,9 @@ def _averaged(calls: Mapping[Scene, Mapping[Value, list[float]]]) -> dict[Scene,
     }
 
 
-def score_names(log: Log, evidence: Evidence) -> list[str]:
-    """The scores with numbers that this log has, of images or of this experiment's variants."""
-    return [name for name, _ in log.rows(_NAMES, (evidence.run.experiment,))]
+def score_names(log: Log, experiment: str) -> list[str]:
+    """The scores with numbers that this log has of an experiment's images and variants."""
+    return [name for (name,) in log.rows(_NAMES, (experiment,))]
 
 
 def measure_of(log: Log, evidence: Evidence, name: str) -> Measure:
@@ -140,7 +147,7 @@ def _rates(
 
 
 def _no_score(log: Log, evidence: Evidence, name: str) -> InputError:
-    known = ["votes", "kept", *score_names(log, evidence)]
+    known = ["votes", "kept", *score_names(log, evidence.run.experiment)]
     advice = did_you_mean(name, known) or f"; there are {listed(known)}"
     message = f"run {evidence.run.id} has no score {quoted(name)}{advice}"
     return InputError(message, code="no-such-metric")

@@ -12,7 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from promptlab.compare.grid import axes_of, default_axis, shared_axes
+from promptlab.compare.baseline import baseline_of
+from promptlab.compare.grid import axes_of, shared_axes
+from promptlab.compare.layout import default_axis
 from promptlab.errors import InputError
 from promptlab.log import Log
 from promptlab.log.reader import LogReader, log_of
@@ -23,7 +25,7 @@ from promptlab.spec.names import did_you_mean, listed, quoted
 __all__ = [
     "MISSING", "Cell", "Scene", "SceneImage", "Scenes", "cell_status", "check_axis", "chosen_variants",
     "compared_axis",
-    "label_of_variant", "place_of", "scene_key", "scenes_of", "variants_of_run",
+    "label_of_variant", "place_of", "scene_key", "scenes_of", "some_variants", "variants_of_run",
 ]  # fmt: skip
 
 #: Why a cell has no picture, in the order in which they are told.
@@ -34,7 +36,7 @@ SELECT v.id, v.axes FROM (SELECT variant_id, min(sequence) AS first FROM generat
 JOIN runs r ON r.id = ?1 JOIN variants v ON v.experiment = r.experiment AND v.id = c.variant_id ORDER BY c.first
 """
 _AXES: Final = """
-SELECT v.axes FROM variants v WHERE v.experiment = ?2 AND EXISTS (
+SELECT v.id, v.axes FROM variants v WHERE v.experiment = ?2 AND EXISTS (
   SELECT 1 FROM generations g WHERE g.experiment = v.experiment AND g.variant_id = v.id AND g.run_id = ?1)
 """
 _CELLS: Final = """
@@ -128,8 +130,13 @@ def compared_axis(log: Log | LogReader, run_id: str) -> str | None:
     """The axis that is worth comparing first, by the grid's rule; None where only one variant, or no axis, varies."""
     log = log_of(log)
     run = log.find_run(run_id)
-    rows = log.rows(_AXES, (run.id, run.experiment))
-    return default_axis(axes_of(json.loads(axes or "{}") for (axes,) in rows))
+    return default_axis(axes_of(some_variants(log, run.id).values()), baseline_of(log, run.id))
+
+
+def some_variants(log: Log, run_id: str) -> dict[str, Axes]:
+    """Variant → its axes of a run, in no order: from an index, without a look at every generation."""
+    experiment = log.value("SELECT experiment FROM runs WHERE id = ?", (run_id,))
+    return {id_: json.loads(axes or "{}") for id_, axes in log.rows(_AXES, (run_id, experiment))}
 
 
 def place_of(variant_id: str, axes: Axes, by: str | None) -> tuple[str, tuple[tuple[str, str], ...]] | None:

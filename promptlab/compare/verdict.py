@@ -62,11 +62,10 @@ def verdict_of(
     return _by_measure(evidence, outcome, marks, metric)
 
 
-def metrics_of(log: Log | LogReader, run_id: str, by: str | None) -> list[str]:
-    """What a run can be judged by, the surest first: votes where there are any, kept, then its scores."""
+def metrics_of(log: Log | LogReader, run_id: str) -> list[str]:
+    """What the images of a run can be judged by: votes, kept, then the scores that this log has of them."""
     log = log_of(log)
-    evidence = evidence_of(log, run_id, by)
-    return list(_known(log, evidence, votes_of(log, evidence), marks_of(log, evidence)))
+    return ["votes", "kept", *score_names(log, log.find_run(run_id).experiment)]
 
 
 def _known(log: Log, evidence: Evidence, votes: VoteEvidence, marks: MarkCounts) -> Iterator[str]:
@@ -74,7 +73,7 @@ def _known(log: Log, evidence: Evidence, votes: VoteEvidence, marks: MarkCounts)
         yield "votes"
     if marks.judged:
         yield "kept"
-    yield from score_names(log, evidence)
+    yield from score_names(log, evidence.run.experiment)
 
 
 # --- by votes -----------------------------------------------------------------------------------------------------
