@@ -27,6 +27,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "run": "Run an experiment: images on disk, everything in the log.",
         "resume": "Finish a run that was interrupted or stopped.",
         "mark": "Mark images of a run as keepers or rejects.",
+        "redo": "Make rejected images again, and only those.",
     },
     "Look": {
         "runs": "List runs, newest first.",
@@ -35,7 +36,9 @@ COMMANDS: dict[str, dict[str, str]] = {
         "browse": "Open the log in Datasette, with images.",
         "votes": "What was voted on; ballots for people who are offline.",
         "forget": "Delete a run: its rows, and the files that nothing else uses.",
+        "report": "Write one file to send: the verdict, the images, what it rests on.",
         "usage": "Credits and money by day, experiment, template, model, user or project.",
+        "export": "Write picked images as one file per product, with a list.",
         "templates": "List, render and check templates; their history in git.",
     },
     "Build": {

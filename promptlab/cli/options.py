@@ -136,6 +136,10 @@ where = click.option(
     "(item.colour=red). Several conditions, as look=neon,item=S-204 or each with its own --where, must all match.",
 )  # fmt: skip
 limit = click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Only the first N requests.")
+seeds = click.option(
+    "--seeds", type=click.IntRange(1, 100_000), metavar="N",
+    help="This many seeds for each variant, whatever the file says; the first ones come from the log.",
+)  # fmt: skip
 
 
 def experiment_file(command: F) -> F:

@@ -34,6 +34,7 @@ __all__ = ["command", "describe", "look_ahead", "report"]
 @options.db
 @options.where
 @options.limit
+@options.seeds
 @click.option("--fresh", is_flag=True, help="Count nothing as answered by the log.")
 @click.option("--explain", is_flag=True, help="The count after each step; with --variant, why that one is in or out.")
 @click.option("--variant", metavar="AXIS=ID,…|ID", help="With --explain: this variant.")
@@ -43,7 +44,7 @@ __all__ = ["command", "describe", "look_ahead", "report"]
 @options.json_flag
 def command(
     paths: tuple[Path, ...], provider: str | None, db: Path | None, where: tuple[str, ...], limit: int | None,
-    fresh: bool, explain: bool, variant: str | None, against: str | None, style: str, as_json: bool,
+    seeds: int | None, fresh: bool, explain: bool, variant: str | None, against: str | None, style: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Check experiments and show variants, calls, images, credits, dollars and time. Sends nothing, needs no key.
 
@@ -56,7 +57,7 @@ def command(
       promptlab plan experiments/shelf_photos.yaml --against HEAD~1
       promptlab plan experiments/*.yaml --format github
     """
-    looks = [_look(path, provider, db, where, limit, fresh, explain, variant, against) for path in paths]
+    looks = [_look(path, provider, db, where, limit, seeds, fresh, explain, variant, against) for path in paths]
     problems = [problem for look in looks for problem in look.problems]
     if as_json:
         documents = [look.document() for look in looks]
@@ -114,14 +115,14 @@ class _Look:
 
 
 def _look(
-    path: Path, provider: str | None, db: Path | None, where: tuple[str, ...], limit: int | None, fresh: bool,
-    explain: bool, variant: str | None, against: str | None,
+    path: Path, provider: str | None, db: Path | None, where: tuple[str, ...], limit: int | None, seeds: int | None,
+    fresh: bool, explain: bool, variant: str | None, against: str | None,
 ) -> _Look:  # fmt: skip
     """Everything asked about one file; its problems are kept, so that the other files are looked at too."""
     look = _Look(path, against)
     try:
         job, found = look_ahead(
-            path, provider=provider, db=db, where=where, limit=limit, fresh=fresh,
+            path, provider=provider, db=db, where=where, limit=limit, seeds=seeds, fresh=fresh,
             enforce_limits=False, steps=explain and variant is None,
         )  # fmt: skip
         look.preview = found
@@ -139,11 +140,12 @@ def _look(
 
 def look_ahead(
     path: Path, *, provider: str | None, db: Path | None, where: tuple[str, ...] = (), limit: int | None = None,
-    fresh: bool = False, key_needed: bool = False, enforce_limits: bool = True, steps: bool = False,
+    seeds: int | None = None, fresh: bool = False, key_needed: bool = False, enforce_limits: bool = True,
+    steps: bool = False,
 ) -> tuple[PreparedRun, Preview]:  # fmt: skip
     """Prepare and preview an experiment against its studio's log."""
 
-    job = prepare(path, provider=provider, db=db, where=where, limit=limit, key_needed=key_needed)
+    job = prepare(path, provider=provider, db=db, where=where, limit=limit, seeds=seeds, key_needed=key_needed)
     log = job.studio.existing_log()
     try:
         return job, preview(job, log, fresh=fresh, enforce_limits=enforce_limits, steps=steps)

@@ -57,12 +57,13 @@ def run_options(command: options.F) -> options.F:
 @click.option("--fresh", is_flag=True, help="Send everything again, whatever the log has.")
 @options.where
 @options.limit
+@options.seeds
 @click.option("--webhook-url", metavar="URL", help="The URL at which the provider reaches this machine with callbacks.")
 @click.option("--webhook-port", type=click.IntRange(1, 65535), metavar="N", help="The port that URL leads to.")
 @click.option("--webhook-host", metavar="HOST", help="The address to listen on. [default: 127.0.0.1]")
 def command(
     path: Path, provider: str | None, budget: Amount | None, yes: bool, jobs: int | None, no_thumbnails: bool,
-    as_json: bool, db: Path | None, fresh: bool, where: tuple[str, ...], limit: int | None,
+    as_json: bool, db: Path | None, fresh: bool, where: tuple[str, ...], limit: int | None, seeds: int | None,
     webhook_url: str | None, webhook_port: int | None, webhook_host: str | None,
 ) -> None:  # fmt: skip
     """Run an experiment. What the log has already costs nothing; what may have been billed is never sent again unless
@@ -76,15 +77,17 @@ def command(
       promptlab run experiments/shelf_photos.yaml
       promptlab run experiments/shelf_photos.yaml --provider kairval --budget 20usd
       promptlab run experiments/shelf_photos.yaml --where look=neon --limit 4
+      promptlab run experiments/shelf_photos.yaml --where look=neon --seeds 16
     """
 
-    job, found = look_ahead(path, provider=provider, db=db, where=where, limit=limit, fresh=fresh, key_needed=True)
+    job, found = look_ahead(
+        path, provider=provider, db=db, where=where, limit=limit, seeds=seeds, fresh=fresh, key_needed=True
+    )
     chosen = Options(
         budget=budget, fresh=fresh, jobs=jobs, webhook_url=webhook_url, webhook_port=webhook_port,
         webhook_host=webhook_host, thumbnails=False if no_thumbnails else None,
         settings={
-            "where": list(where), "limit": limit, "fresh": fresh, "budget": str(budget) if budget else None,
-            "jobs": jobs, "mode": job.experiment.mode,
+            "fresh": fresh, "budget": str(budget) if budget else None, "jobs": jobs, "mode": job.experiment.mode,
         },
     )  # fmt: skip
     start(job, found, chosen, yes=yes, as_json=as_json)

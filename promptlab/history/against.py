@@ -10,7 +10,7 @@ from promptlab.errors import GitError, InputError
 from promptlab.git import Repository
 from promptlab.git.objects import Snapshot
 from promptlab.model import Axis, Experiment, Source
-from promptlab.plan import Plan, make_plan
+from promptlab.plan import Plan, make_plan, with_seeds
 from promptlab.prompts import Library, expression
 from promptlab.providers import parameters
 from promptlab.spec.load import load_text
@@ -90,6 +90,8 @@ def plan_at(job: PreparedRun, revision: str) -> Plan:
         read=read,
     )
     library = job.studio.library()
+    if isinstance(seeds := job.said.get("seeds"), int):
+        old = with_seeds(old, seeds)
     pinned = _at(old, then) if (then := _templates_then(repository, commit, library)) else old
     return make_plan(pinned, library, job.plan.target, where=job.plan.where, limit=job.plan.limit)
 

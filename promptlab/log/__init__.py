@@ -6,11 +6,12 @@ from promptlab.log.cache import Hit, RawAnswer
 from promptlab.log.forget import Forgetting
 from promptlab.log.log import Log
 from promptlab.log.marks import Marked
+from promptlab.log.picks import AskedBefore, Pick, PlannedRequest, Product, Unpicked
 from promptlab.log.runs import Failure, Totals
 from promptlab.log.sums import GROUPS, Spent
 from promptlab.log.templates import TemplateUsage, UsedTemplate
 
 __all__ = [
-    "GROUPS", "Failure", "Forgetting", "Hit", "Log", "Marked", "RawAnswer", "Spent", "TemplateUsage", "Totals",
-    "UsedTemplate",
+    "GROUPS", "AskedBefore", "Failure", "Forgetting", "Hit", "Log", "Marked", "Pick", "PlannedRequest", "Product",
+    "RawAnswer", "Spent", "TemplateUsage", "Totals", "Unpicked", "UsedTemplate",
 ]  # fmt: skip

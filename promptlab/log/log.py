@@ -20,6 +20,7 @@ from promptlab.log.cache import Cache
 from promptlab.log.connection import prepare, quote
 from promptlab.log.forget import Forget
 from promptlab.log.marks import Marks
+from promptlab.log.picks import Picks
 from promptlab.log.rows import ROWS, Row, searchable_later, table
 from promptlab.log.runs import Runs
 from promptlab.log.scores import Scores
@@ -45,7 +46,7 @@ _BACK: Final = (
 COMMON: Final = (*_FRONT, *_BACK)
 
 
-class Log(Cache, Runs, Sums, Marks, Votes, Scores, Templates, Forget):
+class Log(Cache, Runs, Sums, Marks, Picks, Votes, Scores, Templates, Forget):
     """A log's file. One writer per object, from the thread that opened it; readers open their own.
 
     Writes outside `transaction()` commit by themselves. Every failure of the file is a LogError.

@@ -119,6 +119,17 @@ class Runs(Connection):
             return found
         raise InputError(self._which_run(text, ids), code="no-such-run")
 
+    def find_whole_run(self, text: str) -> Run:
+        """As `find_run`, for what is about all variants: a name or `last` whose latest run is a redo means the run that
+        was redone. An id, or the start of one, is taken as it is.
+        """
+        found = self.find_run(text)
+        if found.id.startswith(text.strip().upper()):
+            return found
+        while found.kind == "redo" and found.parent_run and (parent := self.run(found.parent_run)) is not None:
+            found = parent
+        return found
+
     def _latest_run(self, text: str) -> str | None:
         condition, values = ("", ()) if text == "last" else ("WHERE experiment = ?", (text,))
         found: str | None = self.value(f"SELECT id FROM runs {condition} {_NEWEST_FIRST} LIMIT 1", values)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from .codes import CODES
 from .explain import Explanation, Reason
-from .identity import derive_seeds, variant_id
+from .identity import derive_seeds, first_seeds, variant_id, with_seeds
 from .images import Chain, ChainImage
 from .plan import Plan, Step, make_plan
-from .stream import Count, Target
+from .stream import CellRepeats, Count, Repeat, Target
 from .survey import Duplicate, PriceLine, Survey
 
 __all__ = [
     "CODES",
+    "CellRepeats",
     "Chain",
     "ChainImage",
     "Count",
@@ -20,10 +21,13 @@ __all__ = [
     "Plan",
     "PriceLine",
     "Reason",
+    "Repeat",
     "Step",
     "Survey",
     "Target",
     "derive_seeds",
+    "first_seeds",
     "make_plan",
     "variant_id",
+    "with_seeds",
 ]

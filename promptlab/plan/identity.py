@@ -17,10 +17,12 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import count, pairwise
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
+from promptlab.errors import InputError
 from promptlab.model import Experiment
 from promptlab.spec.names import all_differ
 
@@ -29,12 +31,14 @@ __all__ = [
     "Slugs",
     "canonical",
     "derive_seeds",
+    "first_seeds",
     "fitted",
     "fragment",
     "normal",
     "seeds_of",
     "slug",
     "variant_id",
+    "with_seeds",
 ]
 
 ID_LENGTH = 16  # 64 bits: among a million variants two ids agree once in 37 million experiments
@@ -80,6 +84,14 @@ def derive_seeds(seed_base: int, number: int) -> tuple[int, ...]:
     return tuple(seeds)
 
 
+def first_seeds(experiment: Experiment, number: int) -> tuple[int, ...]:
+    """The first `number` seeds of an experiment: a list it gives is continued by derived seeds that are not in it."""
+    listed = experiment.seeds if isinstance(experiment.seeds, tuple) else ()
+    derived = derive_seeds(experiment.seed_base, number)  # at most `listed` of them are taken already
+    more = [seed for seed in derived if seed not in listed]
+    return (*listed, *more)[:number]
+
+
 def seeds_of(experiment: Experiment) -> tuple[int | None, ...]:
     """The seeds of every variant, in order; (None,) where the experiment sends none."""
     if experiment.seeds is None:
@@ -87,6 +99,15 @@ def seeds_of(experiment: Experiment) -> tuple[int | None, ...]:
     if isinstance(experiment.seeds, int):
         return derive_seeds(experiment.seed_base, experiment.seeds)
     return experiment.seeds
+
+
+def with_seeds(experiment: Experiment, number: int) -> Experiment:
+    """The experiment with this many seeds, the first ones those that it has anyway; InputError where it can't be."""
+    if "seed" in experiment.params or any(axis.name == "params.seed" for axis in experiment.axes):
+        message = f"--seeds {number}: the seed is set in the experiment's parameters; take it out there, or leave out"
+        raise InputError(f"{message} --seeds", code="seed-conflict")
+    listed = isinstance(experiment.seeds, tuple)
+    return replace(experiment, seeds=first_seeds(experiment, number) if listed else number)
 
 
 # --- names under results/ -----------------------------------------------------------------------------------------

@@ -22,8 +22,8 @@ from .designs import choose, tally
 from .explain import Explanation, Reason, explain, find_cell
 from .identity import Pattern, seeds_of
 from .merging import Layers, Reader, Shaper
-from .product import Namer, Space
-from .stream import KEPT, KEPT_EACH, Count, ImageOf, Parts, Recipe, Stream, Target
+from .product import Cell, Namer, Space
+from .stream import KEPT, KEPT_EACH, CellRepeats, Count, ImageOf, Parts, Recipe, Repeat, Stream, Target
 from .survey import Survey, Surveyor
 
 __all__ = ["AT_MOST", "Plan", "Step", "make_plan"]
@@ -199,12 +199,17 @@ def make_plan(
     limit: int | None = None,
     chain: images.Chain | None = None,
     parameters: Mapping[str, Parameter] | None = None,
+    only: Sequence[CellRepeats] | None = None,
+    templates: Mapping[str | None, Template] | None = None,
 ) -> Plan:
     """The plan of an experiment; InputError with every error that shows without enumerating its variants.
 
     All conditions of `where` have to hold; `limit` is the number of requests that are kept, in the sending order.
     `chain` looks up the images of an earlier experiment where `image:` asks for them. `parameters` are those of all
     installed providers (the default), which says what is merely dropped and what is unknown everywhere.
+    `only` plans these variants with these repeats, in this order, instead of `where`, `limit`, seeds and draws.
+    `templates` stand for the values of the experiment's axis of prompts or templates (None where it has no such axis)
+    in place of those that the experiment names: variants keep their ids, and get other prompts.
     """
     report = PlanReport(experiment)
     for note in experiment.notes:
@@ -212,7 +217,7 @@ def make_plan(
     edited = _chain_images(experiment, chain)
     axes = experiment.axes if edited is None else (*experiment.axes, *images.chain_axis(report, edited))
     space = Space(axes, experiment.skip)
-    templates = _templates(report, library, space)
+    templates = _templates(report, library, space, templates or {})
     image_template = _image_template(report, library)
     seen_by = [*templates.values(), *([image_template] if image_template else [])]
     checks.check_templates(report, seen_by, axes)
@@ -230,7 +235,7 @@ def make_plan(
         image_of = images.chained(space, edited)
     elif image_template is not None:
         image_of = images.rendered(experiment, space, image_template, report)
-    whole = _parts(experiment, space, target, recipes, layers, image_of)
+    whole = _parts(experiment, space, target, recipes, layers, image_of, _found(space, only))
     part = replace(whole, where=tuple(space.test(matcher) for matcher in matchers), limit=limit)
     stream = Stream(experiment, target, part)
     narrowed = bool(matchers) or limit is not None
@@ -254,8 +259,13 @@ def _parts(
     recipes: Sequence[Recipe],
     layers: Layers,
     image_of: ImageOf | None,
+    only: tuple[tuple[Cell, tuple[Repeat, ...]], ...] | None,
 ) -> Parts:
     seeds = seeds_of(experiment)
+    repeats = {"seed": len(seeds), "draw": experiment.draws}
+    if only is not None:  # how many of each the variant with most of them has
+        repeats["seed"] = max((len({repeat.seed for repeat in own}) for _, own in only), default=1)
+        repeats["draw"] = max((len({repeat.draw for repeat in own}) for _, own in only), default=1)
     pattern = None if experiment.files is None else Pattern(experiment.files)
     by_parameter = "params.seed" in space.position
     return Parts(
@@ -264,11 +274,26 @@ def _parts(
         recipes=recipes,
         image=image_of,
         shaper=Shaper(experiment, space, target.capabilities, layers),
-        namer=Namer(space, pattern, {"seed": 2 if by_parameter else len(seeds), "draw": experiment.draws}),
+        namer=Namer(space, pattern, repeats | ({"seed": 2} if by_parameter else {})),
         seeds=seeds,
         draws=experiment.draws,
         interleaved=experiment.order == "interleaved",
+        only=only,
     )
+
+
+def _found(space: Space, only: Sequence[CellRepeats] | None) -> tuple[tuple[Cell, tuple[Repeat, ...]], ...] | None:
+    """The cells of chosen variants; InputError for one that this experiment does not have."""
+    if only is None:
+        return None
+    found = []
+    for each in only:
+        cell = space.find(each.axes)
+        if space.axes_of(cell) != dict(each.axes):
+            name = ",".join(f"{axis}={value}" for axis, value in each.axes.items())
+            raise InputError(f"the experiment has no variant {name}", code="unknown-variant")
+        found.append((cell, each.repeats))
+    return tuple(found)
 
 
 def _known(parameters: Mapping[str, Parameter] | None) -> Mapping[str, Parameter]:
@@ -287,7 +312,9 @@ def _chain_images(experiment: Experiment, chain: images.Chain | None) -> list[im
     return [] if chain is None else list(chain(source))
 
 
-def _templates(report: PlanReport, library: Library, space: Space) -> dict[str | None, Template]:
+def _templates(
+    report: PlanReport, library: Library, space: Space, instead: Mapping[str | None, Template]
+) -> dict[str | None, Template]:
     """Template by value id of the axis that chooses it (None without such an axis); each loaded and compiled once."""
     experiment = report.experiment
     axis = next((axis for axis in space.axes if axis.kind in ("prompt", "template")), None)
@@ -300,7 +327,7 @@ def _templates(report: PlanReport, library: Library, space: Space) -> dict[str |
     found: dict[str | None, Template] = {}
     for value, source in wanted:
         try:
-            found[value] = _load(library, source, value)
+            found[value] = instead[value] if value in instead else _load(library, source, value)
         except InputError as error:
             checks.loaded(report, error, source.place)
     if not wanted:

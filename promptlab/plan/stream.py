@@ -12,12 +12,12 @@ more than a block of variants is interleaved block by block, each rendered once 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, make_dataclass, replace
 from hashlib import sha256
 from itertools import islice
 from json.encoder import encode_basestring_ascii
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from promptlab.errors import InputError, Problem
 from promptlab.model import Axis, Experiment, Matcher, Place, Request, Value, Variant
@@ -31,7 +31,9 @@ from .product import LARGE, Cell, Namer, Space, Test, matches
 if TYPE_CHECKING:
     from promptlab.providers import Capabilities, Price
 
-__all__ = ["Count", "ImageOf", "Parts", "Picture", "Recipe", "Rendered", "Stream", "Target"]
+__all__ = [
+    "CellRepeats", "Count", "ImageOf", "Parts", "Picture", "Recipe", "Rendered", "Repeat", "Stream", "Target",
+]  # fmt: skip
 
 STARTS = 8  # draws whose hash up to the seed is kept for a variant
 BLOCK = 1000  # variants that take turns in the sending order
@@ -71,6 +73,22 @@ class Picture:
         return self.sha256 or self.image
 
 
+class Repeat(NamedTuple):
+    """One request of a variant: its seed with the seed's place in the experiment's list, and its draw."""
+
+    seed_index: int | None
+    seed: int | None
+    draw: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CellRepeats:
+    """A variant by its value ids, and which of its requests are wanted: what a plan of chosen requests is made of."""
+
+    axes: Mapping[str, str]
+    repeats: tuple[Repeat, ...]
+
+
 #: A cell's source image; InputError where it can't be had.
 ImageOf = Callable[[Cell], Picture]
 #: A variant's turns: its place in the plan, its cell, the sequence of its first request, how far apart its requests are
@@ -106,6 +124,7 @@ class Parts:
     interleaved: bool = True
     where: tuple[Test, ...] = ()
     limit: int | None = None  # of requests, the first in the sending order
+    only: tuple[tuple[Cell, tuple[Repeat, ...]], ...] | None = None  # instead of all cells with all seeds and draws
 
     @property
     def per_variant(self) -> int:
@@ -115,7 +134,7 @@ class Parts:
     @property
     def block(self) -> int:
         """How many variants take turns in the sending order."""
-        return BLOCK if self.interleaved and self.per_variant > 1 else 1
+        return BLOCK if self.interleaved and self.per_variant > 1 and self.only is None else 1
 
     def blocks(self) -> Iterator[list[Turn]]:
         """The variants that take turns with one another, block after block, `--where` and `--limit` applied.
@@ -145,15 +164,25 @@ class Parts:
 
     def turns(self) -> Iterator[Turn]:
         """Every variant in the plan's order, with its turns."""
+        if self.only is not None:
+            return self._chosen_turns(self.only)
         if self.where or self.limit is not None or self.block > 1:
             return itertools.chain.from_iterable(self.blocks())
         per = self.per_variant
         return ((place, cell, place * per, 1, per) for place, cell in enumerate(self.chosen.cells()))
 
+    @staticmethod
+    def _chosen_turns(only: Iterable[tuple[Cell, tuple[Repeat, ...]]]) -> Iterator[Turn]:
+        """Variant by variant: what is chosen is part of an order that its run had already."""
+        sequence = 0
+        for place, (cell, repeats) in enumerate(only):
+            yield place, cell, sequence, 1, len(repeats)
+            sequence += len(repeats)
+
     def count(self, where: Sequence[Matcher], limit: int | None) -> Count:
         """How much is planned under `where` and `limit` (of requests), whatever these parts have of their own."""
         weight = self.shaper.weight(self.space)
-        if isinstance(self.chosen, All | OneFactor):
+        if self.only is None and isinstance(self.chosen, All | OneFactor):
             baseline = self.chosen.baseline if isinstance(self.chosen, OneFactor) else None
             found = tally(self.space.axes, self.space.skip, keep=where, baseline=baseline, weigh=weight)
             per = self.per_variant
@@ -281,6 +310,7 @@ class Stream:
             (None if seed is None else index, seed, _seed_text(seed)) for index, seed in enumerate(parts.seeds)
         ]
         self._once = [(self._seeds[0], 0)] if parts.per_variant == 1 else None
+        self._only = None if parts.only is None else [_spelled(repeats) for _, repeats in parts.only]
         self._kept: list[Rendered] | None = None
 
     def variant(self, cell: Cell) -> Variant:
@@ -350,26 +380,29 @@ class Stream:
     def hashes(self, rendered: Rendered) -> Iterable[bytes]:
         """The request hashes of one variant, as bytes: those of its turns, by seed, and for each seed by draw."""
         turn, prompt, shape, picture = rendered
-        if turn[4] == 1:
+        if turn[4] == 1 and self._only is None:
             seed = self._seeds[0][2] if shape.seed is None else _seed_text(shape.seed)
             return (sha256((self.prefix(prompt, shape, picture) + seed).encode()).digest(),)
         return islice(self._every_hash(rendered), turn[4])
 
     def _every_hash(self, rendered: Rendered) -> Iterator[bytes]:
         _, prompt, shape, picture = rendered
-        draws = self.parts.draws
+        draws = self.parts.draws if self._only is None else 1
 
         def start(draw: int) -> Any:
             return sha256(self.prefix(prompt, shape, picture, draw).encode())
 
         starts = [start(draw) for draw in range(min(draws, STARTS))]
-        for (_, _, text), draw in self._repeats(shape):
-            hash_ = starts[draw].copy() if draw < STARTS else start(draw)
+        for (_, _, text), draw in self._repeats(rendered):
+            hash_ = starts[draw].copy() if draw < len(starts) else start(draw)
             hash_.update(text.encode())
             yield hash_.digest()
 
-    def _repeats(self, shape: Shape) -> Iterable[tuple[tuple[int | None, int | None, str], int]]:
+    def _repeats(self, rendered: Rendered) -> Iterable[_Spelled]:
         """Seed index, seed and the seed's JSON with the closing brace, and the draw, of each request of a variant."""
+        if self._only is not None:
+            return self._only[rendered[0][0]]
+        shape = rendered[2]
         if shape.seed is not None:  # given as a parameter, it is the only one
             return itertools.product([(0, shape.seed, _seed_text(shape.seed))], range(self.parts.draws))
         return self._once or itertools.product(self._seeds, range(self.parts.draws))
@@ -397,7 +430,7 @@ class Stream:
         variant = _DraftVariant(variant_id, axes)
         variant.__class__ = Variant
         # The hashes are as many as the variant's turns: `--limit` may leave fewer than it has seeds and draws.
-        for digest, ((seed_index, seed, _), draw) in zip(self.hashes(rendered), self._repeats(shape), strict=False):
+        for digest, ((seed_index, seed, _), draw) in zip(self.hashes(rendered), self._repeats(rendered), strict=False):
             request = _DraftRequest(  # by position: by keyword costs a tenth more
                 sequence,
                 self._experiment.name,
@@ -430,10 +463,10 @@ class Stream:
 
     def names(self, rendered: Rendered) -> Iterator[str]:
         """The names under results/ of a variant's requests."""
-        (_, cell, *_, turns), _, shape, _ = rendered
+        (_, cell, *_, turns), *_ = rendered
         namer = self.parts.namer
         variant_id, _, _, named = namer.of(cell)
-        for (_, seed, _), draw in islice(self._repeats(shape), turns):
+        for (_, seed, _), draw in islice(self._repeats(rendered), turns):
             yield namer.name(named, cell, variant_id, seed, draw)
 
     def prompt_place(self, cell: Cell) -> Place | None:
@@ -454,6 +487,14 @@ class Stream:
         name = self.variant(cell).name
         suffix = f" (in {name})" if name else ""
         return InputError([replace(problem, message=problem.message + suffix) for problem in error.problems])
+
+
+#: A repeat as a stream reads it: seed index, seed, the seed's JSON; and the draw.
+_Spelled = tuple[tuple[int | None, int | None, str], int]
+
+
+def _spelled(repeats: Iterable[Repeat]) -> list[_Spelled]:
+    return [((index, seed, _seed_text(seed)), draw) for index, seed, draw in repeats]
 
 
 def _seed_text(seed: int | None) -> str:

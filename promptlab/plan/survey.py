@@ -143,7 +143,9 @@ class Surveyor:
         self._repeated: dict[bytes, int] = {}  # the first repeated hashes, and the place of their second variant
         self._pairs = PairWatch(stream.parts.space, report.experiment.design)
         self._calls = (
-            SameCalls(stream.parts.space, stream.target.provider, report, expected) if shaper.may_drop else None
+            SameCalls(stream.parts.space, stream.target.provider, report, expected)
+            if shaper.may_drop and stream.parts.only is None
+            else None
         )
         self._variants = self._requests = self._images = 0
         capabilities = stream.target.capabilities
@@ -162,7 +164,7 @@ class Surveyor:
             turns = min(rendered[0][4], at_most - self._requests)
             complete = turns == rendered[0][4]
             self._take(rendered, turns)
-        if complete and parts.limit is None and not parts.where:
+        if complete and parts.limit is None and not parts.where and parts.only is None:
             self._say_overrides()
             self._say_pairs()
         if parts.where and not self._variants and not self._sayings and parts.limit != 0:

@@ -67,7 +67,7 @@ def begin(job: PreparedRun, context: RunContext, settings: dict[str, object]) ->
     kept: set[str] = set()
     files = LoggedFiles(log, context.store, job.studio.folder, restore=True)
     for chunk in _chunks(job.plan.requests()):
-        sources = _keep_sources(chunk, context.store, kept, job.studio.folder)
+        sources = _keep_sources(chunk, context.store, kept, job.folder or job.studio.folder)
         found = Found({}) if context.fresh else look_up(log, files, [request.request_hash for request in chunk])
         rows, images = _rows(chunk, run.id, log.whole(found.hits), names)
         gone += found.gone
@@ -107,6 +107,8 @@ def _run(job: PreparedRun, settings: dict[str, object]) -> tuple[Run, str | None
     trouble = next((each.trouble for each in templates if each.dirty is None and each.trouble), state.trouble)
     run = Run(
         id=new_id(),
+        kind=job.kind,
+        parent_run=job.parent_run,
         experiment=experiment.name,
         project=chosen.project,
         user=chosen.user or _user(),

@@ -79,7 +79,7 @@ class Results:
             if image.status == "stored" and image.sha256 and self.context.store.head(image.sha256):
                 kept = Kept(
                     image.sha256, image.bytes or 0, image.width or 0, image.height or 0, image.format or "bin",
-                    image.perceptual_hash,
+                    image.perceptual_hash, image.label,
                 )  # fmt: skip
                 found[image.position] = kept.judged(wanted)
         return found
@@ -91,7 +91,7 @@ class Results:
         kept = found if isinstance(found, Kept) else None
         facts: dict[str, Any] = {} if kept is None else {
             "sha256": kept.sha256, "bytes": kept.bytes, "width": kept.width, "height": kept.height,
-            "format": kept.format, "perceptual_hash": kept.perceptual_hash,
+            "format": kept.format, "perceptual_hash": kept.perceptual_hash, "label": kept.label,
             "path": self.context.names.path(generation, position, kept.format),
         }  # fmt: skip
         return Image(
@@ -189,14 +189,14 @@ class Results:
         if isinstance(found, Kept):
             image = replace(
                 image, sha256=found.sha256, bytes=found.bytes, width=found.width, height=found.height,
-                format=found.format,
+                format=found.format, label=found.label,
             )  # fmt: skip
             self.writer.replaced(image)
             self.context.names.link(image)
             self._look_at(image, wanted, tries + 1)
             return
         gone = replace(
-            image, status="lost", sha256=None, bytes=None, width=None, height=None, format=None, path=None
+            image, status="lost", sha256=None, bytes=None, width=None, height=None, format=None, label=None, path=None
         )  # fmt: skip
         self.writer.lost(generation, [gone], found.code, _of_all(found.message, 1, range(generation.n)))
         self.listener(Message(f"lost, of generation {generation.id}: {found.message}", "warning"))

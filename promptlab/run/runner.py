@@ -50,7 +50,7 @@ def run(
         context = RunContext(studio, job.endpoint, log, store, options, listener, alert, options.fresh)
         _get_ready(context, ahead.to_send)
         _settle_the_dead(context, job.experiment.name)
-        settings = {"fresh": options.fresh, "mode": job.experiment.mode, **options.settings}
+        settings = {"fresh": options.fresh, "mode": job.experiment.mode, **job.said, **options.settings}
         settings["alert_cost"] = None if alert is None else str(alert)
         with context.closing():
             begun = begin(job, context, settings)

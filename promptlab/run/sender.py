@@ -26,6 +26,7 @@ from promptlab.providers import Endpoint, ImageBytes, Job, Output, Result
 from promptlab.run.jobs import Jobs
 from promptlab.store import BadImage, PartFile, Store, sniff
 from promptlab.store.background import Keeper
+from promptlab.store.labels import label_of
 
 __all__ = ["Gate", "Kept", "Missed", "Sender", "Sent", "Task"]
 
@@ -90,6 +91,7 @@ class Kept:
     height: int
     format: str
     perceptual_hash: str | None = None  # of one that was decoded before
+    label: str | None = None  # what it says of its making (store.labels)
     note: str | None = None  # what is not as it was asked for
 
     def judged(self, wanted: str | None) -> Kept:
@@ -222,5 +224,6 @@ class Sender:
         seen = sniff(part)
         if isinstance(seen, BadImage):
             return Missed(f"image_{seen.kind}", seen.message)
+        label = label_of(part, seen.format)
         stored = await self.keeper.put_new(part, seen.format)
-        return Kept(stored.sha256, stored.bytes, seen.width, seen.height, seen.format).judged(wanted)
+        return Kept(stored.sha256, stored.bytes, seen.width, seen.height, seen.format, label=label).judged(wanted)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from promptlab.errors import InputError, Problem
 from promptlab.model import Experiment, ImageSource, Matcher, Parameter
@@ -22,20 +22,33 @@ if TYPE_CHECKING:
     from promptlab.spec.matcher import Values, Where
     from promptlab.store import Store
 
-__all__ = ["PreparedRun", "prepare", "still_true"]
+__all__ = ["PreparedRun", "as_said", "prepare", "still_true"]
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedRun:
-    """An experiment ready to be previewed or run: nothing sent, nothing written."""
+    """An experiment ready to be previewed or run: nothing sent, nothing written.
+
+    `kind` and `parent_run` are those of the run that it makes; `said` is kept with it: what narrowed or widened the
+    experiment. `folder` is where the files that it read are, if not in the studio.
+    """
 
     studio: Studio
     experiment: Experiment
     endpoint: Endpoint
     plan: Plan
+    kind: Literal["run", "redo"] = "run"
+    parent_run: str | None = None
+    said: Mapping[str, object] = field(default_factory=dict)
+    folder: Path | None = None
+    holds: object = None  # removes that folder with the last plan that reads from it
 
 
-def _checked(path: Path | str, where: Where, limit: int | None) -> Path:
+#: More seeds than this for each variant are a mistake.
+MOST_SEEDS = 100_000
+
+
+def _checked(path: Path | str, where: Where, limit: int | None, seeds: int | None) -> Path:
     """The experiment's path; InputError for what is of a wrong type, before it is a traceback somewhere else."""
     if not isinstance(path, Path | str):
         raise wrong_option("path", path, "a path")
@@ -43,7 +56,17 @@ def _checked(path: Path | str, where: Where, limit: int | None) -> Path:
         raise wrong_option("where", where, "a text such as 'look=neon', a mapping of axis to ids, or a list of them")
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
         raise wrong_option("limit", limit, "a whole number from 0 up")
+    if seeds is not None and (isinstance(seeds, bool) or not isinstance(seeds, int) or not 1 <= seeds <= MOST_SEEDS):
+        raise wrong_option("seeds", seeds, f"a whole number from 1 to {MOST_SEEDS:,}")
     return Path(path)
+
+
+def as_said(where: Where, limit: int | None, seeds: int | None) -> dict[str, object]:
+    """What a run keeps of how its experiment was narrowed or widened, as JSON can hold it."""
+    texts = [where] if isinstance(where, str | Mapping) else list(where)
+    plain = [each if isinstance(each, str) else {axis: sorted(ids) for axis, ids in each.items()} for each in texts]
+    said: dict[str, object] = {"where": plain, "limit": limit}
+    return said if seeds is None else said | {"seeds": seeds}
 
 
 def prepare(
@@ -54,6 +77,7 @@ def prepare(
     db: Path | None = None,
     where: Where = (),
     limit: int | None = None,
+    seeds: int | None = None,
     key_needed: bool = True,
     environ: Mapping[str, str] | None = None,
     read: Reader = read_bytes,
@@ -64,16 +88,17 @@ def prepare(
     it (`look=neon,item=S-*`), a matcher, or several of them, all of which must match. `key_needed` is off for a plan,
     which sends nothing. `read` gives the bytes of a file, where an experiment is not on disk.
     """
-    from promptlab.plan import Target, make_plan
+    from promptlab.plan import Target, make_plan, with_seeds
     from promptlab.prompts import expression
     from promptlab.providers import parameters
     from promptlab.spec.load import load_experiment
 
-    path = _checked(path, where, limit)
+    path = _checked(path, where, limit, seeds)
     studio = studio or Studio.open(path, db=db, environ=environ)
     installed = _Installed()
 
     def planned(experiment: Experiment, *, key_needed: bool) -> tuple[Endpoint, Plan]:
+        experiment = experiment if seeds is None else with_seeds(experiment, seeds)
         endpoint = studio.endpoint(provider or experiment.provider, key_needed=key_needed)
         target = Target(
             provider=endpoint.provider.name,
@@ -108,7 +133,7 @@ def prepare(
         path, parameters=installed, row_filter=expression, further=further, read=read, chosen=chosen
     )
     endpoint, plan = planned(experiment, key_needed=key_needed)
-    return PreparedRun(studio, experiment, endpoint, plan)
+    return PreparedRun(studio, plan.experiment, endpoint, plan, said=as_said(where, limit, seeds))
 
 
 class _Installed(Mapping[str, Parameter]):

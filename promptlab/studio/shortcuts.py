@@ -44,6 +44,7 @@ def experiment(
     provider: str | None = None,
     where: Where = (),
     limit: int | None = None,
+    seeds: int | None = None,
     key_needed: bool = True,
     environ: Mapping[str, str] | None = None,
 ) -> PreparedRun:
@@ -65,7 +66,7 @@ def experiment(
         return content if file == path else read_bytes(file)
 
     return prepare(
-        path, studio=opened, provider=provider, where=where, limit=limit, key_needed=key_needed,
+        path, studio=opened, provider=provider, where=where, limit=limit, seeds=seeds, key_needed=key_needed,
         environ=environ, read=read,
     )  # fmt: skip
 
