@@ -117,6 +117,7 @@ class LivePoll:
         self._lock = threading.Lock()
         self._chooser: Chooser | None = None
         self._state: BallotsState | None = None
+        self._undone: set[str] = set()
         self._read_at = 0.0
         self._running = False
         self._hidden: dict[str, set[Pair]] = defaultdict(set)
@@ -185,24 +186,28 @@ class LivePoll:
         pictures = (each for scene in ground.scenes for cell in scene.pictures.values() for each in cell)
         self.frame = common_frame(((each.width, each.height) for each in pictures), SIDE)
         self.values = ground.most_values
-        self._chooser, self._state, self._read_at = Chooser(ground), None, time.monotonic()
+        self._chooser, self._state, self._undone = Chooser(ground), None, set()
+        self._read_at = time.monotonic()
 
     def _read_ballots(self, log: Votes) -> None:
-        """Count what was cast since, by anybody in any process; everything again where one was taken back."""
+        """Count what was cast and taken back since, by anybody in any process."""
         chooser, seen, state = self._chooser, self._state, log.ballots_state()
         if state == seen or chooser is None:
             return
+        undone = log.undone_ballots()
         since = 0
-        if seen is not None and (seen.undone, seen.undone_at) == (state.undone, state.undone_at):
+        if seen is not None and self._undone <= undone:  # else one that was taken back holds again
             newer = log.value("SELECT count(*) FROM ballots WHERE rowid > ?", (seen.last,))
             since = seen.last if newer == state.number - seen.number else 0
+        for id_ in undone - self._undone:
+            chooser.remove(id_)
         casts = read_casts(log, self.poll.run_id, self.poll.axis, log.ballots(self.poll.run_id, after=since))
         if not since:
             for id_ in set(chooser.ids) - {cast.id for cast in casts}:
                 chooser.remove(id_)
         for cast in casts:
             chooser.add(cast)
-        self._state = state
+        self._state, self._undone = state, undone
 
 
 _lives: OrderedDict[tuple[Path, str], LivePoll] = OrderedDict()

@@ -226,6 +226,10 @@ class Votes(Connection):
         """What changes whenever a ballot of any poll is cast, taken back, put back or deleted."""
         return BallotsState(*self.execute(_STATE).fetchone())
 
+    def undone_ballots(self) -> set[str]:
+        """The ballots that were taken back, of every poll."""
+        return {id_ for (id_,) in self.rows("SELECT id FROM ballots WHERE undone_at IS NOT NULL")}
+
     def count_ballots(self, poll_id: str, *, by: str | None = None) -> int:
         """How many ballots of people hold in a poll, of all voters or of one."""
         sql = """
