@@ -116,8 +116,8 @@ CREATE UNIQUE INDEX scores_variant ON scores(experiment, variant_id, name, score
 CREATE INDEX scores_name ON scores(name);
 """
 
-# Kept images are few beside all: start at their marks, then look for the generations that show them. Materialized, since
-# a condition on the experiment that SQLite pushes into both halves makes it sort each of them: 200 ms instead of 70.
+# Kept images are few beside all: start at their marks, then look for the generations that show them. Materialized,
+# since SQLite pushes a condition on the experiment into both halves, and sorts each of them: 200 ms instead of 70.
 _VIEWS = """
 CREATE VIEW picks AS
 WITH kept AS MATERIALIZED (

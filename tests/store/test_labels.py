@@ -61,6 +61,7 @@ def webp(kind: bytes, body: bytes) -> bytes:
     return data[:4] + struct.pack("<I", len(data) - 8) + data[8:]
 
 
+Content = bytes  # in a class that has an attribute of that name
 ITXT = b"XML:com.adobe.xmp\0"
 APP11 = b"JP\0\1\0\0\0\1" + jumbf()
 APP1 = b"http://ns.adobe.com/xap/1.0/\0"
@@ -134,7 +135,7 @@ def test_a_hostile_file_is_read_in_bounds(format: str, data: bytes) -> None:
     class Counted:
         bytes = len(data)
 
-        def read(self, offset: int, length: int) -> bytes:
+        def read(self, offset: int, length: int) -> Content:
             nonlocal reads
             reads += 1
             assert length <= 1 << 20
