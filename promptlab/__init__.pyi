@@ -16,6 +16,9 @@ from promptlab.errors import PromptlabError as PromptlabError
 from promptlab.errors import QuotaReached as QuotaReached
 from promptlab.errors import StoppedError as StoppedError
 from promptlab.errors import StoreError as StoreError
+from promptlab.export.formats import Exporter as Exporter
+from promptlab.export.formats import Written as Written
+from promptlab.export.formats import export_run as export_run
 from promptlab.export.picked import Exported as Exported
 from promptlab.export.picked import export_picked as export_picked
 from promptlab.history.against import compare_revision as compare_revision
@@ -53,6 +56,8 @@ from promptlab.providers import Provider as Provider
 from promptlab.providers import Result as Result
 from promptlab.providers import Setup as Setup
 from promptlab.providers import Wire as Wire
+from promptlab.report.make import WrittenReport as WrittenReport
+from promptlab.report.make import write_report as write_report
 from promptlab.run.anywhere import aresume as aresume
 from promptlab.run.anywhere import arun_experiment as arun_experiment
 from promptlab.run.anywhere import resume as resume

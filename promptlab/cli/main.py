@@ -34,6 +34,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "show": "Show one run, or one generation: failures, spend, the request.",
         "browse": "Open the log in Datasette, with images.",
         "forget": "Delete a run: its rows, and the files that nothing else uses.",
+        "report": "Write one file to send: the verdict, the images, what it rests on.",
         "usage": "Credits and money by day, experiment, template, model, user or project.",
         "export": "Write picked images as one file per product, with a list.",
         "templates": "List, render and check templates; their history in git.",

@@ -1,1 +1,1 @@
-"""One file to send: a run with its verdict, its pictures and how they were made."""
+"""One file to send: the verdict, the pictures, and where they come from, as HTML, Markdown or PDF."""

@@ -4,7 +4,7 @@
 durable and look at every pixel (`child`, `decode`).
 """
 
-from promptlab.store.decode import Decoded, thumbnail_of
+from promptlab.store.decode import Decoded, Resized, resized, thumbnail_of
 from promptlab.store.formats import BadImage, Sniffed, check, sniff
 from promptlab.store.local import PartFile, Store, Stored, Thumbnail
 
@@ -12,11 +12,13 @@ __all__ = [
     "BadImage",
     "Decoded",
     "PartFile",
+    "Resized",
     "Sniffed",
     "Store",
     "Stored",
     "Thumbnail",
     "check",
+    "resized",
     "sniff",
     "thumbnail_of",
 ]

@@ -71,7 +71,7 @@ def test_example_makes_its_error(code: str, studio: Path, cli: Callable[..., Any
             path.write_text(body, encoding="utf-8")
     if command[0] == "mark":
         cli("try", "a teapot", "--no-thumbnails")
-    if command[0] == "show":
+    if command[0] in ("show", "report"):
         cli("try", "a stool", "--no-thumbnails")
     result = cli(*command)
     assert f"[{code}]" in result.err
