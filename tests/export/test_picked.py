@@ -18,7 +18,7 @@ import promptlab
 from promptlab.errors import InputError, StoreError
 from promptlab.export.folder import MEMORY, Folder
 from promptlab.export.picked import LIST, Exported, export_picked
-from promptlab.export.product_list import safe_cell
+from promptlab.export.product_list import shop_cell
 from promptlab.store.labels import label_of
 from tests.export.conftest import SHOP, make
 
@@ -74,13 +74,13 @@ def test_the_list_has_what_a_shop_needs(kept: Path) -> None:
     ("value", "cell"),
     [
         (None, ""), ("=SUM(A1)", "'=SUM(A1)"), ("+1 555", "'+1 555"), ("-2+3", "'-2+3"), ("@x", "'@x"), ("\tx", "'\tx"),
-        ("-5", "-5"), ("+1.5e3", "+1.5e3"), (-5, "-5"), ("-12,5 %", "'-12,5 %"), ("a=b", "a=b"), ("", ""),
+        ("-5", "-5"), ("+1.5e3", "+1.5e3"), (-5, -5), ("-12,5 %", "'-12,5 %"), ("a=b", "a=b"), ("", ""),
         ("\rx", "'\rx"), ("🫖 كوب", "🫖 كوب"),
     ],
 )  # fmt: skip
 def test_a_cell_is_no_formula(value: object, cell: str) -> None:
     """What a spreadsheet would run gets an apostrophe in front, and numbers stay numbers."""
-    assert safe_cell(value) == cell
+    assert shop_cell(value) == cell
 
 
 def test_again_nothing_is_written(kept: Path) -> None:
@@ -93,6 +93,14 @@ def test_again_nothing_is_written(kept: Path) -> None:
     assert export_picked("shop", "out").written == 0
     promptlab.mark("shop", "keep", where="item=T-3")
     assert (export_picked("shop", "out").written, "T-3.webp" in names(Path("out"))) == (1, True)
+
+
+def test_where_exports_a_part(kept: Path) -> None:
+    """The variants that it picks, and only they are missed; the rest of the folder is no business of this export."""
+    export_picked("shop", "out")
+    done = export_picked("shop", "out", where="item=T-2,T-3")
+    assert (done.products, [each.axes["item"] for each in done.missing], done.stale) == (1, ["T-3"], ())
+    assert [row["item"] for row in rows(Path("out"))] == ["T-2"]
 
 
 def test_the_newest_pick_replaces_the_old_one(kept: Path) -> None:
@@ -121,9 +129,9 @@ def test_what_others_wrote_is_left_alone(kept: Path) -> None:
     Path("out/T-2.webp").write_bytes(b"mine")
     with pytest.raises(InputError, match=r"T-2\.webp was not written by this export") as caught:
         export_picked("shop", "out")
-    assert caught.value.problems[0].code == "file-in-the-way"
+    assert caught.value.problems[0].code == "target-exists"
     assert names(Path("out")) == ["T-2.webp"]
-    export_picked("shop", "out", overwrite=True)
+    export_picked("shop", "out", force=True)
     Path("out/T-1.webp").write_bytes(b"edited")
     with pytest.raises(InputError, match=r"T-1\.webp"):
         export_picked("shop", "out")
