@@ -203,8 +203,8 @@ class Marks(Connection):
         return batch
 
     def _undo(self, batch: str, again: str, by: str) -> Marked:
-XX, mark, before FROM mark_events WHERE batch = ? AND "by" = ?', (batch, by))
-        )
+        sql = 'SELECT image_id, mark, before FROM mark_events WHERE batch = ? AND "by" = ?'
+        events = list(self.rows(sql, (batch, by)))
         now = utc_now()
         after: Counter[str] = Counter()
         for image_id, _, text in events:
