@@ -80,6 +80,7 @@ async def review_page(request: Request, datasette: Datasette) -> Response:
         seen=seen,
         step=step,
         query=_query(asked),
+        filtered=bool(asked.wanted.where or asked.wanted.tag),
         address=lambda **more: _address(links, asked, **more),
         csv=links.address("/review.csv") + _joined(links, urlencode(_query(asked))),
         json=links.address("/review.json") + _joined(links, urlencode(_query(asked))),

@@ -28,6 +28,7 @@ __all__ = ["application", "build_datasette", "guard_hosts", "serve", "write_file
 
 _PORT = 8001
 _MOST_BYTES = 2_000_000  # of one request
+_NAMED_BY_CONTENT = ("-/promptlab/file/", "-/promptlab/thumbnail/", "-/promptlab/static/")
 
 
 def serve(
@@ -174,9 +175,25 @@ def _front(datasette: Datasette, app: App) -> App:
                 await send({"type": "http.response.body", "body": b""})
                 return
             await _describe(datasette, name, version)
+            if scope["path"].removeprefix(base_url).startswith(_NAMED_BY_CONTENT):
+                send = _kept(send)
         await app(scope, receive, send)
 
     return front
+
+
+def _kept(send: Send) -> Send:
+    """Let the browser keep what was found: Datasette forbids it for any request with a cookie, also where the address
+    is the content's hash, and each picture would be fetched again on each page."""
+
+    async def kept(message: Any) -> None:
+        if message["type"] == "http.response.start" and message["status"] == 200:
+            headers = [(key, value) for key, value in message["headers"] if key.lower() != b"cache-control"]
+            headers.append((b"cache-control", b"private, max-age=31536000, immutable"))
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return kept
 
 
 async def _describe(datasette: Datasette, name: str, seen: list[int]) -> None:

@@ -210,12 +210,11 @@ async def _answer(send: Send, status: int, text: str, *more: tuple[bytes, bytes]
 
 
 def _discreet(send: Send) -> Send:
-    """Tell no other site where somebody came from, and let no proxy keep a picture for people without the link."""
+    """Tell no other site where somebody came from."""
 
     async def discreet(message: object) -> None:
         if isinstance(message, dict) and message.get("type") == "http.response.start":
-            headers = [(key, value.replace(b"public,", b"private,") if key.lower() == b"cache-control" else value)
-                       for key, value in message.get("headers", [])]  # fmt: skip
+            headers = list(message.get("headers", []))
             if not any(key.lower() == b"referrer-policy" for key, _ in headers):
                 headers.append((b"referrer-policy", b"same-origin"))
             message = {**message, "headers": headers}

@@ -6,13 +6,14 @@ import asyncio
 import json
 import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from promptlab.browse import build_datasette
 from promptlab.log import Log
 from promptlab.model import Image
 
@@ -107,8 +108,21 @@ class Browser:
         return self.loop.run_until_complete(self.client.post(path, data=data, headers=kept, **more))
 
 
-def open_browser(shop: Shop, **more: Any) -> Browser:
-    """A browser that has the form of the page where one says a name."""
-    browser = Browser(build_datasette(shop.db, shop.images, user="ada", **more))
-    browser.get("/-/promptlab/name")
-    return browser
+@contextmanager
+def visitors() -> Iterator[Callable[..., Browser]]:
+    """`visit(site, name=…)`: a browser with the form of the page where one says a name, closed in the end."""
+    opened: list[Browser] = []
+
+    def visit(site: Any, *, name: str | None = None, **more: Any) -> Browser:
+        browser = Browser(site, **more)
+        opened.append(browser)
+        browser.get("/-/promptlab/name")
+        if name is not None:
+            browser.client.cookies.set("promptlab_name", quote(name))
+        return browser
+
+    try:
+        yield visit
+    finally:
+        for browser in opened:
+            browser.close()

@@ -15,7 +15,7 @@ import pytest
 
 from promptlab.browse import build_datasette
 from promptlab.log import Log
-from tests.browse.shop import JSON, Browser, Shop, make_shop, open_browser
+from tests.browse.shop import JSON, Browser, Shop, make_shop, visitors
 
 MARK, UNDO, NAME = "/-/promptlab/mark", "/-/promptlab/mark/undo", "/-/promptlab/name"
 
@@ -27,11 +27,17 @@ def shop(tmp_path: Path, writer_class: Any) -> Shop:
 
 
 @pytest.fixture
-def browser(shop: Shop) -> Iterator[Browser]:
-    """Somebody at this machine, with the page's token."""
-    browser = open_browser(shop)
-    yield browser
-    browser.close()
+def visit() -> Iterator[Any]:
+    """Browsers of this test."""
+    with visitors() as visit:
+        yield visit
+
+
+@pytest.fixture
+def browser(shop: Shop, visit: Any) -> Browser:
+    """The owner, at this machine."""
+    found: Browser = visit(build_datasette(shop.db, shop.images, user="ada"))
+    return found
 
 
 def test_a_page_marks_and_takes_back(shop: Shop, browser: Browser) -> None:
@@ -183,31 +189,28 @@ def test_a_form_goes_back_to_this_address_only(shop: Shop, browser: Browser, bac
     assert (answer.status_code, answer.headers["location"]) == (303, "/-/promptlab")
 
 
-def test_a_datasette_that_was_not_told_to_does_not_write(shop: Shop) -> None:
+def test_a_datasette_that_was_not_told_to_does_not_write(visit: Any, shop: Shop) -> None:
     """By itself the plugin only reads."""
-    browser = open_browser(shop, write=False)
+    browser = visit(build_datasette(shop.db, shop.images, write=False))
     browser.token = browser.token or "x"
     answer = browser.post(MARK, {"image": shop.ids[0], "mark": "keep"})
     assert (answer.status_code, shop.events()) == (403, 0)
-    browser.close()
 
 
-def plain(shop: Shop, *, immutable: bool = False, **config: Any) -> Browser:
+def plain(shop: Shop, *, immutable: bool = False, **config: Any) -> Any:
     """A plain Datasette with the plugin, without `promptlab browse` around it."""
     from datasette.app import Datasette  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
     plugins = {"promptlab": {"write": True, "user": "ada", **config}}
     metadata = {"databases": {"promptlab": {"plugins": plugins}}}
     files, fixed = ([], [str(shop.db)]) if immutable else ([str(shop.db)], [])
-    browser = Browser(Datasette(files, immutables=fixed, metadata=metadata))
-    browser.get(NAME)
-    return browser
+    return Datasette(files, immutables=fixed, metadata=metadata)
 
 
-def test_a_plain_datasette_is_not_written_under_another_name(shop: Shop) -> None:
+def test_a_plain_datasette_is_not_written_under_another_name(visit: Any, shop: Shop) -> None:
     """Without `promptlab browse` nothing else refuses a foreign Host (DNS rebinding); a name of its own is listed."""
     for hosts, status in (([], 403), (["studio.example"], 200)):
-        browser = plain(shop, hosts=hosts)
+        browser = visit(plain(shop, hosts=hosts))
         headers = {"host": "studio.example", "origin": "http://studio.example"}
         assert browser.post(MARK, {"image": shop.ids[0], "mark": "keep"}, headers=headers).status_code == status
         assert shop.events() == (status == 200)
@@ -215,16 +218,14 @@ def test_a_plain_datasette_is_not_written_under_another_name(shop: Shop) -> None
         browser.post(UNDO, {})
         with sqlite3.connect(shop.db) as connection:
             connection.execute("DELETE FROM mark_events")
-        browser.close()
 
 
-def test_an_immutable_log_is_not_written(shop: Shop) -> None:
+def test_an_immutable_log_is_not_written(visit: Any, shop: Shop) -> None:
     """Whatever the settings say."""
-    browser = plain(shop, immutable=True)
+    browser = visit(plain(shop, immutable=True))
     browser.token = browser.token or "x"
     assert browser.post(MARK, {"image": shop.ids[0], "mark": "keep"}).status_code == 403
     assert shop.events() == 0
-    browser.close()
 
 
 def test_a_locked_log_is_a_sentence(shop: Shop, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -284,16 +285,12 @@ def test_twenty_at_once_lose_none(tmp_path: Path, writer_class: Any) -> None:
     app, failed = site.app(), []
 
     def person(number: int) -> None:
-        browser = Browser(site, app=app)
-        try:
-            browser.get(NAME)
-            browser.client.cookies.set("promptlab_name", f"person{number}")
+        with visitors() as visit:
+            browser = visit(site, name=f"person{number}", app=app)
             for id_ in shop.ids[number::20]:
                 answer = browser.post(MARK, {"image": id_, "mark": "keep"})
                 if answer.status_code != 200:
                     failed.append(answer.text)
-        finally:
-            browser.close()
 
     people = [threading.Thread(target=person, args=(number,)) for number in range(20)]
     for thread in people:
