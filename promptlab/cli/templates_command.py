@@ -179,15 +179,15 @@ def diff(template: str, old: str, new: str | None, experiment: Path | None, db: 
     Example:
       promptlab templates diff shelf.j2 v1.2 v1.3 --experiment experiments/shelf_photos.yaml
     """
-    from promptlab.compare import word_diff
+    from promptlab.compare import line_diff, word_diff
     from promptlab.history.template_versions import template_diff
 
     found = template_diff(options.Here(db).studio, template, old, new, experiment)
     click.echo(f"{template}: {old} → {new or 'working copy'}")
     for path, before, after in found.sources:
         click.echo(f"\n{path}")
-        for line in _line_diff(before, after):
-            click.echo(line)
+        for line in line_diff(before, after):
+            click.echo(f"{line.number:>5}  {_coloured(line.segments)}")
     for pair in found.prompts[:20]:
         click.echo(f"\n{pair.variant}")
         click.echo("  " + _coloured(word_diff(pair.before, pair.after)))
@@ -195,21 +195,6 @@ def diff(template: str, old: str, new: str | None, experiment: Path | None, db: 
             click.echo(f"    seed {seed if seed is not None else '–'}: {left} | {right}")
     if len(found.prompts) > 20:
         click.echo(f"… {len(found.prompts) - 20:,} more variants")
-
-
-def _line_diff(before: str, after: str) -> Iterator[str]:
-    """The lines that changed, word by word, each with its number in the new text (in the old, where it is gone)."""
-    from difflib import SequenceMatcher
-
-    from promptlab.compare import word_diff
-
-    old, new = before.splitlines(), after.splitlines()
-    for op, start, end, first, last in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if op == "equal":
-            continue
-        number = first + 1 if last > first else start + 1
-        parts = word_diff("\n".join(old[start:end]), "\n".join(new[first:last]))
-        yield f"{number:>5}  {_coloured(parts)}"
 
 
 def _coloured(parts: Sequence[tuple[str, str]]) -> str:

@@ -14,22 +14,32 @@ from promptlab.compare.grid import (
     default_axis,
     shared_axes,
 )
-from promptlab.compare.text import Op, Segment, similarity, word_diff
+from promptlab.compare.pairs import Cell, Entry, Matching, Pair, asked_values, default_pair, match
+from promptlab.compare.text import LineChange, Op, Segment, line_diff, similarity, word_diff
 
 __all__ = [
+    "Cell",
     "Column",
+    "Entry",
     "Grid",
     "Line",
+    "LineChange",
+    "Matching",
     "Op",
     "Page",
+    "Pair",
     "Piece",
     "Segment",
     "VariantRows",
+    "asked_values",
     "axes_of",
     "build_grid",
     "column_of",
     "cut_page",
     "default_axis",
+    "default_pair",
+    "line_diff",
+    "match",
     "shared_axes",
     "similarity",
     "word_diff",
