@@ -26,6 +26,6 @@ def navigation(links: Links) -> list[NavigationLink]:
         NavigationLink("gallery", "Gallery", links.table("gallery")),
         NavigationLink("revised", "Revised prompts", links.query("what_the_model_rewrote")),
         NavigationLink("failures", "Failures", links.query("failures")),
-        NavigationLink("spend", "Spending", links.query("spend_by_template")),
+        NavigationLink("spend", "Spending", links.spend()),
         NavigationLink("data", "All data", links.database()),
     ]

@@ -24,6 +24,7 @@ __all__ = [
     "experiments",
     "fetch",
     "find_run",
+    "has",
     "image_detail",
     "recent_runs",
     "where_in",
@@ -93,7 +94,13 @@ def recent_runs(
 
 def _hides(connection: sqlite3.Connection) -> bool:
     """Whether this log can hide runs; an older one is shown as it is, since a page does not migrate it."""
-    return connection.execute("select 1 from sqlite_master where name = 'hidden_runs'").fetchone() is not None
+    return has(connection, "hidden_runs")
+
+
+def has(connection: sqlite3.Connection, *names: str) -> bool:
+    """Whether the log has these tables and views: one that an older promptlab wrote may not."""
+    sql = f"select count(*) from sqlite_master where name in ({','.join('?' * len(names))})"  # noqa: S608
+    return bool(connection.execute(sql, names).fetchone()[0] == len(names))
 
 
 def _card(connection: sqlite3.Connection, run: Row) -> RunCard:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from promptlab.browse import grid_page, image_page, image_routes, mark_routes, pair_page, runs_page, shell
+from promptlab.browse import grid_page, image_page, image_routes, mark_routes, pair_page, runs_page, shell, spend_page
 
 if TYPE_CHECKING:
     from datasette.app import Datasette  # type: ignore[import-untyped,import-not-found,unused-ignore]
@@ -44,6 +44,7 @@ ROUTES: list[shell.Route] = [
     *image_page.ROUTES,
     *mark_routes.ROUTES,
     *pair_page.ROUTES,
+    *spend_page.ROUTES,
     (r"^/-/promptlab/file/(?P<sha256>[0-9a-f]{64})\Z", image_file),
     (r"^/-/promptlab/thumbnail/(?P<sha256>[0-9a-f]{64})\Z", thumbnail_file),
     (r"^/-/promptlab/static/(?P<name>[a-z]+\.(?:css|js))\Z", static_file),

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
-from promptlab.browse.page_data import Row, fetch, where_in
+from promptlab.browse.page_data import Row, fetch, has, where_in
 from promptlab.browse.pair_sides import Side, Sides
 from promptlab.compare import Cell, Entry, Matching, Pair, match
 
@@ -95,7 +95,8 @@ def _of_variants(connection: sqlite3.Connection, run: Row, side: Side) -> list[E
         chunk = ids[start : start + 500]
         sql = f"""
             SELECT variant_id, seed, draw, rowid, status FROM generations INDEXED BY generations_experiment
-            WHERE experiment = ? AND rowid BETWEEN ? AND ? AND run_id = ? AND variant_id IN ({",".join("?" * len(chunk))})
+            WHERE experiment = ? AND rowid BETWEEN ? AND ? AND run_id = ?
+              AND variant_id IN ({",".join("?" * len(chunk))})
             LIMIT ?
         """
         values = (run["experiment"], first, last, run["id"], *chunk, MOST - len(found))
@@ -168,7 +169,8 @@ def _add_images(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
     sql = """
         SELECT i.id, i.generation_id, i.position, i.revised_prompt, i.sha256, i.width, i.height, i.format,
           coalesce(p.id, i.id) AS paid_id,
-          (SELECT m.mark FROM latest_marks m WHERE m.image_id = coalesce(p.id, i.id)) AS mark
+          (SELECT m.mark FROM marks m WHERE m.image_id = coalesce(p.id, i.id)
+            ORDER BY m.at DESC, m."by" LIMIT 1) AS mark
         FROM images i JOIN generations g ON g.id = i.generation_id
         LEFT JOIN images p ON p.generation_id = g.cached_from AND p.position = i.position
         WHERE i.status = 'stored' AND i.generation_id IN ({}) ORDER BY i.generation_id, i.position
@@ -183,12 +185,12 @@ def _add_images(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
 def blind_poll_open(connection: sqlite3.Connection, experiment: str) -> bool:
     """Whether people are voting blindly on this experiment: until they are done, no page shows who leads."""
     sql = "SELECT 1 FROM polls WHERE experiment = ? AND blind AND closed_at IS NULL LIMIT 1"
-    return connection.execute(sql, (experiment,)).fetchone() is not None
+    return has(connection, "polls") and connection.execute(sql, (experiment,)).fetchone() is not None
 
 
 def tally_of(connection: sqlite3.Connection, run: Row, sides: Sides) -> Tally:
     """The votes on the two sides' images, where both images are of one cell. Read from the votes, which are few."""
-    if sides.left is None or sides.right is None:
+    if sides.left is None or sides.right is None or not has(connection, "polls"):
         return Tally()
     if blind_poll_open(connection, run["experiment"]):
         return Tally(hidden=True)

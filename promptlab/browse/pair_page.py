@@ -217,15 +217,13 @@ def _key(shown: Shown) -> str:
 def _query(found: Found, **more: object) -> dict[str, object]:
     """The address's query for these two sides; `more` overrides."""
     sides = found.sides
-    names: list[str | None] = []
-    for side in (sides.left, sides.right):
-        names.append(None if side is None else side.template.id if _is_plain(side) else side.name)
+    names = [None if side is None else _asked(side) for side in (sides.left, sides.right)]
     return {"run": found.run["id"], "by": sides.by, "a": names[0], "b": names[1], **more}
 
 
-def _is_plain(side: pair_sides.Side) -> bool:
-    """Whether a template is best named by its id: its revision is not a name that the reader gave."""
-    return side.template is not None and not side.template.ref
+def _asked(side: pair_sides.Side) -> str:
+    """How an address names a side: a template by its id, unless its revision has a name."""
+    return side.name if side.template is None or side.template.ref else side.template.id
 
 
 # --- what differs -------------------------------------------------------------------------------------------------
