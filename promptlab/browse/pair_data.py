@@ -17,7 +17,7 @@ from operator import itemgetter
 
 from promptlab.browse.page_data import Row, fetch, has, where_in
 from promptlab.browse.pair_sides import Side, Sides
-from promptlab.compare import Cell, Entry, Matching, Pair, match
+from promptlab.compare import Entry, Matching, Pair, PairCell, match
 
 __all__ = ["MOST", "Pairs", "Shown", "Tally", "blind_poll_open", "pairs_of", "shown_pairs", "tally_of"]
 
@@ -49,7 +49,7 @@ class Shown:
     """One pair as a page shows it: two images of one cell; `image` of `images` where a call made several."""
 
     number: int
-    cell: Cell
+    cell: PairCell
     matched: bool
     left: Row
     right: Row

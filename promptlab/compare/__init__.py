@@ -14,11 +14,10 @@ from promptlab.compare.grid import (
     default_axis,
     shared_axes,
 )
-from promptlab.compare.pairs import Cell, Entry, Matching, Pair, asked_values, default_pair, match
+from promptlab.compare.pairs import Entry, Matching, Pair, PairCell, asked_values, default_pair, match
 from promptlab.compare.text import LineChange, Op, Segment, line_diff, similarity, word_diff
 
 __all__ = [
-    "Cell",
     "Column",
     "Entry",
     "Grid",
@@ -28,6 +27,7 @@ __all__ = [
     "Op",
     "Page",
     "Pair",
+    "PairCell",
     "Piece",
     "Segment",
     "VariantRows",

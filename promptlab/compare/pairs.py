@@ -10,20 +10,20 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-__all__ = ["Cell", "Entry", "Matching", "Pair", "asked_values", "default_pair", "match"]
+__all__ = ["Entry", "Matching", "Pair", "PairCell", "asked_values", "default_pair", "match"]
 
 Row = Mapping[str, Any]
 
 
 #: What the two sides of a pair share: other axis values, seed, draw, and anything else that has to be equal. A plain
 #: tuple: a page matches tens of thousands.
-Cell = tuple[Any, ...]
+PairCell = tuple[Any, ...]
 
 
 class Entry(NamedTuple):
     """One generation of a side, as far as matching needs it; `rowid` finds the rest."""
 
-    cell: Cell
+    cell: PairCell
     rowid: int
     status: str
 
@@ -31,7 +31,7 @@ class Entry(NamedTuple):
 class Pair(NamedTuple):
     """Two generations of one cell."""
 
-    cell: Cell
+    cell: PairCell
     left: Entry
     right: Entry
 
@@ -85,9 +85,9 @@ def match(left: Iterable[Entry], right: Iterable[Entry]) -> Matching:
     )
 
 
-def _with_image(entries: Iterable[Entry]) -> dict[Cell, Entry]:
-    """Cell → its generation: the first that was completed, else the first."""
-    found: dict[Cell, Entry] = {}
+def _with_image(entries: Iterable[Entry]) -> dict[PairCell, Entry]:
+    """PairCell → its generation: the first that was completed, else the first."""
+    found: dict[PairCell, Entry] = {}
     for entry in entries:
         known = found.get(entry.cell)
         if known is None or (known.status != "completed" and entry.status == "completed"):
