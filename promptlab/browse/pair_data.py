@@ -14,12 +14,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
+from pathlib import Path
 
 from promptlab.browse.page_data import Row, fetch, has, where_in
 from promptlab.browse.pair_sides import Side, Sides
 from promptlab.compare import Entry, Matching, Pair, PairCell, match
+from promptlab.compare.verdict import verdict_of
+from promptlab.errors import InputError
+from promptlab.log import Log
 
-__all__ = ["MOST", "Pairs", "Shown", "Tally", "blind_poll_open", "pairs_of", "shown_pairs", "tally_of"]
+__all__ = ["MOST", "Pairs", "Shown", "Tally", "blind_poll_open", "headline_of", "pairs_of", "shown_pairs", "tally_of"]
 
 MOST = 50_000  # generations of a side that are looked through
 _VOTES = 20_000
@@ -216,6 +220,32 @@ def tally_of(connection: sqlite3.Connection, run: Row, sides: Sides) -> Tally:
             outcome = {"left": "right", "right": "left"}.get(outcome, outcome)
         counted["judges" if vote["judged"] else outcome] += 1
     return Tally(counted["left"], counted["right"], counted["tie"], counted["bad"], counted["judges"])
+
+
+def headline_of(connection: sqlite3.Connection, run: Row, sides: Sides) -> str:
+    """The verdict on the two, in one sentence of `compare.verdict`; empty where the two are not values of one axis."""
+    where = _as_values(sides)
+    if where is None:
+        return ""
+    by, matcher = where
+    try:
+        return verdict_of(Log(Path(), connection), run["id"], by, where=matcher, command=False).headline
+    except InputError:  # an axis that the run does not have any more: then the tally alone is shown
+        return ""
+
+
+def _as_values(sides: Sides) -> tuple[str, dict[str, frozenset[str]]] | None:
+    """The axis and the values that the sides are; two variants are, where they differ in one axis."""
+    left, right = sides.left, sides.right
+    if left is None or right is None or sides.kind == "template":
+        return None
+    if sides.kind == "value":
+        return sides.by, {sides.by: frozenset((left.name, right.name))}
+    one, other = left.axes, right.axes
+    differ = [axis for axis in {**one, **other} if one.get(axis) != other.get(axis)]
+    if len(differ) != 1 or one.keys() != other.keys():
+        return None
+    return differ[0], {axis: frozenset((value, other[axis])) for axis, value in one.items()}
 
 
 def _is_on(side: Side, vote: Mapping[str, object], hand: str) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from promptlab.browse import guard, page_data, pair_data, pair_sides, shell
 from promptlab.browse.as_csv import as_csv
@@ -24,11 +24,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ROUTES", "VIEWS"]
 
+T = TypeVar("T")
+
 #: How two pictures are laid over each other; the key is their number.
 VIEWS = {"side": "Side by side", "slider": "Slider", "overlay": "Overlay", "difference": "Difference"}
 _WINDOW = 24  # pairs below the picture
 _JSON, _CSV = 100, 10_000  # pairs of one answer
-_KEPT = 8  # matchings kept in memory
+_KEPT = 16  # matchings and verdicts kept in memory
+_LONG = 20_000  # generations of a run whose verdict takes longer than a page may
 _COLUMNS = (
     "model", "provider", "operation", "aspect_ratio", "output_format", "n", "strength", "source_image",
 )  # fmt: skip
@@ -44,6 +47,7 @@ class Found:
     pairs: Pairs
     strip: list[Shown]
     tally: Tally
+    headline: str
     chosen: Shown | None
     previous: str | None
     next: str | None
@@ -103,6 +107,7 @@ async def pair_json(request: Request, datasette: Datasette) -> Response:
         "only_b": found.pairs.matching.right_only,
         "missing": dict(found.pairs.matching.missing),
         "cut": found.pairs.cut,
+        "verdict": found.headline or None,
         "votes": {name: value for name, value in asdict(found.tally).items() if not found.tally.hidden},
         "templates": [_source_row(path, list(changes)) for path, changes in _sources(found.sides)],
         "rows": [_row(shown, links) for shown in found.strip],
@@ -140,7 +145,12 @@ async def _found(
     ask, number = _ask(request), _number(request)
     path = Path(str(datasette.get_database(log.database).path))
     named = request.args.get("run") or "last"
-    found = await shell.read(datasette, log, lambda connection: _read(connection, path, named, ask, number, size))
+    now = request.args.get("verdict") == "1"
+
+    def read(connection: sqlite3.Connection) -> Found | None:
+        return _read(connection, path, named, ask, number, size, now=now)
+
+    found = await shell.read(datasette, log, read)
     return log, links, found
 
 
@@ -157,20 +167,22 @@ def _number(request: Request) -> tuple[int, int]:
 
 
 def _read(
-    connection: sqlite3.Connection, path: Path, named: str, ask: Ask, number: tuple[int, int], size: int
+    connection: sqlite3.Connection, path: Path, named: str, ask: Ask, number: tuple[int, int], size: int, *, now: bool
 ) -> Found | None:
     run = page_data.find_run(connection, named)
     if run is None:
         return None
     templates = any("@" in text or text.endswith(".j2") for text in (ask.a, ask.b))
     sides = pair_sides.sides_of(connection, run, ask, pair_sides.library_near(path) if templates else None)
-    pairs = _remembered(connection, path, run, sides)
+    stamp = _stamp(connection, path, run, sides)
+    pairs = _pairs(connection, run, sides, stamp)
     total = len(pairs.matching.pairs)
     at = min(number[0], max(total, 1))
     first = at if size != _WINDOW else (at - 1) // size * size + 1
     strip = pair_data.shown_pairs(connection, pairs.matching.pairs[first - 1 : first - 1 + size], first)
     tally = pair_data.tally_of(connection, run, sides)
-    return _placed(Found(run, sides, pairs, strip, tally, None, None, None), at, number[1])
+    headline = _headline(connection, run, sides, stamp, now=now) if tally.votes else ""
+    return _placed(Found(run, sides, pairs, strip, tally, headline, None, None, None), at, number[1])
 
 
 def _placed(found: Found, number: int, image: int) -> Found:
@@ -186,26 +198,45 @@ def _placed(found: Found, number: int, image: int) -> Found:
     return replace(found, chosen=chosen, previous=before, next=after)
 
 
-_matchings: dict[tuple[object, ...], Pairs] = {}
+_memory: dict[tuple[object, ...], Any] = {}
 _lock = Lock()
 
 
-def _remembered(connection: sqlite3.Connection, path: Path, run: Row, sides: Sides) -> Pairs:
-    """The pairs of the two sides; kept for a run that has ended, so that a step to the next pair matches nothing."""
-    if run["status"] == "running" or sides.left is None or sides.right is None:
-        return pair_data.pairs_of(connection, run, sides)
-    newest = connection.execute("SELECT max(rowid) FROM generations").fetchone()[0]
-    names = [side.template.id if side.template else side.name for side in (sides.left, sides.right)]
-    key = (path, run["id"], run["status"], run["ended_at"], run["completed"], newest, sides.by, *names)
+def _remember(key: tuple[object, ...], make: Callable[[], T]) -> T:
+    """What `make` gives, kept under a key that says what it depends on."""
     with _lock:
-        known = _matchings.get(key)
+        known: T | None = _memory.get(key)
     if known is None:
-        known = pair_data.pairs_of(connection, run, sides)
+        known = make()
         with _lock:
-            _matchings[key] = known
-            while len(_matchings) > _KEPT:
-                del _matchings[next(iter(_matchings))]
+            _memory[key] = known
+            while len(_memory) > _KEPT:
+                del _memory[next(iter(_memory))]
     return known
+
+
+def _stamp(connection: sqlite3.Connection, path: Path, run: Row, sides: Sides) -> tuple[object, ...]:
+    """What the pairs of two sides depend on: the rows of the log, as long as no run is writing."""
+    newest = connection.execute("SELECT max(rowid) FROM generations").fetchone()[0]
+    names = [side and (side.template.id if side.template else side.name) for side in (sides.left, sides.right)]
+    return (path, run["id"], run["status"], run["ended_at"], run["completed"], newest, sides.by, *names)
+
+
+def _pairs(connection: sqlite3.Connection, run: Row, sides: Sides, stamp: tuple[object, ...]) -> Pairs:
+    """The pairs; remembered for a run that has ended, so that a step to the next pair matches nothing."""
+    if run["status"] == "running":
+        return pair_data.pairs_of(connection, run, sides)
+    return _remember(stamp, lambda: pair_data.pairs_of(connection, run, sides))
+
+
+def _headline(connection: sqlite3.Connection, run: Row, sides: Sides, stamp: tuple[object, ...], *, now: bool) -> str:
+    """The verdict in a sentence; of a long run it takes a second, so it is only worked out where `now` says so."""
+    count = "SELECT count(*) FROM (SELECT 1 FROM generations WHERE run_id = ? LIMIT ?)"
+    if not now and connection.execute(count, (run["id"], _LONG + 1)).fetchone()[0] > _LONG:
+        return ""
+    sql = "SELECT count(*), count(undone_at), max(rowid), (SELECT count(closed_at) FROM polls) FROM ballots"
+    votes = connection.execute(sql).fetchone()
+    return _remember((*stamp, *votes), lambda: pair_data.headline_of(connection, run, sides))
 
 
 def _key(shown: Shown) -> str:

@@ -10,7 +10,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -52,11 +52,12 @@ class TemplateText:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two. `variants`: id → the axes that both sides share. A template may have none that ran."""
+    """One of the two. `variants`: id → the axes that both sides share; `axes` are those of the one variant."""
 
     name: str
     variants: Mapping[str, Mapping[str, str]]
     template: TemplateText | None = None
+    axes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,7 @@ def _side(
         id_ = text if text in rows else next((id_ for id_, row in rows.items() if row["name"] == text), None)
         if id_ is None:
             raise LookupError(f"this run has no variant {text!r}" if text else "this run has one variant only")
-        return Side(str(rows[id_]["name"]), {id_: {}})
+        return Side(str(rows[id_]["name"]), {id_: {}}, axes=rows[id_]["axes"])
     found = _template(connection, text, templates, library)
     return Side(_named(found), {}, found)
 

@@ -64,7 +64,7 @@ def columns(bars: Sequence[Bar], show: Callable[[float], str], title: str) -> Ma
         inner = _bar("risk", x, _TOP + room - high, wide, high - low) + _bar("sure", x, _TOP + room - low, wide, low)
         parts.append(f"<g><title>{escape(bar.name)}: {escape(bar.words)}</title>{inner}{_target(x, wide, room)}</g>")
         if index % every == 0:
-            text = escape(bar.name[5:] if len(bar.name) == 10 else bar.name)
+            text = escape(_day(bar.name))
             parts.append(f'<text class="mark-x" x="{x + wide / 2:.1f}" y="{_HEIGHT - 8}">{text}</text>')
     return _svg(parts, _HEIGHT, title)
 
@@ -72,7 +72,7 @@ def columns(bars: Sequence[Bar], show: Callable[[float], str], title: str) -> Ma
 def rows(bars: Sequence[Bar], title: str) -> Markup:
     """Bars that lie below each other, one per name."""
     most = max((bar.high for bar in bars), default=0) or 1
-    left, right = 250, 190
+    left, right = min(250, 24 + max((7 * len(bar.name) for bar in bars), default=0)), 190
     room = _WIDTH - left - right
     parts = []
     for index, bar in enumerate(bars):
@@ -84,6 +84,15 @@ def rows(bars: Sequence[Bar], title: str) -> Markup:
         figure = f'<text class="figure" x="{left + high + 8:.1f}" y="{y + 20}">{escape(bar.words)}</text>'
         parts.append(f"<g><title>{escape(bar.name)}: {escape(bar.words)}</title>{label}{inner}{figure}</g>")
     return _svg(parts, max(len(bars), 1) * _LINE, title)
+
+
+def _day(text: str) -> str:
+    """`18 Nov`."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{day.day} {day:%b}"
 
 
 def _bar(kind: str, x: float, y: float, width: float, height: float) -> str:

@@ -113,9 +113,14 @@ def _chart(found: Spending) -> Markup:
     title = f"Spent by {found.by}" + (f" since {found.since}" if found.since else "")
     if found.by == "day":
         bars = spend_chart.every_day([_bar(found, row) for row in found.rows])
-        return spend_chart.columns(bars, page_rendering.dollars if found.in_dollars else "{:,.6g}".format, title)
+        return spend_chart.columns(bars, _round if found.in_dollars else "{:,.6g}".format, title)
     bars = [_bar(found, row) for row in found.rows[:_BARS]]
     return spend_chart.rows(bars, title)
+
+
+def _round(usd: float) -> str:
+    """`$6,000`: a line of the scale."""
+    return page_rendering.dollars(usd).removesuffix(".00")
 
 
 def _bar(found: Spending, row: Spent) -> spend_chart.Bar:

@@ -236,6 +236,18 @@
     setView(at.view, true);
     ahead();
   }
+  /* The verdict on a long run takes longer than a page may. */
+  function later() {
+    var place = one(".headline[data-later]");
+    if (!place) { return; }
+    var before = Array.from(place.childNodes);
+    place.textContent = "…";
+    fetch(place.dataset.later, { headers: { accept: "application/json" } }).then(function (answer) {
+      return answer.json();
+    }).then(function (answer) {
+      if (answer.verdict) { place.textContent = answer.verdict; } else { place.remove(); }
+    }).catch(function () { place.replaceChildren.apply(place, before); });
+  }
   document.addEventListener("click", function (event) {
     var link = event.target.closest("#pair .modes a, #pair .turn a, #pair .pairs a");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) { return; }
@@ -248,4 +260,5 @@
   var asked = new URL(location.href).searchParams.get("view");
   at.view = VIEWS.indexOf(asked) >= 0 ? asked : "side";
   start();
+  later();
 })();
