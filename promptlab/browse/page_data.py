@@ -216,7 +216,8 @@ def _neighbours(connection: sqlite3.Connection, image: Row, generation: Row) -> 
     rare = _one(connection, "select 1 from generations where seed = ? limit 1 offset 500", seed) is None
     of_seed = f"{'+' if rare else ''}{in_run} and g.seed = ? and g.draw = ? and g.variant_id is not ?"
     alone = f"{start} {in_run} and g.id = ? and i.id is not ? order by i.position"
-    before = f"{start} {in_run} and g.sequence < ? order by g.sequence desc, i.position limit 1"
+    beside = f"{start} g.id = ? and i.position {{}} ? order by i.position {{}} limit 1"
+    before = f"{start} {in_run} and g.sequence < ? order by g.sequence desc, i.position desc limit 1"
     variant = (run_id, generation["experiment"], generation["variant_id"], generation["id"])
     same_seed = []
     if seed is not None:
@@ -224,8 +225,11 @@ def _neighbours(connection: sqlite3.Connection, image: Row, generation: Row) -> 
         same_seed = fetch(connection, f"{start} {of_seed} {in_order} 24", *values)
     for other in same_seed:
         other["values"] = list(json.loads(other["axes"] or "{}").values())
-    back = _one(connection, before, run_id, sequence)
-    on = _one(connection, f"{start} {in_run} and g.sequence > ? {in_order} 1", run_id, sequence)
+    place = (generation["id"], image["position"])
+    back = _one(connection, beside.format("<", "desc"), *place) or _one(connection, before, run_id, sequence)
+    on = _one(connection, beside.format(">", "asc"), *place) or _one(
+        connection, f"{start} {in_run} and g.sequence > ? {in_order} 1", run_id, sequence
+    )
     return {
         "same_generation": fetch(connection, alone, run_id, generation["id"], image["id"]),
         "same_variant": fetch(connection, by_variant, *variant),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import islice
@@ -54,7 +53,9 @@ def command(run: str, style: str | None, as_json: bool, db: Path | None) -> None
             if generation is None:
                 raise InputError(f"run {found.id} has no generation")
         if style == "curl":
-            click.echo(_curl(studio, generation))
+            from promptlab.run.as_curl import curl_of
+
+            click.echo(curl_of(studio, generation))
         elif as_json:
             images = [asdict(image) for image in log.images_of([generation.id])[generation.id]]
             attempts = [asdict(attempt) for attempt in log.attempts(generation.id)]
@@ -121,28 +122,3 @@ def _generation(log: Log, row: Generation) -> Iterator[str]:
         yield f"image {image.position}: {image.status} {image.path or ''} {image.sha256 or ''}"
         if image.revised_prompt:
             yield f"  revised: {image.revised_prompt}"
-
-
-def _curl(studio: Studio, row: Generation) -> str:
-    """The request as a shell command, with the key as a variable and an image's bytes as a file."""
-    from promptlab.http.messages import IN_PROCESS
-    from promptlab.providers import ImageBytes
-    from promptlab.run.rows import request_of
-
-    endpoint = studio.endpoint(row.provider, key_needed=False)
-    image = None
-    request = request_of(row)
-    if request.image_sha256 is not None:
-        image = ImageBytes(b"...", "png")
-    call = endpoint.provider.encode(request, image=image).call
-    base = "https://api.kairval.com" if endpoint.base_url in ("simulator:", IN_PROCESS) else endpoint.base_url
-    variable = endpoint.provider.capabilities.key_variable or "KAIRVAL_API_KEY"
-    lines = [f"curl -X {call.method} {shlex.quote(base + call.path)}", f'  -H "Authorization: Bearer ${variable}"']
-    if call.json is not None:
-        lines.append("  -H 'Content-Type: application/json'")
-        lines.append(f"  -d {shlex.quote(json.dumps(call.json, ensure_ascii=False))}")
-    for part in call.files or ():
-        lines.append(f"  -F {shlex.quote(f'{part.name}=@{part.filename};type={part.content_type}')}")
-    for name, value in (call.data or {}).items():
-        lines.append(f"  --form-string {shlex.quote(f'{name}={value}')}")
-    return " \\\n".join(lines)
