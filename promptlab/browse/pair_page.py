@@ -144,7 +144,7 @@ async def _found(
         return None, None, None
     ask, number = _ask(request), _number(request)
     path = Path(str(datasette.get_database(log.database).path))
-    named = request.args.get("run") or "last"
+    named = request.args.get("run") or ""
     now = request.args.get("verdict") == "1"
 
     def read(connection: sqlite3.Connection) -> Found | None:
@@ -169,10 +169,10 @@ def _number(request: Request) -> tuple[int, int]:
 def _read(
     connection: sqlite3.Connection, path: Path, named: str, ask: Ask, number: tuple[int, int], size: int, *, now: bool
 ) -> Found | None:
-    run = page_data.find_run(connection, named)
+    templates = ask.by == "template" or any("@" in text or text.endswith(".j2") for text in (ask.a, ask.b))
+    run = page_data.find_run(connection, named or (_run_of(connection, ask) if templates else None) or "last")
     if run is None:
         return None
-    templates = any("@" in text or text.endswith(".j2") for text in (ask.a, ask.b))
     sides = pair_sides.sides_of(connection, run, ask, pair_sides.library_near(path) if templates else None)
     stamp = _stamp(connection, path, run, sides)
     pairs = _pairs(connection, run, sides, stamp)
@@ -183,6 +183,17 @@ def _read(
     tally = pair_data.tally_of(connection, run, sides)
     headline = _headline(connection, run, sides, stamp, now=now) if tally.votes else ""
     return _placed(Found(run, sides, pairs, strip, tally, headline, None, None, None), at, number[1])
+
+
+def _run_of(connection: sqlite3.Connection, ask: Ask) -> str | None:
+    """The latest run that used one of the two templates, where the address names no run."""
+    sql = """
+        SELECT rt.run_id FROM run_templates rt JOIN runs r ON r.id = rt.run_id
+        WHERE rt.path IN (?1, ?2) OR rt.template_id IN (?3, ?4) ORDER BY r.started_at DESC LIMIT 1
+    """
+    paths = [text.partition("@")[0] for text in (ask.a, ask.b)]
+    row = connection.execute(sql, (*paths, ask.a, ask.b)).fetchone()
+    return str(row[0]) if row else None
 
 
 def _placed(found: Found, number: int, image: int) -> Found:

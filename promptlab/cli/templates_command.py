@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from promptlab.errors import InputError, PromptlabError
 from promptlab.studio.studio import Studio
 
 if TYPE_CHECKING:
+    from promptlab.history.template_versions import TemplateVersion
     from promptlab.log import Log
     from promptlab.prompts import Template
 
@@ -163,6 +165,20 @@ def log_(template: str, db: Path | None) -> None:
     ]  # fmt: skip
     headers = ("commit", "date", "author", "message", "runs", "images", "credits", "marks", "template id")
     click.echo(formats.table(rows, headers, right=(4, 5, 6)))
+    if (page := _latest_two(template, versions)) is not None:
+        click.echo(_side_by_side(page), err=True)
+
+
+def _latest_two(template: str, versions: Sequence[TemplateVersion]) -> str | None:
+    """The page that compares the two newest versions that made images; None where there are no two."""
+    from promptlab.history.template_versions import pair_page
+
+    made = [version.commit[:12] if version.commit else version.template_id for version in versions if version.images]
+    return pair_page(template, made[1], made[0]) if len(made) > 1 else None
+
+
+def _side_by_side(page: str) -> str:
+    return f"side by side: promptlab browse --page {shlex.quote(page)}"
 
 
 @command.command("diff", short_help="What changed between two revisions, in the text and in the prompts.")
@@ -180,7 +196,7 @@ def diff(template: str, old: str, new: str | None, experiment: Path | None, db: 
       promptlab templates diff shelf.j2 v1.2 v1.3 --experiment experiments/shelf_photos.yaml
     """
     from promptlab.compare import line_diff, word_diff
-    from promptlab.history.template_versions import template_diff
+    from promptlab.history.template_versions import pair_page, template_diff
 
     found = template_diff(options.Here(db).studio, template, old, new, experiment)
     click.echo(f"{template}: {old} → {new or 'working copy'}")
@@ -195,6 +211,7 @@ def diff(template: str, old: str, new: str | None, experiment: Path | None, db: 
             click.echo(f"    seed {seed if seed is not None else '–'}: {left} | {right}")
     if len(found.prompts) > 20:
         click.echo(f"… {len(found.prompts) - 20:,} more variants")
+    click.echo(_side_by_side(pair_page(template, old, new)), err=True)
 
 
 def _coloured(parts: Sequence[tuple[str, str]]) -> str:
