@@ -112,15 +112,23 @@ def _of_variants(connection: sqlite3.Connection, run: Row, side: Side) -> list[E
 
 
 def _of_templates(connection: sqlite3.Connection, run: Row, sides: Sides, left: str, right: str) -> Pairs:
-    """Images of two templates: of this run where it used both, else of all runs of the experiment."""
+    """Images of two templates: of this run where it made pairs of both, else of all runs of the experiment."""
     sql = "SELECT count(DISTINCT template_id) FROM run_templates WHERE run_id = ? AND template_id IN (?, ?)"
     here = connection.execute(sql, (run["id"], left, right)).fetchone()[0] == 2
+    found = _between_templates(connection, run, sides, (left, right), here=True) if here else None
+    if found is not None and found.matching.pairs:
+        return found
+    return _between_templates(connection, run, sides, (left, right), here=False)
+
+
+def _between_templates(
+    connection: sqlite3.Connection, run: Row, sides: Sides, ids: tuple[str, str], *, here: bool
+) -> Pairs:
     found = []
-    for id_ in (left, right):
+    for id_ in ids:
         values = {row["value"] for row in sides.templates if row["id"] == id_ and row["value"] is not None}
         found.append(list(_of_template(connection, run, id_, values, here=here)))
-    cut = max(map(len, found)) >= MOST
-    return Pairs(match(*found), cut=cut, across=not here)
+    return Pairs(match(*found), cut=max(map(len, found)) >= MOST, across=not here)
 
 
 def _of_template(
