@@ -24,7 +24,7 @@ __all__ = [
     "experiments",
     "fetch",
     "find_run",
-    "has_table",
+    "has",
     "image_detail",
     "image_words",
     "recent_runs",
@@ -88,16 +88,17 @@ def recent_runs(
 ) -> tuple[list[RunCard], bool]:
     """A page of runs, the latest first, and whether there are more."""
     where, parameters = ("where experiment = ?", [experiment]) if experiment else ("where true", [])
-    if has_table(connection, "hidden_runs"):
+    if has(connection, "hidden_runs"):
         where += " and id not in (select run_id from hidden_runs)"
     query = f"select {_RUN_COLUMNS} from runs {where} order by started_at desc, id desc limit ? offset ?"  # noqa: S608
     runs = fetch(connection, query, *parameters, size + 1, (page - 1) * size)
     return [_card(connection, run) for run in runs[:size]], len(runs) > size
 
 
-def has_table(connection: sqlite3.Connection, name: str) -> bool:
-    """Whether this log has a table or view; an older one is shown as it is, since a page does not migrate it."""
-    return connection.execute("select 1 from sqlite_master where name = ?", (name,)).fetchone() is not None
+def has(connection: sqlite3.Connection, *names: str) -> bool:
+    """Whether the log has these tables and views: one that an older promptlab wrote may not."""
+    sql = f"select count(*) from sqlite_master where name in ({','.join('?' * len(names))})"  # noqa: S608
+    return bool(connection.execute(sql, names).fetchone()[0] == len(names))
 
 
 def _card(connection: sqlite3.Connection, run: Row) -> RunCard:
@@ -107,7 +108,7 @@ def _card(connection: sqlite3.Connection, run: Row) -> RunCard:
 
 def _votes(connection: sqlite3.Connection, run_id: str) -> tuple[int, str | None]:
     """How many ballots the polls on a run have, and the axis that was voted on last."""
-    if not has_table(connection, "polls"):
+    if not has(connection, "polls"):
         return 0, None
     sql = """
         SELECT p.axis, (SELECT count(*) FROM ballots b WHERE b.poll_id = p.id AND b.undone_at IS NULL) AS ballots
@@ -240,7 +241,8 @@ def _neighbours(connection: sqlite3.Connection, image: Row, generation: Row) -> 
     rare = _one(connection, "select 1 from generations where seed = ? limit 1 offset 500", seed) is None
     of_seed = f"{'+' if rare else ''}{in_run} and g.seed = ? and g.draw = ? and g.variant_id is not ?"
     alone = f"{start} {in_run} and g.id = ? and i.id is not ? order by i.position"
-    before = f"{start} {in_run} and g.sequence < ? order by g.sequence desc, i.position limit 1"
+    beside = f"{start} g.id = ? and i.position {{}} ? order by i.position {{}} limit 1"
+    before = f"{start} {in_run} and g.sequence < ? order by g.sequence desc, i.position desc limit 1"
     variant = (run_id, generation["experiment"], generation["variant_id"], generation["id"])
     same_seed = []
     if seed is not None:
@@ -248,8 +250,11 @@ def _neighbours(connection: sqlite3.Connection, image: Row, generation: Row) -> 
         same_seed = fetch(connection, f"{start} {of_seed} {in_order} 24", *values)
     for other in same_seed:
         other["values"] = list(json.loads(other["axes"] or "{}").values())
-    back = _one(connection, before, run_id, sequence)
-    on = _one(connection, f"{start} {in_run} and g.sequence > ? {in_order} 1", run_id, sequence)
+    place = (generation["id"], image["position"])
+    back = _one(connection, beside.format("<", "desc"), *place) or _one(connection, before, run_id, sequence)
+    on = _one(connection, beside.format(">", "asc"), *place) or _one(
+        connection, f"{start} {in_run} and g.sequence > ? {in_order} 1", run_id, sequence
+    )
     return {
         "same_generation": fetch(connection, alone, run_id, generation["id"], image["id"]),
         "same_variant": fetch(connection, by_variant, *variant),

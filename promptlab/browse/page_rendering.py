@@ -67,6 +67,7 @@ def _environment() -> Environment:
             "dollars": dollars,
             "duration": duration,
             "pretty": pretty_json,
+            "segments": segments_html,
             "count": lambda number: f"{number:,}",
             "groupby_axes": group_lines,
             "names": names,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import click
 
@@ -16,6 +17,7 @@ __all__ = ["command"]
 @click.command("browse", short_help="Open the log in Datasette, with images.")
 @click.option("--port", type=click.IntRange(0, 65535), help="0 picks a free one. [default: 8001, or a free one]")
 @click.option("--open/--no-open", "open_browser", default=True, help="Open a browser. [default: open]")
+@click.option("--page", default="", metavar="PAGE", help="Open this page: spend, 'pair?run=last', 'image/ID', ...")
 @click.option(
     "--host",
     metavar="ADDRESS",
@@ -25,7 +27,7 @@ __all__ = ["command"]
 )
 @click.option("--read-only", is_flag=True, help="Others look, and mark and vote nothing.")
 @options.db
-def command(port: int | None, open_browser: bool, host: str, read_only: bool, db: Path | None) -> None:
+def command(port: int | None, open_browser: bool, host: str, read_only: bool, page: str, db: Path | None) -> None:
     """Serve the log on this machine: runs with thumbnails, variants side by side, search, facets, SQL, review. Live
     while a run writes. Ctrl-C ends it.
 
@@ -37,27 +39,44 @@ def command(port: int | None, open_browser: bool, host: str, read_only: bool, db
       promptlab browse --no-open --port 8002
       promptlab browse --host 0.0.0.0
       promptlab browse --host 192.168.1.7 --read-only
+      promptlab browse --page 'pair?run=last&by=style&a=film&b=ink'
     """
     from promptlab.browse import serve
 
     here = options.Here(db)
     here.log().close()  # says what to do where there is none
     settings = here.studio.settings
+    ready = partial(_ready, page=page, open_browser=open_browser)
     serve(
         settings.db,
         settings.images,
         user=settings.user,
         host=host,
         port=port,
-        open_browser=open_browser,
+        open_browser=open_browser and not page,
         read_only=read_only,
-        ready=_ready,
+        ready=ready,
         invite=partial(_invite, settings.db, read_only),
     )
 
 
-def _ready(address: str) -> None:
+def _ready(address: str, *, page: str, open_browser: bool) -> None:
+    address = _below(address, page)
     click.echo(f"{address}  (Ctrl-C ends it)")
+    if page and open_browser:
+        import threading
+        import webbrowser
+
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
+
+def _below(address: str, page: str) -> str:
+    """The address of a page below that of the runs page; what the address asks for itself (a token) stays."""
+    if not page:
+        return address
+    wanted, front = urlsplit(page.lstrip("/").removeprefix("-/promptlab/")), urlsplit(address)
+    query = "&".join(filter(None, (front.query, wanted.query)))
+    return urlunsplit((front.scheme, front.netloc, f"{front.path}/{wanted.path}", query, wanted.fragment))
 
 
 def _invite(db: Path, read_only: bool, links: Sequence[str]) -> None:

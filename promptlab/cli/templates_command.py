@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from promptlab.errors import InputError, PromptlabError
 from promptlab.studio.studio import Studio
 
 if TYPE_CHECKING:
+    from promptlab.history.template_versions import TemplateVersion
     from promptlab.log import Log
     from promptlab.prompts import Template
 
@@ -163,6 +165,20 @@ def log_(template: str, db: Path | None) -> None:
     ]  # fmt: skip
     headers = ("commit", "date", "author", "message", "runs", "images", "credits", "marks", "template id")
     click.echo(formats.table(rows, headers, right=(4, 5, 6)))
+    if (page := _latest_two(template, versions)) is not None:
+        click.echo(_side_by_side(page), err=True)
+
+
+def _latest_two(template: str, versions: Sequence[TemplateVersion]) -> str | None:
+    """The page that compares the two newest versions that made images; None where there are no two."""
+    from promptlab.history.template_versions import pair_page
+
+    made = [version.commit[:12] if version.commit else version.template_id for version in versions if version.images]
+    return pair_page(template, made[1], made[0]) if len(made) > 1 else None
+
+
+def _side_by_side(page: str) -> str:
+    return f"side by side: promptlab browse --page {shlex.quote(page)}"
 
 
 @command.command("diff", short_help="What changed between two revisions, in the text and in the prompts.")
@@ -179,15 +195,15 @@ def diff(template: str, old: str, new: str | None, experiment: Path | None, db: 
     Example:
       promptlab templates diff shelf.j2 v1.2 v1.3 --experiment experiments/shelf_photos.yaml
     """
-    from promptlab.compare import word_diff
-    from promptlab.history.template_versions import template_diff
+    from promptlab.compare import line_diff, word_diff
+    from promptlab.history.template_versions import pair_page, template_diff
 
     found = template_diff(options.Here(db).studio, template, old, new, experiment)
     click.echo(f"{template}: {old} → {new or 'working copy'}")
     for path, before, after in found.sources:
         click.echo(f"\n{path}")
-        for line in _line_diff(before, after):
-            click.echo(line)
+        for line in line_diff(before, after):
+            click.echo(f"{line.number:>5}  {_coloured(line.segments)}")
     for pair in found.prompts[:20]:
         click.echo(f"\n{pair.variant}")
         click.echo("  " + _coloured(word_diff(pair.before, pair.after)))
@@ -195,21 +211,7 @@ def diff(template: str, old: str, new: str | None, experiment: Path | None, db: 
             click.echo(f"    seed {seed if seed is not None else '–'}: {left} | {right}")
     if len(found.prompts) > 20:
         click.echo(f"… {len(found.prompts) - 20:,} more variants")
-
-
-def _line_diff(before: str, after: str) -> Iterator[str]:
-    """The lines that changed, word by word, each with its number in the new text (in the old, where it is gone)."""
-    from difflib import SequenceMatcher
-
-    from promptlab.compare import word_diff
-
-    old, new = before.splitlines(), after.splitlines()
-    for op, start, end, first, last in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if op == "equal":
-            continue
-        number = first + 1 if last > first else start + 1
-        parts = word_diff("\n".join(old[start:end]), "\n".join(new[first:last]))
-        yield f"{number:>5}  {_coloured(parts)}"
+    click.echo(_side_by_side(pair_page(template, old, new)), err=True)
 
 
 def _coloured(parts: Sequence[tuple[str, str]]) -> str:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from promptlab.cli import format as formats
 from promptlab.cli import options
+
+if TYPE_CHECKING:
+    from promptlab.log.sums import Apart, Spent
 
 __all__ = ["command"]
 
@@ -26,6 +31,9 @@ GROUPS = ["day", "experiment", "template", "model", "user", "project"]
 def command(by: str, since: datetime | None, as_json: bool, db: Path | None) -> None:
     """What was spent: the cost of results, and the most the provider can have billed. Simulated runs don't count.
 
+    Kept and rejected are images that people marked; "per kept" is all of the cost, divided by the kept images. Calls of
+    judge models and what the cache saved are said below the table, and are not part of it.
+
     \b
     Examples:
       promptlab usage --by template
@@ -37,29 +45,58 @@ def command(by: str, since: datetime | None, as_json: bool, db: Path | None) -> 
     from_day = f"{since:%Y-%m-%d}" if since else ""
     with here.log() as log:
         rows = log.usage(by, since=from_day)
-        total = log.spent(since=from_day)
+        total = log.usage_in_all(rows, since=from_day)
+        apart = log.spent_apart(since=from_day)
         alerts = alerts_of(log, here.studio.settings)
     if as_json:
-        document = {"by": by, "rows": [asdict(row) for row in rows], "total": asdict(total), "alerts": list(alerts)}
+        document = {"by": by, "rows": [_as_json(row) for row in rows], "total": _as_json(total)}
+        document |= {"apart": asdict(apart), "alerts": list(alerts)}
         click.echo(json.dumps(document, indent=1, ensure_ascii=False))
         return
-    if not rows:
+    if rows:
+        cells = [_cells(row) for row in [*rows, total]]
+        cells[-1] = ("total", *cells[-1][1:])
+        headers = (by, "generations", "images", "credits", "dollars", "kept", "rejected", "per kept")
+        click.echo(formats.table(cells, headers, right=range(1, 8)))
+    else:
         click.echo("nothing was spent" + (f" since {from_day}" if since else "") + "; simulated runs do not count")
-        return
-    cells = [
-        (row.key or "–", f"{row.generations:,}", f"{row.images:,}",
-         _between((row.credits, row.credits_at_most), NOTHING), _between(NOTHING, (row.cost_usd, row.cost_usd_at_most)))
-        for row in [*rows, total]
-    ]  # fmt: skip
-    cells[-1] = ("total", *cells[-1][1:])
-    click.echo(formats.table(cells, (by, "generations", "images", "credits", "dollars"), right=range(1, 5)))
+    for sentence in _beside(total, apart):
+        click.echo(sentence)
+    for alert in alerts:
+        click.echo(f"! {alert}", err=True)
+
+
+def _cells(row: Spent) -> tuple[str, ...]:
+    return (
+        row.key or "–", f"{row.generations:,}", f"{row.images:,}",
+        _between((row.credits, row.credits_at_most), NOTHING), _between(NOTHING, (row.cost_usd, row.cost_usd_at_most)),
+        f"{row.kept:,}", f"{row.rejected:,}", _between(NOTHING, row.usd_per_kept),
+    )  # fmt: skip
+
+
+def _as_json(row: Spent) -> dict[str, Any]:
+    low, high = row.usd_per_kept
+    return asdict(row) | {"usd_per_kept": low, "usd_per_kept_at_most": high}
+
+
+def _beside(total: Spent, apart: Apart) -> Iterator[str]:
+    """What the table does not say."""
     if total.attempts_at_risk:
-        click.echo(
+        yield (
             f"{formats.count(total.attempts_at_risk, 'attempt')} may have been billed, or did not say how much: "
             "the cost is between the two bounds"
         )
-    for alert in alerts:
-        click.echo(f"! {alert}", err=True)
+    if total.rejected_usd:
+        yield f"rejected images cost {formats.dollars(total.rejected_usd)} of it"
+    if apart.redo_usd:
+        yield f"redo cost {formats.dollars(apart.redo_usd)} of it"
+    if apart.judge_calls:
+        cost = formats.bounds(NOTHING, (apart.judge_usd, apart.judge_usd_at_most))
+        yield f"judges: {formats.count(apart.judge_calls, 'call')}, {cost}, beside the table"
+    if apart.saved_usd:
+        about = "about " if apart.saved_about else ""
+        copies = formats.count(apart.copies, "copy", "copies")
+        yield f"the cache saved {about}{formats.dollars(apart.saved_usd)}: {copies}"
 
 
 def _between(credits: formats.Bounds, usd: formats.Bounds) -> str:

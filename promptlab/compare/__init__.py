@@ -21,20 +21,27 @@ from promptlab.compare.layout import (
     cut_cells,
     default_axis,
 )
-from promptlab.compare.text import Op, Segment, similarity, word_diff
+from promptlab.compare.pairs import Entry, Matching, Pair, PairCell, asked_values, default_pair, match
+from promptlab.compare.text import LineChange, Op, Segment, line_diff, similarity, word_diff
 
 __all__ = [
     "CellsPage",
     "Column",
+    "Entry",
     "Grid",
     "Heading",
     "Layout",
     "Line",
+    "LineChange",
+    "Matching",
     "Op",
     "Page",
+    "Pair",
+    "PairCell",
     "Piece",
     "Segment",
     "VariantRows",
+    "asked_values",
     "axes_of",
     "build_grid",
     "choose_layout",
@@ -42,6 +49,9 @@ __all__ = [
     "cut_cells",
     "cut_page",
     "default_axis",
+    "default_pair",
+    "line_diff",
+    "match",
     "shared_axes",
     "similarity",
     "word_diff",

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import zip_longest
 from typing import Literal
 
-__all__ = ["Op", "Segment", "similarity", "word_diff"]
+__all__ = ["LineChange", "Op", "Segment", "line_diff", "similarity", "word_diff"]
 
 Op = Literal["same", "removed", "added"]
 Segment = tuple[Op, str]
@@ -23,6 +25,55 @@ _CHARACTERS = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _WORD = re.compile(rf"([{_CHARACTERS}]|[^\W{_CHARACTERS}]+(?:['’-][^\W{_CHARACTERS}]+)*|\S)(\s*)")
 #: Pairs of equal words that one pass of difflib may visit; a 1,000-word prompt against its rewriting has about 20,000.
 _MAX_PAIRS = 40_000
+_MAX_LINES = 2_000  # lines that change; a longer text is compared as a whole
+
+
+@dataclass(frozen=True, slots=True)
+class LineChange:
+    """Neighbouring lines of a text, and what became of them: `number` is that of the first one in the new text (in
+    the old one, where it is gone). `changed` is False for lines around a change, which are the same in both."""
+
+    number: int
+    segments: tuple[Segment, ...]
+    changed: bool
+
+
+def line_diff(before: str, after: str, *, around: int = 0) -> Iterator[LineChange]:
+    """The lines that changed, word by word, each with `around` unchanged lines before and after it."""
+    old, new = before.splitlines(), after.splitlines()
+    start = _common(old, new)
+    if max(len(old), len(new)) - start > _MAX_LINES:
+        yield LineChange(start + 1, tuple(word_diff("\n".join(old[start:]), "\n".join(new[start:]))), True)
+        return
+    opcodes = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    for index, (op, i1, i2, j1, j2) in enumerate(opcodes):
+        if op != "equal":
+            yield from _changed(old[i1:i2], new[j1:j2], j1 + 1 if j2 > j1 else i1 + 1)
+            continue
+        first = j1 if index else max(j1, j2 - around)
+        last = j2 if index < len(opcodes) - 1 else min(j2, j1 + around)
+        if len(opcodes) > 1 and around:
+            yield from _around(new, first, last, around)
+
+
+def _changed(old: Sequence[str], new: Sequence[str], number: int) -> Iterator[LineChange]:
+    """Line by line where as many lines stand for as many, or for none; else as one text, which may be wrapped anew."""
+    if not (len(old) == len(new) or not old or not new):
+        yield LineChange(number, tuple(word_diff("\n".join(old), "\n".join(new))), True)
+        return
+    for index, (one, other) in enumerate(zip_longest(old, new, fillvalue="")):
+        yield LineChange(number + index, tuple(word_diff(one, other)), True)
+
+
+def _around(lines: Sequence[str], first: int, last: int, around: int) -> Iterator[LineChange]:
+    """Unchanged lines between two changes, without those that are far from both."""
+    if last - first <= 2 * around:
+        spans = [(first, last)]
+    else:
+        spans = [(first, first + around), (last - around, last)]
+    for start, end in spans:
+        if end > start:
+            yield LineChange(start + 1, (("same", "\n".join(lines[start:end])),), False)
 
 
 def word_diff(before: str, after: str) -> list[Segment]:

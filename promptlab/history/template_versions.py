@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import urlencode
 
 from promptlab.errors import InputError, PromptlabError
 from promptlab.git import BlameLine, Commit, Repository
@@ -30,6 +32,7 @@ __all__ = [
     "PromptPair",
     "TemplateDiff",
     "TemplateVersion",
+    "pair_page",
     "template_blame",
     "template_diff",
     "template_log",
@@ -226,6 +229,24 @@ def _file(studio: Studio, image: Image) -> str:
         return "gone from the store"
     path = store.local_copy(image.sha256)
     return path.relative_to(studio.folder).as_posix() if path.is_relative_to(studio.folder) else str(path)
+
+
+# --- side by side ---
+
+
+def pair_page(name: str, old: str, new: str | None = None) -> str:
+    """The page of `promptlab browse` that shows two versions with their images: `pair?by=template&a=...&b=...`.
+
+    A version is a revision (a commit, tag or branch) or a template's whole id; None is the working copy.
+    """
+    sides = [_named(name, version) for version in (old, new)]
+    return "pair?" + urlencode({"by": "template", "a": sides[0], "b": sides[1]}, safe="@/")
+
+
+def _named(name: str, version: str | None) -> str:
+    if version is None:
+        return name
+    return version if re.fullmatch("[0-9a-f]{64}", version) else f"{name}@{version}"
 
 
 # --- blame ---

@@ -80,6 +80,13 @@ def test_history(studio: Path, cli: CLI, history: list[str], git: CLI) -> None:
     ]  # fmt: skip
     assert [line[0] for line in versions] == [git("rev-parse", f"v{number}")[:12] for number in (3, 2, 1)]
 
+    said = cli("templates", "log", "hero.j2").err
+    newest, before = versions[0][0], versions[1][0]
+    page = f"pair?by=template&a=hero.j2@{before}&b=hero.j2@{newest}"
+    assert said == f"side by side: promptlab browse --page '{page}'\n"
+    said = cli("templates", "diff", "hero.j2", "v1", "v3").err
+    assert said == "side by side: promptlab browse --page 'pair?by=template&a=hero.j2@v1&b=hero.j2@v3'\n"
+
     edited = HERO.replace("a table", "a wooden table") + "at dusk\n"
     (studio / "templates" / "hero.j2").write_text(edited)
     cli("run", "experiments/exp.yaml", "--no-thumbnails")
