@@ -27,6 +27,8 @@ COMMANDS: dict[str, dict[str, str]] = {
         "run": "Run an experiment: images on disk, everything in the log.",
         "resume": "Finish a run that was interrupted or stopped.",
         "mark": "Mark images of a run as keepers or rejects.",
+        "score": "Measure images: sharpness, text read back, …; checks for CI; a judge model.",
+        "scores": "Scores from outside: import what sold, what was clicked, what was rated.",
     },
     "Look": {
         "runs": "List runs, newest first.",
