@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import math
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -15,33 +13,12 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 __all__ = [
-    "Colourfulness", "Contrast", "EmptyBorder", "Sharpness", "colourfulness", "contrast", "decoded", "empty_border",
+    "Colourfulness", "Contrast", "EmptyBorder", "Sharpness", "colourfulness", "contrast", "empty_border",
     "sharpness",
 ]  # fmt: skip
 
-_FORMATS: Final = ("PNG", "JPEG", "WEBP")
 #: How far a pixel may be from the colour of its side and still be border, of 255: what JPEG does to a plain area.
 _PLAIN: Final = 12
-
-
-def decoded(data: bytes) -> Picture:
-    """The pixels as RGB, upright, on white where transparent; ValueError for what Pillow can't decode."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about metadata, and sizes that the store has already judged
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as file:
-                picture = ImageOps.exif_transpose(file)
-                if picture.mode.startswith("I"):  # 16-bit grey: convert() would clip instead of scaling
-                    picture = picture.point(lambda value: value / 257.0).convert("L")
-                if picture.has_transparency_data:
-                    picture = picture.convert("RGBA")
-                    white = Image.new("RGBA", picture.size, "white")
-                    return Image.alpha_composite(white, picture).convert("RGB")
-                return picture.convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise ValueError(f"the image can't be decoded: {error}") from error
 
 
 def sharpness(picture: Picture) -> float:

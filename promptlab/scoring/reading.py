@@ -55,7 +55,7 @@ def character_error_rate(asked: str, read: str) -> tuple[float, str]:
         return 0.0, ""
     # Column by column: the cost, and where in `seen` the best alignment that ends here began.
     costs, starts = list(range(len(wanted) + 1)), [0] * (len(wanted) + 1)
-    best, span = costs[-1], (0, 0)
+    best, span = (costs[-1], len(wanted)), (0, 0)
     for place, letter in enumerate(seen, 1):
         above, begun = 0, place - 1  # the diagonal neighbour of row 1
         costs[0], starts[0] = 0, place
@@ -64,9 +64,10 @@ def character_error_rate(asked: str, read: str) -> tuple[float, str]:
             options = (above + (own != letter), begun), (left + 1, left_start), (costs[row - 1] + 1, starts[row - 1])
             costs[row], starts[row] = min(options, key=lambda each: each[0])
             above, begun = left, left_start
-        if costs[-1] < best:
-            best, span = costs[-1], (starts[-1], place)
-    return min(1.0, best / len(wanted)), shown[slice(*span)].strip()
+        found = costs[-1], abs(place - starts[-1] - len(wanted))  # of equal ones the one of about the same length
+        if found < best:
+            best, span = found, (starts[-1], place)
+    return min(1.0, best[0] / len(wanted)), shown[slice(*span)].strip()
 
 
 def _plain(text: str) -> str:

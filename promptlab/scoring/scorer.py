@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from promptlab.errors import InputError
+from promptlab.scoring.decoding import decoded
 from promptlab.spec.names import did_you_mean, listed
 from promptlab.spec.score_checks import SCORE_NAME
 
@@ -92,8 +93,6 @@ class ImageFile:
     @cached_property
     def picture(self) -> Picture:
         """The pixels as an RGB picture of Pillow's, upright, on white where transparent. Do not change it."""
-        from promptlab.scoring.pixels import decoded
-
         return decoded(self.data)
 
 

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -99,18 +100,20 @@ class _Worker(threading.Thread):
     def end(self) -> None:
         """End the child, whatever it is doing."""
         self._ended = True
-        if self._child is not None and self._child.poll() is None:
-            self._child.kill()
+        if (child := self._child) is not None:
+            child.kill()
         if self.is_alive():
             self.join()
         self._close()
 
     def _close(self) -> None:
-        if self._child is not None:
-            for pipe in (self._child.stdin, self._child.stdout):
-                if pipe is not None:
-                    pipe.close()
-            self._child.wait()
+        """The end of its input ends the child."""
+        child, self._child = self._child, None
+        if child is not None:
+            with suppress(BrokenPipeError):  # a question that it never read
+                child.stdin.close()  # type: ignore[union-attr]
+            child.stdout.close()  # type: ignore[union-attr]
+            child.wait()
 
     def _answer(self, task: Task) -> Answer:
         question = json.dumps([str(task.path), asdict(task.row), list(task.scorers)]).encode() + b"\n"
@@ -125,17 +128,19 @@ class _Worker(threading.Thread):
 
     def _ask(self, question: bytes) -> bytes:
         """The child's line; nothing where it died."""
-        if self._child is None or self._child.poll() is not None:
-            self._close()
+        if self._child is None:
             self._child = self._start()
         assert self._child.stdin is not None
         assert self._child.stdout is not None
         try:
             self._child.stdin.write(question)
             self._child.stdin.flush()
-            return self._child.stdout.readline()
+            line = self._child.stdout.readline()
         except (BrokenPipeError, ValueError):  # it died, or was ended meanwhile
-            return b""
+            line = b""
+        if not line:
+            self._close()
+        return line
 
     def _start(self) -> subprocess.Popen[bytes]:
         environ = dict(os.environ) if self._network else without_keys(os.environ)

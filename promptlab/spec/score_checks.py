@@ -64,9 +64,9 @@ def parse_check(name: str, text: str) -> Check:
 
 
 def _check(value: object) -> Check:
-    if not isinstance(value, str):
+    if value is not None and not isinstance(value, str):
         refuse("wrong-type", f"has to be one text or number; {_FORMS}")
-    if not value.strip():
+    if value is None or not value.strip():
         refuse("no-value", f"has no value; {_FORMS}")
     try:
         check = parse_check("", value)
