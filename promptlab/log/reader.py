@@ -11,7 +11,7 @@ from promptlab.log.runs import Failure, Totals
 from promptlab.log.sums import Spent
 from promptlab.model import Attempt, Generation, Image, Run
 
-__all__ = ["LogReader"]
+__all__ = ["LogReader", "log_of"]
 
 
 class LogReader:
@@ -90,3 +90,8 @@ class LogReader:
         cursor = self._log.execute(sql, values)
         names = [column[0] for column in cursor.description or ()]
         return (dict(zip(names, row, strict=True)) for row in cursor)
+
+
+def log_of(log: Log | LogReader) -> Log:
+    """The log that a reader reads, for functions of this package that take either and write nothing."""
+    return log._log if isinstance(log, LogReader) else log

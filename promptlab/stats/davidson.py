@@ -56,10 +56,19 @@ class Clustered:
     matrix: Matrix = field(repr=False)
     freedom: float
     by: str  # "scene", or "scene and voter"
+    least: Matrix | None = field(default=None, repr=False)  # what no variance may be below
 
     def standard_error(self, contrast: Sequence[float]) -> float:
         """Of a linear combination of the log-worths."""
-        return math.sqrt(max(quadratic(self.matrix, contrast), 0.0))
+        least = quadratic(self.least, contrast) if self.least is not None else 0.0
+        return math.sqrt(max(quadratic(self.matrix, contrast), least, 0.0))
+
+    def error_between(self, i: int, j: int) -> float:
+        """The standard error of the difference of two log-worths, by their places."""
+        found = [
+            matrix[i][i] + matrix[j][j] - 2 * matrix[i][j] for matrix in (self.matrix, self.least) if matrix is not None
+        ]
+        return math.sqrt(max(*found, 0.0))
 
 
 def fit(votes: Iterable[Vote], variants: Sequence[str] | None = None, *, pseudo: float = _PSEUDO) -> Worths:
@@ -232,7 +241,9 @@ def clustered(worths: Worths, votes: Sequence[Vote]) -> Clustered | None:
     by_both = _cr1(worths, scores(worths, votes, lambda vote: (vote.scene, vote.voter)))
     k = len(worths.variants)
     matrix = [[by_scene[i][j] + by_voter[i][j] - by_both[i][j] for j in range(k)] for i in range(k)]
-    return Clustered(clipped(matrix), min(len(scenes), len(voters)) - 1, "scene and voter")
+    # A difference of two covariances can come out near zero by chance, as if nothing were uncertain: what the votes
+    # would say if they were independent is the least.
+    return Clustered(clipped(matrix), min(len(scenes), len(voters)) - 1, "scene and voter", by_both)
 
 
 def _cr1(worths: Worths, clusters: dict[Hashable, Vector]) -> Matrix:

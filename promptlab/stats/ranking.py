@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import mul
+from itertools import combinations
+from operator import add, mul
 
 from promptlab.stats.davidson import Clustered, Worths, clustered, fit
 from promptlab.stats.distributions import t_cdf, t_quantile
 from promptlab.stats.linear import Matrix, square_root
 from promptlab.stats.votes import Tally, Vote, groups, tally, variants_of
 
-__all__ = ["DRAWS", "Difference", "Ranking", "Standing", "holm", "rank"]
+__all__ = ["DRAWS", "PRINTED", "Difference", "Places", "Placing", "Ranking", "holm", "holm_steps", "place", "rank"]
 
 DRAWS = 2000
+PRINTED = 12  # variants: beyond, there are too many pairs to print
 _MANY = 40  # variants: beyond, all pairs are looked at in fewer draws
 _FEWER_DRAWS = 400
 
@@ -46,7 +48,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Placing:
     """A variant's place: `best_rank` to `worst_rank` are those that the votes leave open."""
 
     variant: str
@@ -69,13 +71,14 @@ class Standing:
 class Ranking:
     """A ranking, best first. `group` is which group of variants that met it is about (others never met it)."""
 
-    standings: tuple[Standing, ...]
+    standings: tuple[Placing, ...]
     worths: Worths
     covariance: Clustered | None
     tallies: Mapping[tuple[str, str], Tally] = field(repr=False)
     groups: tuple[tuple[str, ...], ...]
     to_leader: tuple[Difference, ...]
     to_baseline: tuple[Difference, ...] = ()
+    pairs: tuple[Difference, ...] = ()  # all of them at once, where they are few enough to print
     votes: int = 0
     scenes: int = 0
     voters: int = 0
@@ -102,10 +105,8 @@ def rank(
     covariance = clustered(worths, votes)
     differences = _Differences(worths, covariance, level)
     order = sorted(range(len(names)), key=lambda i: (-worths.log_worths[i], i))
-    draws = _draws(covariance.matrix, seed) if covariance else []
-    p_best = _p_best(worths.log_worths, draws)
-    ranges = _rank_ranges(worths, covariance, draws, level, seed)
-    standings = tuple(_standing(names[i], worths, ranges[i], p_best[i] if p_best else None, tallies) for i in order)
+    places = place(worths.log_worths, covariance, level=level, seed=seed)
+    standings = tuple(_standing(names[i], worths, places, i, tallies) for i in order)
     leader = standings[0].variant
     to_baseline = [] if baseline is None else [differences.of(name, baseline) for name in names if name != baseline]
     return Ranking(
@@ -113,16 +114,39 @@ def rank(
         tuple(tuple(each) for each in groups(names, tallies)),
         tuple(differences.of(leader, each.variant) for each in standings[1:]),
         holm(to_baseline),
+        tuple(differences.at_once(places.critical, [each.variant for each in standings])),
         len(votes), len({vote.scene for vote in votes}), len({vote.voter for vote in votes}),
     )  # fmt: skip
 
 
-def _standing(
-    name: str, worths: Worths, ranks: tuple[int, int], p_best: float | None, tallies: Mapping[tuple[str, str], Tally]
-) -> Standing:
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Of estimates in their order: the chance that each is the largest, and the ranks left open (from 1).
+
+    `critical` is how many standard errors apart two have to be, for all pairs at once.
+    """
+
+    p_best: tuple[float, ...]
+    ranks: tuple[tuple[int, int], ...]
+    critical: float
+
+
+def place(
+    estimates: Sequence[float], covariance: Clustered | None, *, level: float = 0.95, seed: str | int = 0
+) -> Places:
+    """Ranks and chances of any estimates with a covariance; without one, every rank is open."""
+    k = len(estimates)
+    if covariance is None:
+        return Places((), ((1, k),) * k, math.inf)
+    draws = _draws(covariance.matrix, seed)
+    critical = _critical(covariance, draws, level, seed, k)
+    return Places(_p_best(estimates, draws), tuple(_rank_ranges(estimates, covariance, critical)), critical)
+
+
+def _standing(name: str, worths: Worths, places: Places, at: int, tallies: Mapping[tuple[str, str], Tally]) -> Placing:
     own = [each for (variant, _), each in tallies.items() if variant == name]
-    return Standing(
-        name, worths.log_worth(name), *ranks, p_best,
+    return Placing(
+        name, worths.log_worth(name), *places.ranks[at], places.p_best[at] if places.p_best else None,
         sum(each.wins for each in own), sum(each.losses for each in own),
         sum(each.ties for each in own), sum(each.bad for each in own),
     )  # fmt: skip
@@ -139,29 +163,43 @@ class _Differences:
         chance = _expit(gap)
         if self.covariance is None:
             return Difference(variant, other, chance)
-        error = _error(self.covariance, *map(self.worths.variants.index, (variant, other)))
+        error = self._error(variant, other)
         reach = t_quantile((1 + self.level) / 2, self.covariance.freedom) * error
         p = 1.0 if error == 0.0 else 2 * t_cdf(-abs(gap) / error, self.covariance.freedom)
         return Difference(variant, other, chance, _expit(gap - reach), _expit(gap + reach), p)
 
+    def at_once(self, critical: float, order: Sequence[str]) -> Iterator[Difference]:
+        """All pairs, best first, with intervals that hold together; none where they are too many to print."""
+        if self.covariance is None or not 2 < len(order) <= PRINTED:
+            return
+        for at, variant in enumerate(order):
+            for other in order[at + 1 :]:
+                gap = self.worths.log_worth(variant) - self.worths.log_worth(other)
+                reach = critical * self._error(variant, other)
+                yield Difference(variant, other, _expit(gap), _expit(gap - reach), _expit(gap + reach))
 
-def _error(covariance: Clustered, i: int, j: int) -> float:
-    matrix = covariance.matrix
-    return math.sqrt(max(matrix[i][i] + matrix[j][j] - 2 * matrix[i][j], 0.0))
+    def _error(self, variant: str, other: str) -> float:
+        assert self.covariance is not None
+        return self.covariance.error_between(*map(self.worths.variants.index, (variant, other)))
 
 
 def holm(differences: Sequence[Difference]) -> tuple[Difference, ...]:
     """The same differences with p-values adjusted for their number (Holm's step-down)."""
-    order = sorted((each.p, at) for at, each in enumerate(differences) if each.p is not None)
+    return tuple(
+        Difference(each.variant, each.other, each.chance, each.low, each.high, p)
+        for each, p in zip(differences, holm_steps([each.p for each in differences]), strict=True)
+    )
+
+
+def holm_steps(values: Sequence[float | None]) -> list[float | None]:
+    """Holm's adjusted p-values, in the same order; what has none gets none."""
+    order = sorted((p, at) for at, p in enumerate(values) if p is not None)
     adjusted: dict[int, float] = {}
     highest = 0.0
     for step, (p, at) in enumerate(order):
         highest = max(highest, min(1.0, p * (len(order) - step)))
         adjusted[at] = highest
-    return tuple(
-        Difference(each.variant, each.other, each.chance, each.low, each.high, adjusted.get(at))
-        for at, each in enumerate(differences)
-    )
+    return [adjusted.get(at) for at in range(len(values))]
 
 
 def _draws(matrix: Matrix, seed: str | int) -> list[list[float]]:
@@ -176,47 +214,45 @@ def _draws(matrix: Matrix, seed: str | int) -> list[list[float]]:
     return found
 
 
-def _p_best(log_worths: Sequence[float], draws: Sequence[Sequence[float]]) -> list[float]:
-    """The share of draws in which each variant is the best."""
-    if not draws:
-        return []
-    best = [0] * len(log_worths)
+def _p_best(estimates: Sequence[float], draws: Sequence[Sequence[float]]) -> tuple[float, ...]:
+    """The share of draws in which each is the largest."""
+    best = [0] * len(estimates)
     for draw in draws:
-        moved = [worth + error for worth, error in zip(log_worths, draw, strict=True)]
+        moved = list(map(add, estimates, draw))
         best[moved.index(max(moved))] += 1
-    return [count / len(draws) for count in best]
+    return tuple(count / len(draws) for count in best)
 
 
-def _rank_ranges(
-    worths: Worths, covariance: Clustered | None, draws: Sequence[Sequence[float]], level: float, seed: str | int
-) -> list[tuple[int, int]]:
+def _rank_ranges(estimates: Sequence[float], covariance: Clustered, critical: float) -> list[tuple[int, int]]:
     """The ranks left open: after all that are surely better, before all that are surely worse."""
-    k = len(worths.variants)
-    if covariance is None:
-        return [(1, k)] * k
-    pairs = [(i, j, _error(covariance, i, j)) for i in range(k) for j in range(i + 1, k)]
-    critical = _max_t([pair for pair in pairs if pair[2] > 0.0], draws, covariance.freedom, level, seed, k)
+    k = len(estimates)
     better, worse = [0] * k, [0] * k
-    for i, j, error in pairs:
-        gap = worths.log_worths[i] - worths.log_worths[j]
-        if abs(gap) > critical * error and gap != 0.0:
+    for i, j in combinations(range(k), 2):
+        gap = estimates[i] - estimates[j]
+        if abs(gap) > critical * covariance.error_between(i, j):
             high, low = (i, j) if gap > 0 else (j, i)
             better[low] += 1
             worse[high] += 1
     return [(1 + better[i], k - worse[i]) for i in range(k)]
 
 
-def _max_t(
-    pairs: Sequence[tuple[int, int, float]], draws: Sequence[Sequence[float]], freedom: float, level: float,
-    seed: str | int, k: int,
-) -> float:  # fmt: skip
-    """The critical value for all pairs at once: the quantile of the largest |t| among them."""
+def _critical(covariance: Clustered, draws: Sequence[Sequence[float]], level: float, seed: str | int, k: int) -> float:
+    """The critical value for all pairs at once: the quantile of the largest |t| among them (max-t).
+
+    Of two variants there is one pair, and the quantile of t is exact.
+    """
+    if k == 2:
+        return t_quantile((1 + level) / 2, covariance.freedom)
+    errors = [(i, j, covariance.error_between(i, j)) for i, j in combinations(range(k), 2)]
+    pairs = [pair for pair in errors if pair[2] > 0.0]
     if not pairs:
         return math.inf
     source = random.Random(f"promptlab max-t {seed}")  # noqa: S311
     largest = []
     for draw in draws[: _FEWER_DRAWS if k > _MANY else None]:
-        scale = math.sqrt(source.gammavariate(freedom / 2, 2.0) / freedom)  # √(χ²/ν): t, not normal
+        scale = 1.0
+        if not math.isinf(covariance.freedom):  # √(χ²/ν): t, not normal
+            scale = math.sqrt(source.gammavariate(covariance.freedom / 2, 2.0) / covariance.freedom)
         largest.append(max(abs(draw[i] - draw[j]) / error for i, j, error in pairs) / scale)
     largest.sort()
     return largest[min(len(largest) - 1, math.ceil(level * len(largest)) - 1)]
