@@ -65,6 +65,8 @@ from promptlab.scoring.checks import Checked as Checked
 from promptlab.scoring.checks import FailedCheck as FailedCheck
 from promptlab.scoring.engine import Scoring as Scoring
 from promptlab.scoring.engine import Unscored as Unscored
+from promptlab.scoring.judge import Judged as Judged
+from promptlab.scoring.judge import judge as judge
 from promptlab.scoring.outcomes import Imported as Imported
 from promptlab.scoring.outcomes import import_scores as import_scores
 from promptlab.scoring.scorer import ImageFile as ImageFile

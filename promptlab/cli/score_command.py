@@ -7,18 +7,20 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from promptlab.cli import format as formats
 from promptlab.cli import options
+from promptlab.cli.score_judge import ask, judge_options
 from promptlab.errors import InputError
 
 if TYPE_CHECKING:
     from promptlab.scoring.calls import Scored
     from promptlab.scoring.checks import Checked
     from promptlab.scoring.engine import Scoring
+    from promptlab.studio.studio import Studio
 
 __all__ = ["command"]
 
@@ -34,22 +36,27 @@ EVERY_S = 10.0
 @click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="With --check: a JUnit file for CI.")
 @click.option("--fresh", is_flag=True, help="Score again what has a score already.")
 @click.option("--list", "listing", is_flag=True, help="List the scorers, their scores, and which use the network.")
+@judge_options
 @options.json_flag
 @options.db
 def command(
     run: str | None, scorers: tuple[str, ...], where: tuple[str, ...], check: bool, junit: Path | None, fresh: bool,
-    listing: bool, as_json: bool, db: Path | None,
+    listing: bool, as_json: bool, db: Path | None, model: str | None, **asked: Any,
 ) -> None:  # fmt: skip
     """Score the images of RUN, in as many processes as there are cores, at low priority. What has a score is skipped.
 
     Scores are kept in the log's table `scores`; an image that could not be scored is told with its reason, the others
     go on, and the exit code is 1. docs/scoring.md says what each score is.
 
+    With --judge, a vision model of any OpenAI-compatible API (PROMPTLAB_JUDGE_BASE_URL and PROMPTLAB_JUDGE_KEY, else
+    OPENAI_*) is asked about each matched pair of an axis, in both orders. Its votes are never counted as people's.
+
     \b
     Examples:
       promptlab score last
       promptlab score shelf_photos --scorer sharpness --scorer text --where look=neon
       promptlab score shelf_photos --check --junit checks.xml
+      promptlab score shelf_photos --judge gpt-4.1-mini --by style --pairs 100 --budget 2usd
       promptlab score --list
     """
     if listing:
@@ -57,6 +64,13 @@ def command(
         return
     if run is None:
         raise InputError("name the run: its id, an experiment's name, or `last` (--list lists the scorers)")
+    if model is not None:
+        if check or scorers or fresh or junit:
+            raise InputError("--judge goes without --scorer, --check, --junit and --fresh; call `score` twice")
+        _judge(options.Here(db).studio, run, where, model, as_json, asked)
+        return
+    if wrong := [name for name, value in asked.items() if value not in (None, (), False) and name != "jobs"]:
+        raise InputError(f"--{wrong[0].replace('_', '-')} is for a judge; name the model with --judge")
     if junit is not None and not check:
         raise InputError("--junit writes what --check finds; add --check")
     from promptlab.scoring.calls import score_run
@@ -77,6 +91,16 @@ def command(
         _tell(found)
     if found.exit_code:
         raise click.exceptions.Exit(found.exit_code)
+
+
+def _judge(studio: Studio, run: str, where: tuple[str, ...], model: str, as_json: bool, asked: dict[str, Any]) -> None:
+    reporter = _Reporter("answer", "heard")
+    try:
+        code = ask(studio, run, where, model, progress=reporter, as_json=as_json, **asked)
+    finally:
+        reporter.close()
+    if code:
+        raise click.exceptions.Exit(code)
 
 
 def _document(found: Scored) -> dict[str, object]:
@@ -157,7 +181,8 @@ def _list(as_json: bool) -> None:
 class _Reporter:
     """A bar on a terminal, a line every ten seconds elsewhere; on stderr."""
 
-    def __init__(self) -> None:
+    def __init__(self, noun: str = "image", done: str = "scored") -> None:
+        self._noun, self._done = noun, done
         self._said = time.monotonic()
         self._bar = sys.stderr.isatty()
         self._drawn = False
@@ -166,10 +191,10 @@ class _Reporter:
         now = time.monotonic()
         if self._bar and (now - self._said > 0.1 or done == total):
             self._said, self._drawn = now, True
-            click.echo(f"\r{done:,} of {formats.count(total, 'image')} scored", err=True, nl=False)
+            click.echo(f"\r{done:,} of {formats.count(total, self._noun)} {self._done}", err=True, nl=False)
         elif not self._bar and now - self._said >= EVERY_S:
             self._said = now
-            click.echo(f"{done:,} of {formats.count(total, 'image')} scored", err=True)
+            click.echo(f"{done:,} of {formats.count(total, self._noun)} {self._done}", err=True)
 
     def close(self) -> None:
         """End the line."""

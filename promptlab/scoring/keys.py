@@ -13,8 +13,7 @@ from promptlab.log import Log
 __all__ = ["Ambiguous", "ImageKeys", "Key", "KeyKind", "VariantKeys"]
 
 KeyKind = Literal["image", "variant", "file"]
-# In the order of the plan, later runs later (ids are ULIDs). Copies from the cache show a paid image: each run that shows
-# it names it.
+# In the order of the plan, later runs later (ids are ULIDs). A copy from the cache names the paid image that it shows.
 _IMAGES = """
 SELECT ifnull((SELECT p.id FROM images p WHERE p.generation_id = g.cached_from AND p.position = i.position), i.id),
   i.id, i.sha256, i.path, g.experiment, g.variant_id
