@@ -20,6 +20,7 @@ __all__ = [
     "Amount",
     "Attempt",
     "Axis",
+    "Check",
     "Design",
     "Experiment",
     "Generation",
@@ -180,6 +181,42 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """What a score has to be: within bounds, or a text (or, with `differs`, any other). It changes no request.
+
+    `written` is how the file says it. A bound is part of what passes unless `strict`.
+    """
+
+    name: str
+    written: str
+    low: float | None = None
+    high: float | None = None
+    strict: bool = False
+    text: str | None = None
+    differs: bool = False
+    place: Place | None = None
+
+    def passes(self, value: float | str) -> bool:
+        """Whether a score is as it has to be; a number is compared with a text by its value."""
+        if self.text is not None:
+            return _same(value, self.text) != self.differs
+        if isinstance(value, str):
+            return False
+        if self.strict:
+            return (self.low is None or value > self.low) and (self.high is None or value < self.high)
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+
+
+def _same(value: float | str, text: str) -> bool:
+    if isinstance(value, str):
+        return value == text
+    try:
+        return value == float(text)
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
 class InputFile:
     """A file that an experiment read: enough, with the templates, to run again from the log alone."""
 
@@ -222,6 +259,7 @@ class Experiment:
     mode: Mode = "auto"
     strict: bool = False
     alert_cost: Amount | None = None
+    checks: tuple[Check, ...] = ()
     inputs: tuple[InputFile, ...] = ()
     notes: tuple[Note, ...] = ()
     places: Mapping[tuple[str | int, ...], Place] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from promptlab.errors import InputError, LogError
 from promptlab.log.cache import Cache
 from promptlab.log.connection import prepare, quote
 from promptlab.log.forget import Forget
+from promptlab.log.judging import Judging
 from promptlab.log.marks import Marks
 from promptlab.log.picks import Picks
 from promptlab.log.rows import ROWS, Row, searchable_later, table
@@ -46,7 +47,7 @@ _BACK: Final = (
 COMMON: Final = (*_FRONT, *_BACK)
 
 
-class Log(Cache, Runs, Sums, Marks, Picks, Votes, Scores, Templates, Forget):
+class Log(Cache, Runs, Sums, Marks, Picks, Votes, Judging, Scores, Templates, Forget):
     """A log's file. One writer per object, from the thread that opened it; readers open their own.
 
     Writes outside `transaction()` commit by themselves. Every failure of the file is a LogError.

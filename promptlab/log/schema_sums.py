@@ -36,7 +36,7 @@ import re
 
 from promptlab.log.schema import GALLERY, SIMULATED, bounded
 
-__all__ = ["SUMS", "run_rows"]
+__all__ = ["SPENDING_ROWS", "SUMS", "run_rows"]
 
 _ROWIDS = """
 PRAGMA writable_schema = ON;
@@ -280,8 +280,8 @@ UNION ALL
 
 # cost of results ≤ what the provider billed ≤ cost of results + attempts that may be billed. A bound is NULL where a
 # part of it has no known price. Copies from the cache have no row here, simulated generations neither.
-_SPENDING_PARTS = f"""
-CREATE VIEW spending_parts AS
+#: The rows of `spending_parts`, as far as generations make them.
+SPENDING_ROWS = f"""
 SELECT * FROM spending_sums s WHERE {_FRESH}
 UNION ALL
 SELECT
@@ -310,7 +310,10 @@ SELECT
   0, 0, 0, 0, 0, 0, NULL, NULL,
   1, a.credits_at_risk IS NOT NULL, a.cost_usd_at_risk IS NOT NULL, a.credits_at_risk, a.cost_usd_at_risk
 FROM {_STALE} CROSS JOIN attempts a ON a.generation_id = g.id
-WHERE {_of_stale(f"a.may_be_billed = 1 AND NOT {SIMULATED}")};
+WHERE {_of_stale(f"a.may_be_billed = 1 AND NOT {SIMULATED}")}"""
+
+_SPENDING_PARTS = f"""
+CREATE VIEW spending_parts AS{SPENDING_ROWS};
 
 DROP VIEW spending;
 CREATE VIEW spending AS

@@ -10,7 +10,11 @@ was asked; while a poll is open, only intervals that may be looked at after ever
 which pictures a file that votes offline shows under which token; the file itself does not say it.
 """
 
+# ruff: noqa: S608  the SQL is put together from this package's own text
+
 from __future__ import annotations
+
+from promptlab.log.schema_sums import SPENDING_ROWS
 
 __all__ = ["VERDICT"]
 
@@ -190,4 +194,22 @@ JOIN polls p ON p.id = b.poll_id
 WHERE b.undone_at IS NULL;
 """
 
-VERDICT = _LABEL + _VOTES + _SCORES + _VIEWS
+# What judges cost is spending, too: caps, `usage` and the pages count it. Their rows have no block, so that no kept sum
+# holds them. They cost no credits; a call counts as a result once it was answered.
+_JUDGE_SPENDING = f"""
+DROP VIEW spending_parts;
+CREATE VIEW spending_parts AS{SPENDING_ROWS}
+UNION ALL
+SELECT
+  p.run_id, NULL, substr(c.started_at, 1, 10), p.experiment, NULL, c.model, 'judge',
+  c.outcome IN ('ok', 'unreadable'), 0,
+  c.outcome IN ('ok', 'unreadable'), c.outcome IN ('ok', 'unreadable') AND (c.cost_usd IS NOT NULL OR c.may_be_billed),
+  c.outcome IN ('ok', 'unreadable'), c.cost_usd IS NOT NULL,
+  CASE WHEN c.outcome IN ('ok', 'unreadable') THEN 0.0 END, c.cost_usd,
+  c.may_be_billed, c.may_be_billed, c.may_be_billed AND c.cost_usd_at_risk IS NOT NULL,
+  CASE WHEN c.may_be_billed THEN 0.0 END, CASE WHEN c.may_be_billed THEN c.cost_usd_at_risk END
+FROM judge_calls c JOIN polls p ON p.id = c.poll_id
+WHERE c.cost_source IS NOT 'simulated';
+"""
+
+VERDICT = _LABEL + _VOTES + _SCORES + _VIEWS + _JUDGE_SPENDING

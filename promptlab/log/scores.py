@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from promptlab.log.connection import Connection
 from promptlab.log.rows import paid_images
@@ -27,6 +27,25 @@ SELECT {_COLUMNS} FROM scores WHERE image_id IN (SELECT value FROM json_each(?))
 """
 _OF_VARIANTS: Final = f"""
 SELECT {_COLUMNS} FROM scores WHERE experiment = ? AND variant_id IS NOT NULL ORDER BY variant_id, name, scorer, at
+"""
+_DONE: Final = "SELECT image_id, scorer, version FROM scores WHERE image_id IN (SELECT value FROM json_each(?))"
+_NAMES: Final = """
+SELECT DISTINCT name FROM scores WHERE image_id IN (SELECT value FROM json_each(?1))
+UNION SELECT DISTINCT name FROM scores WHERE experiment = ?2 ORDER BY 1
+"""
+# `paid` is the image that scores belong to; `known` what a scorer is told of it.
+_KNOWN: Final = """
+SELECT
+  i.id AS image_id,
+  ifnull((SELECT p.id FROM images p WHERE p.generation_id = g.cached_from AND p.position = i.position), i.id) AS paid,
+  g.experiment, v.name AS variant, v.axes, g.axis_values, g.prompt, g.negative_prompt, i.revised_prompt, g.params,
+  g.aspect_ratio, g.output_format, g.strength, g.n, g.defaulted, g.provider, g.model, g.operation, g.seed, g.draw,
+  i.position, i.width, i.height, i.format, i.sha256, i.perceptual_hash, i.label, i.path, g.run_id,
+  g.id AS generation_id
+FROM generations g
+JOIN images i ON i.generation_id = g.id
+JOIN variants v ON v.experiment = g.experiment AND v.id = g.variant_id
+WHERE g.run_id = ? AND i.status = 'stored' ORDER BY g.sequence, g.id, i.position
 """
 
 
@@ -82,6 +101,23 @@ class Scores(Connection):
             score = _score(row)
             for id_ in asked[str(score.image_id)]:
                 yield replace(score, image_id=id_)
+
+    def known_of_images(self, run_id: str) -> Iterator[dict[str, Any]]:
+        """What the log knows of each stored image of a run, as column → value, in the order of the plan.
+
+        `paid` is the image that its scores belong to.
+        """
+        cursor = self.execute(_KNOWN, (run_id,))
+        names = [column[0] for column in cursor.description]
+        return (dict(zip(names, row, strict=True)) for row in cursor)
+
+    def scored_by(self, paid_ids: Iterable[str]) -> set[tuple[str, str, str]]:
+        """(paid image, scorer, version) of every score that is there."""
+        return set(self.rows(_DONE, (json.dumps(list(paid_ids)),)))
+
+    def score_names(self, paid_ids: Iterable[str], experiment: str) -> list[str]:
+        """The names of the scores that these images, or variants of the experiment, have."""
+        return [name for (name,) in self.rows(_NAMES, (json.dumps(list(paid_ids)), experiment))]
 
     def scores_of_variants(self, experiment: str) -> Iterator[Score]:
         """Every score of an experiment's variants as a whole."""

@@ -69,6 +69,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         # the rest
         "baseline-missing": "A one_factor design without a baseline.",
         "seed-conflict": "A seed given as a parameter beside `seeds`.",
+        "bad-check": "A check in no known form.",
+        "unknown-score": "A check of a score that no scorer gives and the log does not have.",
         "bad-files": "A pattern of file names that can't be filled in, or would leave results/.",
     }
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from promptlab.model import Amount, Parameter, Place, Scalar
+from promptlab.model import Amount, Check, Parameter, Place, Scalar
 
 from .faults import Steps, kind_of, refuse
 from .kinds import (
@@ -40,6 +40,7 @@ from .kinds import (
 )
 from .names import did_you_mean, is_address, is_secret, listed, quoted
 from .report import Report
+from .score_checks import CHECKS
 from .settings import SettingsForm
 from .yaml_tree import Map
 
@@ -336,6 +337,9 @@ class ExperimentForm(Form):
     mode: Any = key(choice("sync", "async", "auto"), "How calls are made.", "auto")
     strict: bool = key(FLAG, "A parameter that the provider would drop or emulate is an error.", False)
     alerts: AlertsForm | None = key(AlertsForm, "When to warn.")
+    checks: Mapping[str, Check] = key(
+        CHECKS, 'score: what it has to be, as {sharpness: "> 20"}; `promptlab score RUN --check` holds them.', dict
+    )
 
     @classmethod
     def unknown(cls, name: str, value: Map, reading: Reading) -> None:

@@ -32,8 +32,9 @@ from .extends import SOURCES, with_bases
 from .files import Files, Reader, decode, find_studio, read_bytes, shown
 from .forms import ExperimentForm, ImageForm, RowsForm, SampleForm, ValuesForm
 from .kinds import read_form
-from .names import CHAIN_AXIS, did_you_mean, listed, pair, quoted
+from .names import CHAIN_AXIS, did_you_mean, listed, nearest, pair, quoted
 from .report import Report
+from .score_checks import BUILT_IN_SCORES
 from .yaml_errors import GLUED
 from .yaml_tree import MAX_BYTES, Map, Places, Seq, parse
 
@@ -192,6 +193,9 @@ def _experiment(
         mode=form.mode,
         strict=form.strict,
         alert_cost=alerts.cost if alerts else None,
+        checks=tuple(
+            replace(check, name=name, place=root["checks"].value_place(name)) for name, check in form.checks.items()
+        ),
         inputs=tuple(files.inputs),
         places=Places(root),
     )
@@ -293,6 +297,7 @@ def _check(whole: Map, root: Map, form: ExperimentForm, axes: tuple[Axis, ...], 
     _check_design(form, whole, report)
     _seeds(form, root, axes, report)
     _repeats(form, root, report)
+    _check_names(form, root, report)
     if form.files is not None and "files" in root:
         _files(form.files, root.value_place("files"), known, report)
 
@@ -408,6 +413,15 @@ def _repeats(form: ExperimentForm, root: Map, report: Report) -> None:
     if form.draws > MANY:
         message = f"every request is made {form.draws:,} times, each time for money"
         report.warn("many-repeats", message, root.value_place("draws"))
+
+
+def _check_names(form: ExperimentForm, root: Map, report: Report) -> None:
+    """A name that is nearly a built-in score's; others may be of other packages, or come from outside."""
+    for name in form.checks:
+        near = None if name in BUILT_IN_SCORES else nearest(name, BUILT_IN_SCORES, cutoff=0.8)
+        if near is not None:
+            message = f"there is no built-in score {quoted(name)}; did you mean {near!r}?"
+            report.warn("unknown-score", message, root["checks"].key_place(name))
 
 
 def _files(pattern: str, place: Place, known: Known, report: Report) -> None:

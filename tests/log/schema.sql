@@ -853,7 +853,18 @@ SELECT
   1, a.credits_at_risk IS NOT NULL, a.cost_usd_at_risk IS NOT NULL, a.credits_at_risk, a.cost_usd_at_risk
 FROM stale_sums x CROSS JOIN generations g ON g.run_id = x.run_id
   AND g.sequence BETWEEN x.block << 12 AND (x.block << 12) + 4095 CROSS JOIN attempts a ON a.generation_id = g.id
-WHERE CASE WHEN g.run_id = x.run_id THEN a.may_be_billed = 1 AND NOT (g.provider = 'simulator' OR g.cost_source IS 'simulated') END;
+WHERE CASE WHEN g.run_id = x.run_id THEN a.may_be_billed = 1 AND NOT (g.provider = 'simulator' OR g.cost_source IS 'simulated') END
+UNION ALL
+SELECT
+  p.run_id, NULL, substr(c.started_at, 1, 10), p.experiment, NULL, c.model, 'judge',
+  c.outcome IN ('ok', 'unreadable'), 0,
+  c.outcome IN ('ok', 'unreadable'), c.outcome IN ('ok', 'unreadable') AND (c.cost_usd IS NOT NULL OR c.may_be_billed),
+  c.outcome IN ('ok', 'unreadable'), c.cost_usd IS NOT NULL,
+  CASE WHEN c.outcome IN ('ok', 'unreadable') THEN 0.0 END, c.cost_usd,
+  c.may_be_billed, c.may_be_billed, c.may_be_billed AND c.cost_usd_at_risk IS NOT NULL,
+  CASE WHEN c.may_be_billed THEN 0.0 END, CASE WHEN c.may_be_billed THEN c.cost_usd_at_risk END
+FROM judge_calls c JOIN polls p ON p.id = c.poll_id
+WHERE c.cost_source IS NOT 'simulated';
 
 CREATE VIEW stray_copies AS
 SELECT s.run_id, s.block, s.generation_id FROM stray_sums s WHERE NOT EXISTS (SELECT 1 FROM stale_sums x WHERE x.run_id = s.run_id AND x.block = s.block)
