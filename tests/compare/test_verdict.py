@@ -329,7 +329,8 @@ def test_kept_is_newcombes_paired_interval(studio: Studio) -> None:
     assert gap.high is not None
     assert (round(gap.low, 4), round(gap.high, 4)) == (0.0569, 0.3404)
     assert found.headline == (
-        "calm wins: it is kept most often, 96 of 100; 20 more of 100 than bold in the same scenes, surely between 5 and 35."
+        "calm wins: it is kept most often, 96 of 100; 20 more of 100 than bold in the same scenes, surely between 5 "
+        "and 35."
     )
     assert [(each.kept, each.rejected) for each in found.standings] == [(48, 2), (38, 12)]
 
@@ -372,7 +373,7 @@ def test_a_newer_version_of_a_score_counts_alone(studio: Studio) -> None:
     run = studio.run(TWO, range(6))
     for version, at in (("1", "2026-01-01T00:00:00.000Z"), ("2", "2026-02-01T00:00:00.000Z")):
         studio.log.put_scores([
-            Score("rating", "shop", version, image_id=studio.image(run, prompt, seed), number=seed + int(version), at=at)
+            Score("rating", "shop", version, studio.image(run, prompt, seed), number=seed + int(version), at=at)
             for prompt in TWO["prompt"] for seed in range(6)
         ])  # fmt: skip
     found = verdict_of(studio.log, run.id, "prompt", metric="rating")
