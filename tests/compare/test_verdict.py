@@ -405,9 +405,8 @@ def test_several_images_of_a_value_are_clusters(studio: Studio) -> None:
     for seed in range(6):
         for prompt, base in (("calm", 40), ("bold", 30)):
             sold = base + (25 if seed % 2 else -25)
-            studio.log.put_scores([
-                Score("sales", "shop", "", image_id=studio.image(run, prompt, seed), successes=float(sold), trials=500.0)
-            ])  # fmt: skip
+            image = studio.image(run, prompt, seed)
+            studio.log.put_scores([Score("sales", "shop", "", image_id=image, successes=float(sold), trials=500.0)])
     gap = verdict_of(studio.log, run.id, "prompt", metric="sales").differences[0]
     assert gap.low is not None
     assert gap.low < 0 < gap.estimate
@@ -491,10 +490,13 @@ def test_the_same_log_gives_the_same_verdict(studio: Studio) -> None:
     for images in studio.images.values():
         studio.log.put_scores([Score("s", "x", "", image_id=id_, number=source.random()) for id_ in images])
     code = (
-        "import json, sys\nfrom pathlib import Path\nfrom promptlab.compare.verdict import verdict_as_json, verdict_of\n"
+        "import json, sys\n"
+        "from pathlib import Path\n"
+        "from promptlab.compare.verdict import verdict_as_json, verdict_of\n"
         "from promptlab.log import Log\n"
         "with Log.open(Path(sys.argv[1]), create=False, readonly=True) as log:\n"
-        "    print([json.dumps(verdict_as_json(verdict_of(log, sys.argv[2], 'prompt', metric=m))) for m in ('votes', 's')])"
+        "    for metric in ('votes', 's'):\n"
+        "        print(json.dumps(verdict_as_json(verdict_of(log, sys.argv[2], 'prompt', metric=metric))))\n"
     )
     texts = set()
     for hash_seed in ("1", "2"):
