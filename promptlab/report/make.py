@@ -83,9 +83,9 @@ def write_report(
     """Write one file to send: the verdict first, then the pictures, what it rests on, what it cost, where it is from.
 
     `output` ends in .html (one file that opens offline), .md (Markdown, pictures in a folder beside it) or .pdf (needs
-    Chromium). `by` is the compared axis, by default the first with several values; `where` picks variants. An HTML
-    report keeps below `size`. The same log gives the same bytes. An existing file is replaced only if it is a report,
-    or with `force`. `step` hears what is being done. InputError where something named is not there.
+    Chromium). `by` is the compared axis, by default the grid's (the baseline's, else prompts); `where` picks variants.
+    An HTML report keeps below `size`. The same log gives the same bytes. An existing file is replaced only if it is a
+    report, or with `force`. `step` hears what is being done. InputError where something named is not there.
     """
     target = Path(output)
     kind = _kind_of(target)
