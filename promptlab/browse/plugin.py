@@ -113,6 +113,14 @@ def extra_css_urls(datasette: Datasette, database: str | None) -> list[str]:
     return [links.static("datasette.css")] if links is not None else []
 
 
+@hookimpl  # type: ignore[untyped-decorator,unused-ignore]
+def register_mcp_tools(datasette: Datasette, mcp: Any) -> None:
+    """Read-only tools for datasette-mcp, which calls this hook where it is installed."""
+    from promptlab.browse.mcp_tools import register
+
+    register(datasette, mcp)
+
+
 def _links(datasette: Datasette, database: str | None = None) -> Any:
     """Links into this log, or into the first one; None where there is none, or `database` is another's."""
     from promptlab.browse.open_logs import Links, known_logs

@@ -20,7 +20,7 @@ from promptlab.compare.scenes import compared_axis, some_variants
 from promptlab.compare.verdict import Verdict, metrics_of, verdict_as_json, verdict_of
 from promptlab.compare.verdict_picture import picture
 from promptlab.compare.verdict_tables import rank_text, verdict_as_csv
-from promptlab.compare.verdict_words import figure, number, percent
+from promptlab.compare.verdict_words import figure, likely, number
 from promptlab.errors import InputError
 from promptlab.log import Log
 
@@ -79,8 +79,9 @@ async def ranking_page(request: Request, datasette: Datasette) -> Response:
         "ranking.html", links, found=found, verdict=found.verdict, query=query, listed=_LISTED,
         by=found.by or _WHOLE, whole=_WHOLE, csrf=guard.token(request), may_ask=guard.may_write(datasette, log),
         back=links.ranking(**query), matrix=_matrix(found.verdict), about_run=found.run["id"],
-        file=lambda kind: links.address(f"/ranking.{kind}", **query), rank=rank_text, figure=figure, number=number,
-        percent=percent, parts_of=parts_of, live=found.run["status"] == "running",
+        file=lambda kind, **more: links.address(f"/ranking.{kind}", **query, **more), rank=rank_text, figure=figure,
+        number=number,
+        likely=likely, parts_of=parts_of, live=found.run["status"] == "running",
     )  # fmt: skip
 
 
@@ -105,7 +106,8 @@ async def ranking_file(request: Request, datasette: Datasette) -> Response:
         headers["content-disposition"] = 'attachment; filename="ranking.csv"'
         return Response(verdict_as_csv(found.verdict), headers=headers, content_type="text/csv; charset=utf-8")
     headers["content-security-policy"] = _SVG_POLICY
-    return Response(picture(found.verdict), headers=headers, content_type="image/svg+xml; charset=utf-8")
+    drawn = picture(found.verdict, narrow=bool(request.args.get("narrow")))
+    return Response(drawn, headers=headers, content_type="image/svg+xml; charset=utf-8")
 
 
 async def ranking_votes(request: Request, datasette: Datasette) -> Response:

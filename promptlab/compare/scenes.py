@@ -154,12 +154,12 @@ def cell_status(status: str, error_code: str | None) -> str:
     return "completed" if status == "cached" else status
 
 
-def check_axis(variants: Mapping[str, Axes], by: str | None, run_id: str) -> None:
-    """InputError where no variant of the run has this axis."""
+def check_axis(variants: Mapping[str, Axes], by: str | None, what: str) -> None:
+    """InputError where no variant of `what` (a run, an experiment) has this axis."""
     known = list(dict.fromkeys(axis for axes in variants.values() for axis in axes))
     if by is not None and by not in known:
         advice = did_you_mean(by, known) or (f"; there are {listed(known)}" if known else "; it has none")
-        raise InputError(f"run {run_id} has no axis {quoted(by)}{advice}", code="unknown-axis")
+        raise InputError(f"{what} has no axis {quoted(by)}{advice}", code="unknown-axis")
 
 
 def chosen_variants(log: Log, run_id: str, variants: Mapping[str, Axes], where: Where) -> Mapping[str, Axes]:
@@ -183,7 +183,7 @@ def scenes_of(log: Log | LogReader, run_id: str, by: str | None, where: Where = 
     log = log_of(log)
     run = log.find_run(run_id)
     every = variants_of_run(log, run.id)
-    check_axis(every, by, run.id)
+    check_axis(every, by, f"run {run.id}")
     places = {
         id_: place
         for id_, axes in chosen_variants(log, run.id, every, where).items()

@@ -63,6 +63,11 @@ def percent(share: float) -> str:
     return f"{value:.0f} %" if value >= 9.5 or value == 0 else f"{value:.1f} %".replace(".0 %", " %")
 
 
+def likely(chance: float) -> str:
+    """A chance from draws: `86 %`, and never certainty."""
+    return "over 99 %" if chance >= 0.995 else "under 1 %" if chance < 0.005 else percent(chance)
+
+
 def surely(low: float) -> str:
     """The lower end, rounded down."""
     return f"surely more than {math.floor(100 * low + 1e-9)}"
@@ -182,7 +187,7 @@ def against_baseline(baseline: str, others: Sequence[tuple[str, float, float | N
 
 def best_chances(chances: Sequence[tuple[str, float]]) -> str:
     """The chance of being the best, the likeliest first."""
-    named = [f"{label} {percent(chance)}" for label, chance in chances if chance >= 0.005][:5]
+    named = [f"{label} {likely(chance)}" for label, chance in chances if chance >= 0.005][:5]
     return f"Chance of being the best: {', '.join(named)}."
 
 
