@@ -220,6 +220,37 @@ order by m.at desc
 limit 500
 """,
     },
+    "without_a_pick": {
+        "title": "Items without a pick",
+        "description": "The variants of a run of which no image is kept, in whichever run, and how many of this run's "
+        "images were rejected. Without a run, those of the experiments' latest runs that are not redone ones. "
+        "`promptlab redo RUN --without-pick` makes them again.",
+        "sql": """
+select
+  g.experiment,
+  v.name as variant,
+  count(i.id) as images,
+  total((select m.mark from latest_marks m where m.image_id = ifnull(
+    (select p.id from images p where p.generation_id = g.cached_from and p.position = i.position), i.id)
+  ) = 'reject') as rejected,
+  min(i.id) as image_id,
+  min(i.sha256) as sha256,
+  g.run_id,
+  v.id as variant_id
+from runs r
+join generations g on g.run_id = r.id
+join variants v on v.experiment = g.experiment and v.id = g.variant_id
+left join images i on i.generation_id = g.id and i.status = 'stored'
+where r.id in (
+    select coalesce(nullif(:run, ''), (select n.id from runs n where n.experiment = e.name
+      and n.kind not in ('verify', 'redo') order by n.started_at desc, n.id desc limit 1))
+    from experiments e where :experiment = '' or e.name = :experiment)
+  and not exists (select 1 from picks k where k.experiment = g.experiment and k.variant_id = g.variant_id)
+group by g.run_id, g.variant_id
+order by g.experiment, min(g.sequence)
+limit 1000
+""",
+    },
     "same_picture_twice": {
         "title": "Same image twice",
         "description": "Images with exactly the same bytes although they were generated more than once: money spent "

@@ -38,7 +38,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "forget": "Delete a run: its rows, and the files that nothing else uses.",
         "report": "Write one file to send: the verdict, the images, what it rests on.",
         "usage": "Credits and money by day, experiment, template, model, user or project.",
-        "export": "Write picked images as one file per product, with a list.",
+        "export": "Write images for others: picked ones as files, or a run as a data set.",
         "templates": "List, render and check templates; their history in git.",
     },
     "Build": {

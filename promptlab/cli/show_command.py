@@ -31,18 +31,23 @@ LISTED = 40  # generations that ended badly
 @click.option(
     "--as", "style", type=click.Choice(["curl"]), help="A generation's request as a curl command; no key in it."
 )
+@click.option("--without-pick", is_flag=True, help="List the variants of a run that have no kept image.")
 @options.json_flag
 @options.db
-def command(run: str, style: str | None, as_json: bool, db: Path | None) -> None:
+def command(run: str, style: str | None, without_pick: bool, as_json: bool, db: Path | None) -> None:
     """Show RUN (an id, the start of one, an experiment's name, `last`), or one generation by its id.
 
     \b
     Examples:
       promptlab show last
       promptlab show 01JD8X…  --as curl
+      promptlab show shelf_photos --without-pick
     """
     studio, log = options.studio_log(db)
     with log:
+        if without_pick:
+            _show_unpicked(log, log.find_whole_run(run), as_json)
+            return
         generation = log.generation(run)
         if generation is None and style is None:
             _show_run(log, studio, log.find_run(run), as_json)
@@ -96,6 +101,24 @@ def _show_run(log: Log, studio: Studio, run: Run, as_json: bool) -> None:
         more = summary.failed + summary.unknown + summary.lost + summary.skipped - len(rows)
         if more > 0:
             click.echo(f"… {more:,} more: promptlab browse")
+
+
+def _show_unpicked(log: Log, run: Run, as_json: bool) -> None:
+    """The variants without a kept image, why, and the command that makes them again."""
+    found = log.without_pick(run.id)
+    if as_json:
+        variants = [asdict(each) | {"why": each.why} for each in found]
+        click.echo(json.dumps({"run_id": run.id, "without_pick": variants}, indent=1, ensure_ascii=False))
+        return
+    if not found:
+        click.echo(f"every variant of run {run.id} has a kept image")
+        return
+    rows = [
+        (each.variant or "the only variant", each.why, f"{each.with_images:,}", f"{each.rejected:,}") for each in found
+    ]
+    click.echo(formats.table(rows, ("variant", "why", "generations with images", "rejected"), right=(2, 3)))
+    rejected = "--rejected" if any(each.rejected for each in found) else "--without-pick"
+    click.echo(f"{formats.count(len(found), 'variant')} without a kept image: promptlab redo {run.id} {rejected}")
 
 
 def _seconds(run: Run) -> float:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.errors import StoreError
-from promptlab.export.product_list import Written
+from promptlab.export.product_list import ExportedFile
 
 __all__ = ["MEMORY", "Folder", "Remembered", "sha256_of"]
 
@@ -38,9 +38,9 @@ class Remembered:
     height: int
     mtime_ns: int
 
-    def written(self, name: str) -> Written:
+    def written(self, name: str) -> ExportedFile:
         """As the list of products has it."""
-        return Written(name, self.sha256, self.bytes, self.width, self.height)
+        return ExportedFile(name, self.sha256, self.bytes, self.width, self.height)
 
 
 class Folder:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from promptlab.export.product_list import product_list
 from promptlab.history.from_log import experiment_then
 from promptlab.log import Log, Product, Unpicked
 from promptlab.model import Run
+from promptlab.spec.matcher import Where, matches, resolve
 from promptlab.store import BadImage, Store, sniff
 from promptlab.store.formats import FORMATS, Format
 from promptlab.store.labels import label_of
@@ -67,21 +68,23 @@ def export_picked(
     run: str,
     folder: Path | str,
     *,
+    where: Where = (),
     format: Format | None = None,
     max_size: int | None = None,
     quality: int = 90,
     all_or_nothing: bool = False,
-    overwrite: bool = False,
+    force: bool = False,
     studio: Studio | Path | str | None = None,
     db: Path | None = None,
     progress: Progress | None = None,
 ) -> Exported:
     """Write the picks of a run's variants to a folder, with `products.csv`; what is there already is not written again.
 
-    `format` is png, jpg or webp (else each file stays what it is, or becomes what a fixed extension in `files:` names),
-    `max_size` the longest side in pixels, `quality` 1 to 100 of what is re-encoded as jpg or webp. InputError, and
-    nothing written, where two products would be one file, where a file is in the way that this program did not write
-    (unless `overwrite`), and with `all_or_nothing` where a variant has no pick. StoreError where the disk refuses.
+    `where` picks variants. `format` is png, jpg or webp (else each file stays what it is, or becomes what a fixed
+    extension in `files:` names), `max_size` the longest side in pixels, `quality` 1 to 100 of what is re-encoded as jpg
+    or webp. InputError, and nothing written, where two products would be one file, where a file is in the way that this
+    program did not write (unless `force`), and with `all_or_nothing` where a variant has no pick. StoreError where the
+    disk refuses.
     """
     wanted = _checked(format, max_size, quality)
     opened = (
@@ -90,10 +93,10 @@ def export_picked(
     target = Folder(Path(folder))
     with opened.log(create=False, readonly=True) as log:
         found = log.find_whole_run(run)
-        export = _Export(opened, log, found, target, wanted)
+        export = _Export(opened, log, found, target, wanted, where)
         if all_or_nothing:
             export.refuse_missing()
-        export.look(overwrite=overwrite)
+        export.look(force=force)
     return export.write(progress or (lambda done, total: None))
 
 
@@ -121,11 +124,19 @@ class _Job:
 class _Export:
     """One export, from what the log says to the files."""
 
-    def __init__(self, studio: Studio, log: Log, run: Run, folder: Folder, wanted: Conversion) -> None:
+    def __init__(
+        self, studio: Studio, log: Log, run: Run, folder: Folder, wanted: Conversion, where: Where
+    ) -> None:  # fmt: skip
         self.store: Store = studio.store()
         self.run, self.folder, self.wanted = run, folder, wanted
-        products = log.products(run.id)
-        self.missing = tuple(log.without_pick(run.id))
+        matchers = resolve(where, log.axis_values(run.id)) if where else ()
+
+        def chosen(axes: Mapping[str, str]) -> bool:
+            return all(matches(matcher, axes) for matcher in matchers)
+
+        products = [each for each in log.products(run.id) if chosen(each.axes)]
+        self.missing = tuple(each for each in log.without_pick(run.id) if chosen(each.axes))
+        self.is_part = bool(matchers)
         self.gone = tuple(each.variant for each in products if self.store.head(each.sha256) is None)
         here = [each for each in products if self.store.head(each.sha256) is not None]
         self._signed = {each.image_id for each in here if "c2pa" in self._label(each)}
@@ -163,7 +174,7 @@ class _Export:
         if problems:
             raise InputError(problems)
 
-    def look(self, *, overwrite: bool) -> None:
+    def look(self, *, force: bool) -> None:
         """What has to be written; InputError where a file is in the way that is not ours."""
         in_the_way = []
         for job in self.jobs:
@@ -171,7 +182,7 @@ class _Export:
             if entry is not None and entry.made_from == job.made_from:
                 continue
             self.todo.append(job)
-            if entry is None and os.path.lexists(self.folder.path / job.name) and not overwrite:
+            if entry is None and os.path.lexists(self.folder.path / job.name) and not force:
                 in_the_way += self._differs(job)
         if in_the_way:
             raise InputError(in_the_way)
@@ -186,8 +197,8 @@ class _Export:
             same = False
         if same:
             return []
-        message = f"{path} was not written by this export, or was changed since; --overwrite replaces it"
-        return [Problem("file-in-the-way", message)]
+        message = f"{path} was not written by this export, or was changed since; --force replaces it"
+        return [Problem("target-exists", message)]
 
     def write(self, progress: Progress) -> Exported:
         """Write what has to be, then the list; interrupted, the next export goes on from there."""
@@ -212,7 +223,7 @@ class _Export:
             len(self.jobs) - counts["written"], counts["converted"],
             sum(job.conversion is None and job.product.image_id in self._signed for job in self.jobs),
             counts["lost"], self.missing, self.gone, tuple(self.renamed),
-            self.folder.stale(self.run.experiment, names), str(self.folder.path / LIST),
+            () if self.is_part else self.folder.stale(self.run.experiment, names), str(self.folder.path / LIST),
             any(job.product.simulated for job in self.jobs),
         )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """The list that goes to a shop system with the files: one row per product, as CSV that a spreadsheet can open safely.
 
-UTF-8 without a byte order mark, RFC 4180. What a spreadsheet would run as a formula (`=`, `+`, `-`, `@` in front) gets
-an apostrophe in front of it, unless it is a number (OWASP, CSV injection).
+UTF-8 without a byte order mark, which shop systems read as a part of the first column's name; RFC 4180. What a
+spreadsheet would run as a formula gets an apostrophe in front (`safe_csv`), but a row's price of -5 stays a number.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from promptlab.export.safe_csv import cell
 from promptlab.log import Product
 
-__all__ = ["Written", "product_list", "safe_cell"]
+__all__ = ["ExportedFile", "product_list", "shop_cell"]
 
 LONGEST_ALT = 512  # characters: what shop systems take
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d+)*|\.\d+)([eE][+-]?\d+)?%?")
 
 
-class Written(NamedTuple):
+class ExportedFile(NamedTuple):
     """A product's file as it is in the folder."""
 
     file: str
@@ -30,19 +31,19 @@ class Written(NamedTuple):
     height: int
 
 
-def product_list(products: Sequence[tuple[Product, Written]]) -> str:
+def product_list(products: Sequence[tuple[Product, ExportedFile]]) -> str:
     """The list, its columns: file and variant, the axes, the fields of their rows, then what is known of the image."""
     axes = list(dict.fromkeys(axis for product, _ in products for axis in product.axes))
     fields = list(dict.fromkeys(name for product, _ in products for name in _fields(product)))
     names = _columns(axes, fields)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow([safe_cell(name) for name in (*_FRONT, *names, *_BACK)])
+    writer.writerow([shop_cell(name) for name in (*_FRONT, *names, *_BACK)])
     for product, written in products:
         own = _fields(product)
         row = [written.file, product.variant, *(product.axes.get(axis) for axis in axes)]
         row += [own.get(name) for name in fields]
-        writer.writerow([safe_cell(cell) for cell in (*row, *_facts(product, written))])
+        writer.writerow([shop_cell(each) for each in (*row, *_facts(product, written))])
     return out.getvalue()
 
 
@@ -67,7 +68,7 @@ def _fields(product: Product) -> Mapping[str, Any]:
     return found
 
 
-def _facts(product: Product, written: Written) -> tuple[object, ...]:
+def _facts(product: Product, written: ExportedFile) -> tuple[object, ...]:
     return (
         _alt(product.prompt), product.prompt, product.revised_prompt, product.model, product.seed, written.width,
         written.height, written.bytes, written.sha256, product.sha256, product.cost_usd, product.credits,
@@ -83,9 +84,6 @@ def _alt(prompt: str) -> str:
     return line[: LONGEST_ALT - 1].rsplit(" ", 1)[0] + "…"
 
 
-def safe_cell(value: object) -> str:
-    """A cell that no spreadsheet takes for a formula; empty for None."""
-    text = "" if value is None else str(value)
-    if text[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") and not _NUMBER.fullmatch(text):
-        return f"'{text}"
-    return text
+def shop_cell(value: object) -> object:
+    """A cell that no spreadsheet takes for a formula; empty for None, numbers as they are."""
+    return value if isinstance(value, str) and _NUMBER.fullmatch(value) else cell(value)

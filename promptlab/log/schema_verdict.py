@@ -132,16 +132,17 @@ CREATE UNIQUE INDEX scores_variant ON scores(experiment, variant_id, name, score
 CREATE INDEX scores_name ON scores(name);
 """
 
-# Kept images are few beside all: start at their marks, then look for the generations that show them.
+# Kept images are few beside all: start at their marks, then look for the generations that show them. Materialized,
+# since SQLite pushes a condition on the experiment into both halves, and sorts each of them: 200 ms instead of 70.
 _VIEWS = """
 CREATE VIEW picks AS
-WITH kept AS (
+WITH kept AS MATERIALIZED (
   SELECT p.generation_id, p.position, p.id AS image_id, p.sha256, p.path, p.rowid AS image_rowid, m."by", m.at
   FROM marks k CROSS JOIN latest_marks m ON m.image_id = k.image_id AND m."by" = k."by"
   CROSS JOIN images p ON p.id = k.image_id
   WHERE k.mark = 'keep' AND p.status = 'stored'
 ),
-shown AS (
+shown AS MATERIALIZED (
   SELECT g.experiment, g.variant_id, g.run_id, k.* FROM kept k CROSS JOIN generations g ON g.id = k.generation_id
   UNION ALL
   SELECT g.experiment, g.variant_id, g.run_id, k.* FROM kept k CROSS JOIN generations g

@@ -730,13 +730,13 @@ WHERE NOT EXISTS (
   SELECT 1 FROM marks n WHERE n.image_id = m.image_id AND (n.at > m.at OR (n.at = m.at AND n."by" < m."by")));
 
 CREATE VIEW picks AS
-WITH kept AS (
+WITH kept AS MATERIALIZED (
   SELECT p.generation_id, p.position, p.id AS image_id, p.sha256, p.path, p.rowid AS image_rowid, m."by", m.at
   FROM marks k CROSS JOIN latest_marks m ON m.image_id = k.image_id AND m."by" = k."by"
   CROSS JOIN images p ON p.id = k.image_id
   WHERE k.mark = 'keep' AND p.status = 'stored'
 ),
-shown AS (
+shown AS MATERIALIZED (
   SELECT g.experiment, g.variant_id, g.run_id, k.* FROM kept k CROSS JOIN generations g ON g.id = k.generation_id
   UNION ALL
   SELECT g.experiment, g.variant_id, g.run_id, k.* FROM kept k CROSS JOIN generations g

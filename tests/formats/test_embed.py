@@ -83,7 +83,7 @@ def test_exiftool_has_nothing_against_it(picture: tuple[str, bytes], tmp_path: P
 
 def test_it_is_embedded_once() -> None:
     """A PNG that had parameters has the new ones alone."""
-    from tests.export.conftest import PICTURES  # type: ignore[import-not-found,unused-ignore]
+    from tests.formats.conftest import PICTURES  # type: ignore[import-not-found,unused-ignore]
 
     once = embedded(PICTURES["rgb.png"], "old")
     assert embedded(once.data, TEXT).data.count(b"parameters\0") == 1

@@ -66,7 +66,7 @@ def test_pages_are_joined(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_copies_from_the_cache_share_the_judgement(studio: Path) -> None:
     """A second run of the same experiment exports the same votes and marks, at no cost."""
-    from tests.export.conftest import SPEC  # type: ignore[import-not-found,unused-ignore]
+    from tests.formats.conftest import SPEC  # type: ignore[import-not-found,unused-ignore]
 
     job = promptlab.experiment(SPEC, name="jugs", environ={"PROMPTLAB_STATE": str(studio / ".state")})
     assert promptlab.run_experiment(job, promptlab.Options(thumbnails=False)).cached == 4
