@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -193,17 +193,17 @@ def _report(contents: Contents, path: Path, kind: str, folder: Path | None) -> W
 
 def _page(source: ReportSource, studio: Studio, limit: int, step: Step) -> tuple[str, Contents]:
     """The page, as many lines of the grid as its size allows."""
-    chart, words = _drawn(source)
+    drawn = _drawn(source)
     columns = max(1, min(len(source.values), MOST_COLUMNS))
     most = max(1, min(_MOST_PICTURES, most_pictures(limit, 0.6)) // columns)
     while True:
         step("reading the log")
         contents = gather(source, most)
-        bare = page.render(contents, Packed({}, {}, 0), chart=chart, words=words)
+        bare = page.render(contents, Packed({}, {}, 0), drawn)
         budget = limit - len(bare.encode()) - limit // 100
         groups = _groups(contents)
         step(f"packing {sum(len(group.pictures) for group in groups):,} pictures")
-        html = page.render(contents, pack(studio.store(), groups, max(budget, 0)), chart=chart, words=words)
+        html = page.render(contents, pack(studio.store(), groups, max(budget, 0)), drawn)
         over = len(html.encode()) / limit
         if over <= 1:
             return html, contents
@@ -229,11 +229,11 @@ def _groups(contents: Contents) -> list[Group]:
     ]
 
 
-def _drawn(source: ReportSource) -> tuple[str | None, Sequence[str]]:
-    """The verdict's picture as SVG, and its words as the terminal prints them; nothing where nobody judged."""
+def _drawn(source: ReportSource) -> page.Drawn:
+    """The verdict in pictures and words; nothing where nobody judged."""
     if source.verdict is None or not source.judged:
-        return None, []
+        return page.Drawn()
     from promptlab.compare.verdict_picture import picture
     from promptlab.compare.verdict_words import lines
 
-    return picture(source.verdict), lines(source.verdict)
+    return page.Drawn(picture(source.verdict), picture(source.verdict, narrow=True), lines(source.verdict))

@@ -12,12 +12,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 from promptlab._version import __version__
+from promptlab.compare.verdict_tables import rank_text
 from promptlab.report.contents import Contents, ImageRecipe, Shot, ShownValue
 from promptlab.report.page import (
+    Drawn,
+    coded,
     headline_of,
     methods_of,
     price,
-    rank,
     same_negative,
     share,
     share_title,
@@ -39,17 +41,14 @@ _AT_START = re.compile(r"^(?:(\d+)([.)])|([-+=#]))")
 _LARGE, _SMALL = (1200, 85), (448, 80)
 
 
-def write(
-    contents: Contents, store: Store, target: Path, drawn: tuple[str | None, Sequence[str]], *, force: bool
-) -> Path | None:
+def write(contents: Contents, store: Store, target: Path, drawn: Drawn, *, force: bool) -> Path | None:
     """Write the Markdown and the folder `NAME_files` beside it; gives the folder, None where there is no picture."""
     folder = target.with_name(f"{target.stem}_files")
     keep_strangers(folder, lambda path: (path / _FOLDER_SIGN).is_file(), "a folder of pictures", force=force)
-    chart, words = drawn
     with whole_folder(folder) as part:
         (part / _FOLDER_SIGN).write_text("pictures of a report; written again with it\n", encoding="utf-8")
         pictures = _Pictures(store, part, folder.name)
-        text = "\n".join(_lines(contents, pictures, pictures.chart(chart), words)) + "\n"
+        text = "\n".join(_lines(contents, pictures, pictures.chart(drawn.chart), drawn.words)) + "\n"
     with whole_file(target) as file:
         file.write(text.encode())
     return folder
@@ -107,6 +106,12 @@ def fenced(text: str, language: str = "text") -> str:
     return f"{fence}{language}\n{shown.rstrip(chr(10))}\n{fence}"
 
 
+def _sentence(text: str) -> str:
+    """A sentence of the verdict, with its commands as code."""
+    parts = (f"`{_BIDI.sub(_spelled, part)}`" if is_code else plain(part) for is_code, part in coded(text))
+    return " ".join(parts).replace("` .", "`.").replace("` ;", "`;")
+
+
 def _spelled(match: re.Match[str]) -> str:
     return f"⟨U+{ord(match[0]):04X}⟩"
 
@@ -162,8 +167,9 @@ def _standings(c: Contents) -> Iterator[str]:
     ]
     rows = [
         [
-            rank(each), plain(each.label), share(each, c.verdict), f"{each.wins}", f"{each.losses}", f"{each.ties}",
-            f"{each.bad}", f"{each.images:,}", missing_text(each.missing) or "none", price(each.cost_usd),
+            rank_text(each), plain(each.label), share(each, c.verdict), f"{each.wins}", f"{each.losses}",
+            f"{each.ties}", f"{each.bad}", f"{each.images:,}", missing_text(each.missing) or "none",
+            price(each.cost_usd),
         ]
         for each in c.verdict.standings
     ]  # fmt: skip
@@ -227,10 +233,10 @@ def _rest(c: Contents) -> Iterator[str]:
     if c.verdict and c.verdict.trust:
         yield "\n## Can you trust it?\n"
         signs = {True: "✓", False: "!", None: "·"}
-        yield from (f"- {signs[each.good]} {plain(each.text)}" for each in c.verdict.trust)
+        yield from (f"- {signs[each.good]} {_sentence(each.text)}" for each in c.verdict.trust)
     if c.verdict and c.verdict.takes:
         yield "\n## What it would take to be surer\n"
-        yield from (f"- {plain(each)}" for each in c.verdict.takes)
+        yield from (f"- {_sentence(each)}" for each in c.verdict.takes)
     yield "\n## Spend\n"
     yield f"- The whole run: {plain(c.spend.amount)}"
     each = [("For each image", c.spend.each), ("For each kept image", c.spend.each_kept), ("", c.spend.judged_by_model)]
