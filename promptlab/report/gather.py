@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -271,7 +272,8 @@ def _shot(source: ReportSource, row: Generation, image: Image, value: str, marks
     prompt = " ".join(row.prompt.split())
     words = prompt if len(prompt) <= 160 else prompt[:157] + "…"
     label = ", ".join([value, *where] if value else where) or "image"
-    return Shot(image.id, image.sha256 or "", label, f"{label}: {words}", image.path, marks.get(image.id))
+    digest = sha256(row.prompt.encode("utf-8", "surrogatepass")).hexdigest()
+    return Shot(image.id, image.sha256 or "", label, f"{label}: {words}", image.path, digest, marks.get(image.id))
 
 
 def _marks(log: Log, images: Iterable[Image]) -> dict[str, str]:

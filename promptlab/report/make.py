@@ -203,7 +203,7 @@ def _page(source: ReportSource, studio: Studio, limit: int, step: Step) -> tuple
         budget = limit - len(bare.encode()) - limit // 100
         groups = _groups(contents)
         step(f"packing {sum(len(group.pictures) for group in groups):,} pictures")
-        html = page.render(contents, pack(studio.store(), groups, max(budget, 0)), drawn)
+        html = page.render(contents, pack(studio.store(), groups, max(budget, 0), simulated=contents.simulated), drawn)
         over = len(html.encode()) / limit
         if over <= 1:
             return html, contents
@@ -219,11 +219,11 @@ def _page(source: ReportSource, studio: Studio, limit: int, step: Step) -> tuple
 def _groups(contents: Contents) -> list[Group]:
     """The winner first, and large; then one picture of each value; the grid takes what is left."""
     winner = contents.winner.shot if contents.winner else None
-    entries = [entry.shot.sha256 for entry in contents.entries if entry.shot] if contents.by else []
-    grid = [shot.sha256 for line in contents.grid.lines for cell in line.cells for shot in cell.shots]
+    entries = [entry.shot for entry in contents.entries if entry.shot] if contents.by else []
+    grid = [shot for line in contents.grid.lines for cell in line.cells for shot in cell.shots]
     large = 1600 if not contents.by or contents.grid.images <= 4 else 768
     return [
-        Group("winner", [winner.sha256] if winner else [], 1600, 0.3),
+        Group("winner", [winner] if winner else [], 1600, 0.3),
         Group("entries", entries, 896, 0.35),
         Group("grid", grid, large, 1.0),
     ]

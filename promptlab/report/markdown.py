@@ -26,8 +26,9 @@ from promptlab.report.page import (
     states,
     winner_title,
 )
+from promptlab.report.pictures import small_copy
 from promptlab.report.words import clock, count, missing_text, state
-from promptlab.store import BadImage, Resized, Store, resized
+from promptlab.store import Resized, Store
 from promptlab.store.whole import keep_strangers, whole_file, whole_folder
 
 __all__ = ["SIGN", "fenced", "plain", "write"]
@@ -47,7 +48,7 @@ def write(contents: Contents, store: Store, target: Path, drawn: Drawn, *, force
     keep_strangers(folder, lambda path: (path / _FOLDER_SIGN).is_file(), "a folder of pictures", force=force)
     with whole_folder(folder) as part:
         (part / _FOLDER_SIGN).write_text("pictures of a report; written again with it\n", encoding="utf-8")
-        pictures = _Pictures(store, part, folder.name)
+        pictures = _Pictures(store, part, folder.name, simulated=contents.simulated)
         text = "\n".join(_lines(contents, pictures, pictures.chart(drawn.chart), drawn.words)) + "\n"
     with whole_file(target) as file:
         file.write(text.encode())
@@ -57,8 +58,8 @@ def write(contents: Contents, store: Store, target: Path, drawn: Drawn, *, force
 class _Pictures:
     """Writes each picture once, and gives its Markdown."""
 
-    def __init__(self, store: Store, part: Path, name: str) -> None:
-        self.store, self.part, self.name = store, part, name
+    def __init__(self, store: Store, part: Path, name: str, *, simulated: bool) -> None:
+        self.store, self.part, self.name, self.simulated = store, part, name, simulated
         self.done: dict[tuple[str, int], str] = {}
 
     def chart(self, svg: str | None) -> str | None:
@@ -72,19 +73,13 @@ class _Pictures:
         side, quality = _LARGE if large else _SMALL
         key = (shot.sha256, side)
         if key not in self.done:
-            made = self._made(shot.sha256, side, quality)
+            made = small_copy(self.store, shot, side, quality, simulated=self.simulated)
             if not isinstance(made, Resized):
                 return f"({plain(made)})"
             name = f"{shot.sha256[:16]}_{side}.{made.format}"
             (self.part / name).write_bytes(made.data)
             self.done[key] = f"{quote(self.name)}/{name}"
         return f"![{plain(shot.alt)}]({self.done[key]})"
-
-    def _made(self, sha256: str, side: int, quality: int) -> Resized | str:
-        if self.store.head(sha256) is None:
-            return "its file is not in the store"
-        made = resized(self.store.get(sha256), side, quality)
-        return made.message if isinstance(made, BadImage) else made
 
 
 def plain(text: str) -> str:
