@@ -61,6 +61,7 @@ def render(contents: Contents, packed: Packed, drawn: Drawn) -> str:
         "bad": states(contents),
         "level": f"{verdict.level * 100:g}" if verdict else "",
         "votes": any(each.wins or each.losses or each.ties or each.bad for each in standings),
+        "priced": any(each.cost_usd is not None for each in standings),
         "marks": any(each.kept or each.rejected for each in standings),
         "same_negative": same_negative(contents),
         "seeded": any("seed " in line.title for line in contents.grid.lines),
