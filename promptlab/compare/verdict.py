@@ -279,7 +279,7 @@ def verdict_as_json(verdict: Verdict) -> dict[str, Any]:
         gap["apart"] = each.apart
     for row, standing in zip(found["standings"], verdict.standings, strict=True):
         row["missing"] = _plain(standing.missing)
-    return found
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 
 
 def _plain(counts: Mapping[str, int]) -> dict[str, int]:
