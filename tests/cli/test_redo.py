@@ -15,6 +15,7 @@ import promptlab
 from promptlab.cli.main import main
 from promptlab.history.from_log import from_log
 from promptlab.studio.studio import Studio
+from tests.cli.quick import undrawn
 
 CLI = Callable[..., Any]
 SHOP = """
@@ -22,6 +23,12 @@ prompt: "a {{ item }} on {{ look }}"
 axes: {item: [cup, jug, pot], look: [oak, linen]}
 seeds: 2
 """
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is drawn does not matter here."""
+    undrawn(monkeypatch)
 
 
 def make(folder: Path, text: str, *flags: str) -> None:
@@ -38,6 +45,7 @@ def shop(laid_out: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(laid_out, folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        undrawn(patch)
         patch.setenv("PROMPTLAB_STATE", str(folder.parent / "state"))
         make(folder, SHOP)
     return folder
