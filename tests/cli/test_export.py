@@ -36,7 +36,7 @@ def test_a_data_set_is_of_the_whole_run(cups: Path, cli: CLI) -> None:
     assert (found["rows"], found["files"]) == (1, 1)
 
 
-REFUSED = (
+REFUSED: tuple[tuple[list[str], str], ...] = (
     ([], "--picked DIR, or --format FORMAT"),
     (["--picked", "a", "--format", "csv"], "--picked DIR, or --format FORMAT"),
     (["--format", "gif"], "'gif' is not a format"),

@@ -11,7 +11,8 @@ import pytest
 
 import promptlab
 from promptlab.history.from_log import from_log
-from promptlab.plan import derive_seeds, with_seeds
+from promptlab.plan import derive_seeds
+from promptlab.studio.prepare import with_seeds
 from promptlab.studio.studio import Studio
 from tests.cli.quick import undrawn
 

@@ -249,6 +249,21 @@ def test_a_plan_writes_nothing(ran: Path, cli: CLI, rows: Callable[..., list[Any
     assert not list(Path(ran).glob("**/promptlab-*"))
 
 
+def test_it_asks_before_it_pays(
+    ran: Path, cli: CLI, rows: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `run`: a paid provider needs its key and a yes, --plan needs neither, and nothing is sent or written."""
+    monkeypatch.setenv("KAIRVAL_BASE_URL", "http://127.0.0.1:9")
+    flags = ("redo", "shop", "--where", "item=cup", "--provider", "kairval")
+    no_key = cli(*flags)
+    assert (no_key.code, "KAIRVAL_API_KEY" in no_key.err) == (2, True)
+    assert "to send: 4 calls" in cli(*flags, "--plan").out
+    monkeypatch.setenv("KAIRVAL_API_KEY", "kv_test")
+    unasked = cli(*flags)
+    assert (unasked.code, "[not-confirmed]" in unasked.err, "Send 4 calls" in unasked.err) == (2, True, True)
+    assert rows("SELECT count(*) FROM runs") == [(1,)]
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
