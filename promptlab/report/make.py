@@ -13,7 +13,7 @@ from promptlab.errors import InputError, LogError
 from promptlab.log import Log
 from promptlab.report import markdown, page, pdf
 from promptlab.report.contents import Contents
-from promptlab.report.gather import MOST_COLUMNS, ReportSource, gather
+from promptlab.report.gather import MOST_COLUMNS, MOST_ENTRIES, ReportSource, gather
 from promptlab.report.overview import overview
 from promptlab.report.pictures import Group, Packed, most_pictures, pack
 from promptlab.spec.matcher import Where, conditions
@@ -152,8 +152,18 @@ def _source(
     run = log.find_run(name)
     over = overview(log, run.id, by, where)
     verdict, why = _verdict(log, run.id, over.by, len(over.values), metric, where)
+    if by is None and verdict is not None and _is_catalogue(verdict, len(over.values)):
+        if not verdict.hidden:
+            why = f"{len(over.values):,} values of {over.by}, and nobody voted on them: nothing is ranked"
+            verdict = None
+        over = overview(log, run.id, None, where, compared=False)
     shown = "; ".join(f"{each.name}={','.join(text for text, _ in each.accepts)}" for each in conditions(where))
     return ReportSource(log, studio, run, over, verdict, why, title, shown)
+
+
+def _is_catalogue(verdict: Verdict, values: int) -> bool:
+    """Whether a wall shows the images better than columns: there is nothing to rank, or nothing ranked of many."""
+    return verdict.hidden or (values > MOST_ENTRIES and not verdict.votes and not verdict.leader)
 
 
 def _verdict(
@@ -194,7 +204,7 @@ def _report(contents: Contents, path: Path, kind: str, folder: Path | None) -> W
 def _page(source: ReportSource, studio: Studio, limit: int, step: Step) -> tuple[str, Contents]:
     """The page, as many lines of the grid as its size allows."""
     drawn = _drawn(source)
-    columns = max(1, min(len(source.values), MOST_COLUMNS))
+    columns = max(1, min(len(source.values), MOST_COLUMNS)) if source.over.by else 1
     most = max(1, min(_MOST_PICTURES, most_pictures(limit, 0.6)) // columns)
     while True:
         step("reading the log")
@@ -221,7 +231,7 @@ def _groups(contents: Contents) -> list[Group]:
     winner = contents.winner.shot if contents.winner else None
     entries = [entry.shot for entry in contents.entries if entry.shot] if contents.by else []
     grid = [shot for line in contents.grid.lines for cell in line.cells for shot in cell.shots]
-    large = 1600 if not contents.by or contents.grid.images <= 4 else 768
+    large = 1600 if contents.grid.images <= 2 else 768
     return [
         Group("winner", [winner] if winner else [], 1600, 0.3),
         Group("entries", entries, 896, 0.35),

@@ -214,7 +214,7 @@ def _entries(c: Contents, pictures: _Pictures) -> Iterator[str]:
 
 
 def _grid(c: Contents, pictures: _Pictures) -> Iterator[str]:
-    yield "\n## Side by side\n"
+    yield f"\n## {'Side by side' if c.by else 'The images'}\n"
     yield f"{plain(c.grid.left_out or 'Every line of the run is here.')} To see all: `promptlab browse`."
     head = ["", *(plain(value) for value in c.grid.columns)]
     rows = []

@@ -37,18 +37,19 @@ class Overview:
     states: Mapping[str, Mapping[str, int]]
 
 
-def overview(log: Log, run_id: str, by: str | None, where: Where = ()) -> Overview:
+def overview(log: Log, run_id: str, by: str | None, where: Where = (), *, compared: bool = True) -> Overview:
     """Read it; InputError where `by` is not an axis of the run, or nothing is left.
 
-    Without `by` the axis that the grid compares is taken; where no axis has several values, `by` is None and every
-    line has one column. Variants that `by` does not apply to are left out.
+    Without `by` the axis that the grid compares is taken. Where no axis has several values, or nothing is to be
+    `compared`, `by` is None and every line has one column. Variants that `by` does not apply to are left out.
     """
     every = variants_of_run(log, run_id)
     check_axis(every, by, run_id)
     fitting = chosen_variants(log, run_id, every, where)
     if not fitting:
         raise InputError(f"run {run_id} has nothing to show" + (" that --where matches" if where else ""))
-    by = by or default_axis(axes_of(fitting.values()), baseline_of(log, run_id))
+    if by is None and compared:
+        by = default_axis(axes_of(fitting.values()), baseline_of(log, run_id))
     places = {id_: _place(id_, axes, by) for id_, axes in fitting.items()}
     lines: dict[LineKey, dict[str, list[str]]] = {}
     states: dict[str, dict[str, int]] = {}

@@ -176,6 +176,20 @@ def test_without_an_axis_the_pictures_stand_alone(new_studio: Callable[[dict[str
     assert made.headline.startswith("There is nothing to compare")
 
 
+def test_a_catalogue_is_a_wall(new_studio: Callable[[dict[str, Any]], Path]) -> None:
+    """Many items that nobody compared: every image with its item under it, one recipe, and nothing ranked."""
+    items = [f"item {number}" for number in range(14)]
+    new_studio({"prompt": "a {{ thing }}", "axes": {"thing": items}, "params": {"output_format": "jpg"}})
+    made = promptlab.write_report()
+    page = Page(made.path)
+    assert (made.images, made.by, made.judged) == (14, None, False)
+    assert "14 values of thing" in made.headline
+    assert page.all("table") == [each for each in page.all("table") if "class" not in each]
+    assert all(f"thing {item}" in page.text for item in items)
+    assert "How one of them was made" in page.text
+    assert promptlab.write_report(by="thing").by == "thing"
+
+
 def test_an_open_vote_is_noted(studio: Path) -> None:
     """A report shows the tally of an open vote, so it notes who looked, once per person to the reader."""
     with Log.open(studio / "promptlab.db") as log:
