@@ -75,7 +75,7 @@ def _table(log: Log, runs: list[Run], hidden: set[str], simulated: set[str]) -> 
     rows = [
         (
             names[run.id],
-            run.experiment,
+            run.experiment + (f" ({run.kind})" if run.kind != "run" else ""),
             run.status + (" (hidden)" if run.id in hidden else ""),
             f"{run.completed:,} of {run.planned:,}" if run.planned is not None else "–",
             f"{run.failed:,}" if run.failed else "",

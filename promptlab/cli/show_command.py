@@ -32,9 +32,12 @@ LISTED = 40  # generations that ended badly
     "--as", "style", type=click.Choice(["curl"]), help="A generation's request as a curl command; no key in it."
 )
 @click.option("--without-pick", is_flag=True, help="List the variants of a run that have no kept image.")
+@options.where
 @options.json_flag
 @options.db
-def command(run: str, style: str | None, without_pick: bool, as_json: bool, db: Path | None) -> None:
+def command(
+    run: str, style: str | None, without_pick: bool, where: tuple[str, ...], as_json: bool, db: Path | None
+) -> None:  # fmt: skip
     """Show RUN (an id, the start of one, an experiment's name, `last`), or one generation by its id.
 
     \b
@@ -43,10 +46,12 @@ def command(run: str, style: str | None, without_pick: bool, as_json: bool, db: 
       promptlab show 01JD8X…  --as curl
       promptlab show shelf_photos --without-pick
     """
+    if where and not without_pick:
+        raise InputError("--where narrows the list of --without-pick; name that too", code="bad-option")
     studio, log = options.studio_log(db)
     with log:
         if without_pick:
-            _show_unpicked(log, log.find_whole_run(run), as_json)
+            _show_unpicked(log, log.find_whole_run(run), where, as_json)
             return
         generation = log.generation(run)
         if generation is None and style is None:
@@ -91,6 +96,8 @@ def _show_run(log: Log, studio: Studio, run: Run, as_json: bool) -> None:
         else f"{run.git_commit[:12]}{' with uncommitted edits' if run.git_dirty else ''}"
     )
     click.echo(f"  templates: {git}")
+    if run.kind == "redo" and run.parent_run is not None:
+        click.echo(f"  redo of run {run.parent_run}")
     ended_badly = log.generations(run.id, statuses=("failed", "unknown", "lost", "skipped"))
     rows = [
         (row.id, row.status, row.error_code or "", f"{row.attempts}", _shorten(row.error_message or ""))
@@ -103,15 +110,20 @@ def _show_run(log: Log, studio: Studio, run: Run, as_json: bool) -> None:
             click.echo(f"… {more:,} more: promptlab browse")
 
 
-def _show_unpicked(log: Log, run: Run, as_json: bool) -> None:
+def _show_unpicked(log: Log, run: Run, where: tuple[str, ...], as_json: bool) -> None:
     """The variants without a kept image, why, and the command that makes them again."""
+    from promptlab.spec.matcher import matches, resolve
+
     found = log.without_pick(run.id)
+    if where:
+        matchers = resolve(where, log.axis_values(run.id))
+        found = [each for each in found if all(matches(matcher, each.axes) for matcher in matchers)]
     if as_json:
         variants = [asdict(each) | {"why": each.why} for each in found]
         click.echo(json.dumps({"run_id": run.id, "without_pick": variants}, indent=1, ensure_ascii=False))
         return
     if not found:
-        click.echo(f"every variant of run {run.id} has a kept image")
+        click.echo(f"every variant {'chosen ' if where else ''}of run {run.id} has a kept image")
         return
     rows = [
         (each.variant or "the only variant", each.why, f"{each.with_images:,}", f"{each.rejected:,}") for each in found

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -24,6 +25,7 @@ __all__ = ["MEMORY", "Folder", "Remembered", "sha256_of"]
 
 MEMORY = ".promptlab-export.json"
 _PART = ".promptlab-"  # of a file that is not whole yet
+_ABANDONED_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,9 @@ class Folder:
         with explained(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             for part in self.path.glob(f"{_PART}*.part"):
-                part.unlink(missing_ok=True)
+                with suppress(FileNotFoundError):
+                    if time.time() - part.stat().st_mtime > _ABANDONED_S:  # else another export may be writing it
+                        part.unlink()
 
     def write(self, name: str, data: bytes) -> int:
         """Write a file in one step: it is there whole, or not at all; its time in nanoseconds."""

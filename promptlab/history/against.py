@@ -10,11 +10,11 @@ from promptlab.errors import GitError, InputError
 from promptlab.git import Repository
 from promptlab.git.objects import Snapshot
 from promptlab.model import Axis, Experiment, Source
-from promptlab.plan import Plan, make_plan, with_seeds
+from promptlab.plan import Plan, make_plan
 from promptlab.prompts import Library, expression
 from promptlab.providers import parameters
 from promptlab.spec.load import load_text
-from promptlab.studio.prepare import PreparedRun
+from promptlab.studio.prepare import PreparedRun, with_seeds
 from promptlab.studio.preview import preview
 
 __all__ = ["RevisionChanges", "compare_revision", "pinned_plan"]

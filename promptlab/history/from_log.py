@@ -16,13 +16,13 @@ from pathlib import Path
 from promptlab.errors import InputError
 from promptlab.log import Log, UsedTemplate
 from promptlab.model import Experiment, ImageSource, Place, Run, Source
-from promptlab.plan import CellRepeats, Chain, ChainImage, Repeat, Target, make_plan, with_seeds
+from promptlab.plan import CellRepeats, Chain, ChainImage, Repeat, Target, make_plan
 from promptlab.prompts import Library, Template, expression
 from promptlab.providers import parameters
 from promptlab.spec.load import load_experiment, load_text
 from promptlab.spec.names import CHAIN_AXIS
 from promptlab.store import Store
-from promptlab.studio.prepare import PreparedRun
+from promptlab.studio.prepare import PreparedRun, with_seeds
 from promptlab.studio.studio import Studio
 
 __all__ = ["Choice", "LoggedLibrary", "experiment_then", "from_log", "logged_template"]

@@ -215,7 +215,7 @@ def _changed_since(studio: Studio, log: Log, run: Run, template: str | None) -> 
     changed = [
         each.path
         for each in log.inputs(run.id)
-        if each.role in ("spec", "base", "rows") and _sha256(studio.folder / each.path) != each.sha256
+        if each.role in ("spec", "base", "rows") and _sha256(studio.folder / each.path) not in (None, each.sha256)
     ]
     if changed:
         named = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
@@ -231,6 +231,7 @@ def _changed_since(studio: Studio, log: Log, run: Run, template: str | None) -> 
 
 
 def _sha256(path: Path) -> str | None:
+    """The hash of a file; None where there is none, as of an experiment that was a dict."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:

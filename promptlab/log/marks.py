@@ -25,6 +25,13 @@ WHERE g.run_id = ?1 AND i.status = 'stored' AND (
   OR ?2 IN (v.name, i.path) OR substr(i.path, -length(?2) - 1) = '/' || ?2)
 ORDER BY g.sequence, g.id, i.position
 """
+_MANY_NAMES = 20
+_NAMES = """
+SELECT i.id, i.path, i.generation_id, g.provider_id, i.sha256, v.id, v.name FROM generations g
+JOIN images i ON i.generation_id = g.id
+JOIN variants v ON v.experiment = g.experiment AND v.id = g.variant_id
+WHERE g.run_id = ? AND i.status = 'stored' ORDER BY g.sequence, g.id, i.position
+"""
 _SET = """
 INSERT INTO marks (image_id, "by", mark, tags, note, at) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET mark = excluded.mark, at = excluded.at,
@@ -237,12 +244,24 @@ class Marks(Connection):
         variant's id or name, the path or file name under results/; InputError for one that names nothing.
         """
         chosen: dict[str, None] = {}
-        for pattern in patterns:
-            ids = [id_ for (id_,) in self.rows(_MATCH, (run_id, pattern))]
+        wanted = list(patterns)
+        named = self._by_name(run_id) if len(wanted) > _MANY_NAMES else {}
+        for pattern in wanted:
+            ids = named.get(pattern) or [id_ for (id_,) in self.rows(_MATCH, (run_id, pattern))]
             if not ids:
                 raise InputError(f"{pattern!r} names no image of run {run_id}", code="no-such-image")
             chosen.update(dict.fromkeys(ids))
         return list(chosen)
+
+    def _by_name(self, run_id: str) -> dict[str, list[str]]:
+        """Every whole name of a run's images → the images: a list of thousands would ask for each of them by itself."""
+        found: dict[str, list[str]] = {}
+        for id_, path, *names in self.rows(_NAMES, (run_id,)):
+            parts = (path or "").split("/")
+            ends = ["/".join(parts[at:]) for at in range(len(parts))]
+            for name in {id_, *ends, *names} - {None, ""}:
+                found.setdefault(name, []).append(id_)
+        return found
 
     def axis_values(self, run_id: str) -> dict[str, dict[str, Any]]:
         """axis → value id → the value used (its text, or its fields), of everything that a run planned."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .codes import CODES
 from .explain import Explanation, Reason
-from .identity import derive_seeds, first_seeds, variant_id, with_seeds
+from .identity import derive_seeds, first_seeds, variant_id
 from .images import Chain, ChainImage
 from .plan import Plan, Step, make_plan
 from .stream import CellRepeats, Count, Repeat, Target
@@ -29,5 +29,4 @@ __all__ = [
     "first_seeds",
     "make_plan",
     "variant_id",
-    "with_seeds",
 ]

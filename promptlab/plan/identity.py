@@ -17,12 +17,10 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from itertools import count, pairwise
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
-from promptlab.errors import InputError
 from promptlab.model import Experiment
 from promptlab.spec.names import all_differ
 
@@ -38,7 +36,6 @@ __all__ = [
     "seeds_of",
     "slug",
     "variant_id",
-    "with_seeds",
 ]
 
 ID_LENGTH = 16  # 64 bits: among a million variants two ids agree once in 37 million experiments
@@ -99,15 +96,6 @@ def seeds_of(experiment: Experiment) -> tuple[int | None, ...]:
     if isinstance(experiment.seeds, int):
         return derive_seeds(experiment.seed_base, experiment.seeds)
     return experiment.seeds
-
-
-def with_seeds(experiment: Experiment, number: int) -> Experiment:
-    """The experiment with this many seeds, the first ones those that it has anyway; InputError where it can't be."""
-    if "seed" in experiment.params or any(axis.name == "params.seed" for axis in experiment.axes):
-        message = f"--seeds {number}: the seed is set in the experiment's parameters; take it out there, or leave out"
-        raise InputError(f"{message} --seeds", code="seed-conflict")
-    listed = isinstance(experiment.seeds, tuple)
-    return replace(experiment, seeds=first_seeds(experiment, number) if listed else number)
 
 
 # --- names under results/ -----------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from promptlab.spec.matcher import Values, Where
     from promptlab.store import Store
 
-__all__ = ["PreparedRun", "as_said", "prepare", "still_true"]
+__all__ = ["PreparedRun", "as_said", "prepare", "still_true", "with_seeds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def prepare(
     it (`look=neon,item=S-*`), a matcher, or several of them, all of which must match. `key_needed` is off for a plan,
     which sends nothing. `read` gives the bytes of a file, where an experiment is not on disk.
     """
-    from promptlab.plan import Target, make_plan, with_seeds
+    from promptlab.plan import Target, make_plan
     from promptlab.prompts import expression
     from promptlab.providers import parameters
     from promptlab.spec.load import load_experiment
@@ -134,6 +134,17 @@ def prepare(
     )
     endpoint, plan = planned(experiment, key_needed=key_needed)
     return PreparedRun(studio, plan.experiment, endpoint, plan, said=as_said(where, limit, seeds))
+
+
+def with_seeds(experiment: Experiment, number: int) -> Experiment:
+    """The experiment with this many seeds, the first ones those that it has anyway; InputError where it can't be."""
+    from promptlab.plan import first_seeds
+
+    if "seed" in experiment.params or any(axis.name == "params.seed" for axis in experiment.axes):
+        message = f"--seeds {number}: the seed is set in the experiment's parameters; take it out there, or leave out"
+        raise InputError(f"{message} --seeds", code="seed-conflict")
+    listed = isinstance(experiment.seeds, tuple)
+    return replace(experiment, seeds=first_seeds(experiment, number) if listed else number)
 
 
 class _Installed(Mapping[str, Parameter]):

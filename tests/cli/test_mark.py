@@ -12,6 +12,7 @@ import pytest
 
 import promptlab
 from promptlab.cli.main import main
+from promptlab.studio.studio import Studio
 
 CLI = Callable[..., Any]
 
@@ -105,6 +106,21 @@ def test_names_are_narrowed_by_where(ran: Path, cli: CLI) -> None:
     """Images that are named, of those the ones that --where picks."""
     assert cli("mark", "last", "--keep", "T-100_*", "--where", "look=neon").out.startswith("2 images")
     assert set(marks(ran)) == {"T-100_neon"}
+
+
+def test_a_long_list_means_what_a_short_one_does(ran: Path, cli: CLI) -> None:
+    """Names, paths, hashes, ids and globs of a file that has many: the same images as one by one."""
+    with promptlab.open_log() as log:
+        run = log.find_run("last")
+        images = list(log.images(run.id))
+        variants = {row["variant"] for row in log.rows("SELECT variant FROM gallery WHERE path LIKE '%T-100%'")}
+    names = [images[0].path, str(images[1].path).rpartition("/")[2], images[2].sha256, images[3].id.lower(), *variants]
+    with Studio.open(ran).log(create=False) as log:
+        one_by_one = {id_ for name in [*names, "V-310_*"] for id_ in log.match_images(run.id, [name])}
+        together = log.match_images(run.id, [*names, "V-310_*", *[str(image.path) for image in images[:4]] * 6])
+        assert set(together) == one_by_one | {image.id for image in images[:4]}
+        with pytest.raises(promptlab.InputError, match="'nothing' names no image"):
+            log.match_images(run.id, [*[str(image.path) for image in images] * 2, "nothing"])
 
 
 def test_what_changed_is_said_and_taken_back(ran: Path, cli: CLI) -> None:

@@ -11,11 +11,19 @@ import pytest
 
 import promptlab
 from promptlab.history.from_log import from_log
-from promptlab.plan import derive_seeds, with_seeds
+from promptlab.plan import derive_seeds
+from promptlab.studio.prepare import with_seeds
 from promptlab.studio.studio import Studio
+from tests.cli.quick import undrawn
 
 CLI = Callable[..., Any]
 SPEC = "prompt: a {{ a }}\naxes: {a: [cup, jug]}\n"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is drawn does not matter here."""
+    undrawn(monkeypatch)
 
 
 def seeds_of(run: int = 0) -> list[int | None]:

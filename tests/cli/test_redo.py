@@ -15,6 +15,7 @@ import promptlab
 from promptlab.cli.main import main
 from promptlab.history.from_log import from_log
 from promptlab.studio.studio import Studio
+from tests.cli.quick import undrawn
 
 CLI = Callable[..., Any]
 SHOP = """
@@ -22,6 +23,12 @@ prompt: "a {{ item }} on {{ look }}"
 axes: {item: [cup, jug, pot], look: [oak, linen]}
 seeds: 2
 """
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is drawn does not matter here."""
+    undrawn(monkeypatch)
 
 
 def make(folder: Path, text: str, *flags: str) -> None:
@@ -38,6 +45,7 @@ def shop(laid_out: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(laid_out, folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        undrawn(patch)
         patch.setenv("PROMPTLAB_STATE", str(folder.parent / "state"))
         make(folder, SHOP)
     return folder
@@ -239,6 +247,21 @@ def test_a_plan_writes_nothing(ran: Path, cli: CLI, rows: Callable[..., list[Any
     assert (found["to_send"], found["credits"], found["variants"]) == (4, 200.0, 2)
     assert before == (rows("SELECT count(*) FROM runs"), rows("SELECT count(*) FROM generations"))
     assert not list(Path(ran).glob("**/promptlab-*"))
+
+
+def test_it_asks_before_it_pays(
+    ran: Path, cli: CLI, rows: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `run`: a paid provider needs its key and a yes, --plan needs neither, and nothing is sent or written."""
+    monkeypatch.setenv("KAIRVAL_BASE_URL", "http://127.0.0.1:9")
+    flags = ("redo", "shop", "--where", "item=cup", "--provider", "kairval")
+    no_key = cli(*flags)
+    assert (no_key.code, "KAIRVAL_API_KEY" in no_key.err) == (2, True)
+    assert "to send: 4 calls" in cli(*flags, "--plan").out
+    monkeypatch.setenv("KAIRVAL_API_KEY", "kv_test")
+    unasked = cli(*flags)
+    assert (unasked.code, "[not-confirmed]" in unasked.err, "Send 4 calls" in unasked.err) == (2, True, True)
+    assert rows("SELECT count(*) FROM runs") == [(1,)]
 
 
 @pytest.mark.parametrize(

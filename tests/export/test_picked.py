@@ -144,11 +144,14 @@ def test_a_killed_export_goes_on(kept: Path) -> None:
     Path("out", MEMORY).unlink()
     Path("out", LIST).unlink()
     Path("out/T-2.webp").unlink()
-    Path("out/.promptlab-0123.part").write_bytes(b"half")
+    for name in ("0123", "4567"):
+        Path(f"out/.promptlab-{name}.part").write_bytes(b"half")
+    os.utime("out/.promptlab-0123.part", (1, 1))  # the other is of an export that is going on
     before = state(Path("out"))["T-1.webp"]
     done = export_picked("shop", "out")
     assert (done.written, done.unchanged) == (1, 1)
-    assert (names(Path("out")), state(Path("out"))["T-1.webp"]) == (["T-1.webp", "T-2.webp", LIST], before)
+    assert names(Path("out")) == [".promptlab-4567.part", "T-1.webp", "T-2.webp", LIST]
+    assert state(Path("out"))["T-1.webp"] == before
 
 
 @pytest.mark.parametrize("memory", [b"", b"{", b"[]", b'{"files": {"T-1.webp": {}}}', b'{"files": 3}', b"\xff\xfe"])

@@ -13,6 +13,7 @@ import promptlab
 from promptlab.log import Log
 from promptlab.log.votes import Ballot, Comparison
 from promptlab.model import new_id
+from promptlab.report import pictures
 
 EVIL = '<img src=x onerror=alert(1)> "quoted" & </script></style> =1+1 | pipe `tick` 😀 שלום עולם \u202eoverride'
 KEYS = ("KAIRVAL_API_KEY", "KAIRVAL_BASE_URL", "KAIRVAL_PLAN", "OPENAI_API_KEY", "OPENAI_BASE_URL", "PROMPTLAB_DB")
@@ -77,7 +78,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def studio(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small pictures: large ones take a second for each report, and most tests ask nothing of them."""
+    monkeypatch.setattr(pictures, "STEPS", ((256, 60), (160, 50)))
+
+
+@pytest.fixture
+def studio(quick: None, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of it for one test, as the current folder."""
     for name in KEYS:
         monkeypatch.delenv(name, raising=False)
@@ -88,7 +95,7 @@ def studio(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def unjudged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def unjudged(quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A studio whose run nobody judged, as the current folder."""
     for name in KEYS:
         monkeypatch.delenv(name, raising=False)
@@ -99,7 +106,7 @@ def unjudged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def new_studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], Path]:
+def new_studio(quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], Path]:
     """Make a studio of another experiment, as the current folder."""
 
     def make(spec: dict[str, Any]) -> Path:

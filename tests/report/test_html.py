@@ -125,12 +125,12 @@ def test_the_same_log_gives_the_same_bytes(studio: Path) -> None:
 
 
 @pytest.mark.parametrize("size", ["250kB", "8MB"])
-def test_it_keeps_below_its_size(studio: Path, size: str) -> None:
+def test_it_keeps_below_its_size(made: Path, tmp_path: Path, size: str) -> None:
     """All pictures are there whatever the size; they are smaller where it is."""
-    made = promptlab.write_report(size=size)
-    assert made.bytes <= size_of(size)
-    page = Page(made.path)
-    assert made.images == 12
+    done = promptlab.write_report("last", tmp_path / "report.html", studio=made, size=size)
+    assert done.bytes <= size_of(size)
+    page = Page(done.path)
+    assert done.images == 12
     assert "not in the store" not in page.text
 
 
@@ -174,6 +174,20 @@ def test_without_an_axis_the_pictures_stand_alone(new_studio: Callable[[dict[str
     made = promptlab.write_report()
     assert (made.by, made.images, made.judged) == (None, 2, False)
     assert made.headline.startswith("There is nothing to compare")
+
+
+def test_a_catalogue_is_a_wall(new_studio: Callable[[dict[str, Any]], Path]) -> None:
+    """Many items that nobody compared: every image with its item under it, one recipe, and nothing ranked."""
+    items = [f"item {number}" for number in range(14)]
+    new_studio({"prompt": "a {{ thing }}", "axes": {"thing": items}, "params": {"output_format": "jpg"}})
+    made = promptlab.write_report()
+    page = Page(made.path)
+    assert (made.images, made.by, made.judged) == (14, None, False)
+    assert "14 values of thing" in made.headline
+    assert page.all("table") == [each for each in page.all("table") if "class" not in each]
+    assert all(f"thing {item}" in page.text for item in items)
+    assert "How one of them was made" in page.text
+    assert promptlab.write_report(by="thing").by == "thing"
 
 
 def test_an_open_vote_is_noted(studio: Path) -> None:
