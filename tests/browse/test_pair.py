@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from promptlab.browse import build_datasette, pair_page
+from promptlab.browse import build_datasette, pair_data, pair_page
 from promptlab.browse.as_csv import csv_text
 from promptlab.log import Log
 from promptlab.log.votes import Ballot, Comparison
@@ -337,7 +337,7 @@ def test_a_step_matches_nothing_again(site: Any, demo: Any, get: Get, monkeypatc
     """Of a run that has ended the pairs are matched once, and every step to another pair reads that pair alone."""
     query = {"run": demo.shelf, "by": "style", "a": "studio", "b": "ink"}
     first = get(site, PAGE, params=query).text
-    monkeypatch.setattr(pair_page.pair_data, "pairs_of", lambda *_: pytest.fail("matched again"))
+    monkeypatch.setattr(pair_data, "pairs_of", lambda *_: pytest.fail("matched again"))
     second = get(site, PAGE, params={**query, "pair": "2"}).text
     assert "pair 1 of 5" in first
     assert "pair 2 of 5" in second
