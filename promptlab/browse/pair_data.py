@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
 
-from promptlab.browse.page_data import Row, fetch, has, where_in
+from promptlab.browse.page_data import Row, fetch, has_table, where_in
 from promptlab.browse.pair_sides import Side, Sides
 from promptlab.compare import Entry, Matching, Pair, PairCell, match
 from promptlab.compare.verdict import verdict_of
@@ -197,12 +197,12 @@ def _add_images(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
 def blind_poll_open(connection: sqlite3.Connection, experiment: str) -> bool:
     """Whether people are voting blindly on this experiment: until they are done, no page shows who leads."""
     sql = "SELECT 1 FROM polls WHERE experiment = ? AND blind AND closed_at IS NULL LIMIT 1"
-    return has(connection, "polls") and connection.execute(sql, (experiment,)).fetchone() is not None
+    return has_table(connection, "polls") and connection.execute(sql, (experiment,)).fetchone() is not None
 
 
 def tally_of(connection: sqlite3.Connection, run: Row, sides: Sides) -> Tally:
     """The votes on the two sides' images, where both images are of one cell. Read from the votes, which are few."""
-    if sides.left is None or sides.right is None or not has(connection, "polls"):
+    if sides.left is None or sides.right is None or not has_table(connection, "polls"):
         return Tally()
     if blind_poll_open(connection, run["experiment"]):
         return Tally(hidden=True)
