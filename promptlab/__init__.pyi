@@ -49,6 +49,10 @@ from promptlab.providers import Provider as Provider
 from promptlab.providers import Result as Result
 from promptlab.providers import Setup as Setup
 from promptlab.providers import Wire as Wire
+from promptlab.report.voting import close_votes as close_votes
+from promptlab.report.voting import import_votes as import_votes
+from promptlab.report.voting import votes as votes
+from promptlab.report.voting import write_ballot as write_ballot
 from promptlab.run.anywhere import aresume as aresume
 from promptlab.run.anywhere import arun_experiment as arun_experiment
 from promptlab.run.anywhere import resume as resume

@@ -26,6 +26,7 @@ __all__ = [
     "find_run",
     "has_table",
     "image_detail",
+    "image_words",
     "recent_runs",
     "where_in",
 ]
@@ -128,6 +129,21 @@ def find_run(connection: sqlite3.Connection, text: str) -> Row | None:
 
 
 # --- one image ----------------------------------------------------------------------------------------------------
+
+
+def image_words(connection: sqlite3.Connection, key: str) -> Row | None:
+    """What is told of an image in a few lines: its prompts, values and cost."""
+    image = _one(
+        connection,
+        "select i.id, i.revised_prompt, g.prompt, g.negative_prompt, g.seed, g.draw, g.cost_usd, g.credits, "
+        "g.cost_source, g.cached_from, g.latency_ms, g.model, g.provider, g.n, v.axes "
+        "from images i join generations g on g.id = i.generation_id "
+        "left join variants v on v.experiment = g.experiment and v.id = g.variant_id where i.id = ?",
+        key,
+    )
+    if image is not None:
+        image["axes"] = json.loads(image["axes"] or "{}")
+    return image
 
 
 @dataclass(frozen=True, slots=True)

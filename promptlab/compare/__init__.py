@@ -11,16 +11,26 @@ from promptlab.compare.grid import (
     build_grid,
     column_of,
     cut_page,
-    default_axis,
     shared_axes,
+)
+from promptlab.compare.layout import (
+    CellsPage,
+    Heading,
+    Layout,
+    choose_layout,
+    cut_cells,
+    default_axis,
 )
 from promptlab.compare.pairs import Entry, Matching, Pair, PairCell, asked_values, default_pair, match
 from promptlab.compare.text import LineChange, Op, Segment, line_diff, similarity, word_diff
 
 __all__ = [
+    "CellsPage",
     "Column",
     "Entry",
     "Grid",
+    "Heading",
+    "Layout",
     "Line",
     "LineChange",
     "Matching",
@@ -34,7 +44,9 @@ __all__ = [
     "asked_values",
     "axes_of",
     "build_grid",
+    "choose_layout",
     "column_of",
+    "cut_cells",
     "cut_page",
     "default_axis",
     "default_pair",

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from promptlab.compare.baseline import baseline_of
 from promptlab.compare.scenes import (
@@ -21,7 +21,6 @@ from promptlab.compare.scenes import (
     label_of_variant,
     place_of,
     scene_key,
-    variants_of_run,
 )
 from promptlab.log import Log
 from promptlab.log.schema import SIMULATED_RUN
@@ -34,9 +33,9 @@ __all__ = ["CellCounts", "Evidence", "Place", "VoteEvidence", "evidence_of", "pl
 
 # What a copy from the cache cost when it was paid for: prices are compared, not bills.
 _CELLS: Final = """
-SELECT g.variant_id, g.seed, g.draw, g.status, g.error_code, CASE WHEN g.cached_from IS NULL THEN g.cost_usd
+SELECT g.variant_id, g.seed, g.draw, g.status, g.error_code, g.n, CASE WHEN g.cached_from IS NULL THEN g.cost_usd
   ELSE (SELECT p.cost_usd FROM generations p WHERE p.id = g.cached_from) END
-FROM generations g WHERE g.run_id = ?
+FROM generations g WHERE g.run_id = ? ORDER BY g.sequence
 """
 _IMAGES: Final = """
 SELECT g.variant_id, count(*) FROM generations g CROSS JOIN images i ON i.generation_id = g.id
@@ -67,11 +66,26 @@ class CellCounts:
     statuses: Mapping[str, Counter[str]]
     images: Mapping[str, int]
     cost_usd: Mapping[str, float | None]
-    scenes: int  # all scenes
-    matched: int  # those in which two values at least have a picture
+    shown: Mapping[int, int]  # which values have a picture, as bits in their order → how many scenes are so
     contexts: int  # combinations of the other axes
-    repeats: int  # the most seeds and draws that one combination has
+    seeds: int  # the most seeds that one combination has
+    draws: int
     seeded: bool
+
+    @property
+    def scenes(self) -> int:
+        """All scenes."""
+        return sum(self.shown.values())
+
+    @property
+    def matched(self) -> int:
+        """The scenes in which two values at least have a picture."""
+        return sum(number for bits, number in self.shown.items() if bits.bit_count() > 1)
+
+    def showing(self, places: Iterable[int]) -> int:
+        """The scenes in which all of these values (by their places) have a picture."""
+        wanted = sum(1 << place for place in places)
+        return sum(number for bits, number in self.shown.items() if bits & wanted == wanted)
 
     def missing(self, value: str) -> dict[str, int]:
         """Status → cells without a picture."""
@@ -125,9 +139,11 @@ class VoteEvidence:
 def evidence_of(log: Log, run_id: str, by: str | None, where: Where = ()) -> Evidence:
     """Count a run's cells for an axis. InputError for a run, an axis or a `where` that is not there."""
     run = log.find_run(run_id)
-    every = variants_of_run(log, run.id)
-    check_axis(every, by, run.id)
-    chosen = chosen_variants(log, run.id, where) if where else every
+    rows = log.execute(_CELLS, (run.id,)).fetchall()
+    axes = dict(log.rows("SELECT id, axes FROM variants WHERE experiment = ?", (run.experiment,)))
+    every = {id_: json.loads(axes.get(id_) or "{}") for id_ in dict.fromkeys(row[0] for row in rows)}
+    check_axis(every, by, f"run {run.id}")
+    chosen = chosen_variants(log, run.id, every, where)
     places = {id_: place for id_, axes in chosen.items() if (place := place_of(id_, axes, by)) is not None}
     values = tuple(dict.fromkeys(value for value, _ in places.values()))
     labels = {value: label_of_variant(value, every[value]) if by is None else value for value in values}
@@ -143,7 +159,7 @@ def evidence_of(log: Log, run_id: str, by: str | None, where: Where = ()) -> Evi
         labels=labels,
         others=tuple(dict.fromkeys(axis for _, shared in places.values() for axis, _ in shared)),
         baseline=baseline if baseline in values else None,
-        cells=_count(log, run.id, places, values),
+        cells=_count(log, run.id, rows, places, values),
         simulated=simulated,
         spec_path=log.spec_path(run.experiment),
         variants=places,
@@ -151,46 +167,68 @@ def evidence_of(log: Log, run_id: str, by: str | None, where: Where = ()) -> Evi
 
 
 def _count(
-    log: Log, run_id: str, places: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]], values: Iterable[str]
-) -> CellCounts:
+    log: Log, run_id: str, rows: Sequence[tuple[Any, ...]],
+    places: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]], values: Sequence[str],
+) -> CellCounts:  # fmt: skip
     context = {shared: at for at, shared in enumerate(dict.fromkeys(shared for _, shared in places.values()))}
-    short = {id_: (value, context[shared]) for id_, (value, shared) in places.items()}
+    bits = {value: 1 << at for at, value in enumerate(values)}
+    short = {id_: (value, bits[value], context[shared]) for id_, (value, shared) in places.items()}
     counts: Counter[tuple[str, str, str | None]] = Counter()
-    pictured: Counter[tuple[int, int | None, int]] = Counter()
+    pictured: defaultdict[tuple[int, int | None, int], int] = defaultdict(int)
     costs: defaultdict[str, float] = defaultdict(float)
     priced: Counter[str] = Counter()
-    for variant, seed, draw, status, code, cost in log.rows(_CELLS, (run_id,)):
+    asked: Counter[str] = Counter()
+    for variant, seed, draw, status, code, n, cost in rows:
         place = short.get(variant)
         if place is None:
             continue
-        value, at = place
-        counts[value, status, code] += 1
-        pictured[at, seed, draw] += status == "completed"
-        if cost is not None and status == "completed":
+        value, bit, at = place
+        if status != "completed":
+            counts[value, status, code] += 1
+            pictured[at, seed, draw] |= 0
+            continue
+        pictured[at, seed, draw] |= bit
+        asked[value] += n
+        if cost is not None:
             costs[value] += cost
             priced[value] += 1
     statuses: dict[str, Counter[str]] = {value: Counter() for value in values}
-    for (value, status, code), n in counts.items():
-        statuses[value][cell_status(status, code)] += n
-    images: Counter[str] = Counter()
-    for variant, n in log.rows(_IMAGES, (run_id,)):
-        if variant in short:
-            images[short[variant][0]] += n
+    for (value, status, code), number in counts.items():
+        statuses[value][cell_status(status, code)] += number
+    cells = Counter(short[row[0]][0] for row in rows if row[0] in short)
+    for value in values:
+        statuses[value]["completed"] = cells[value] - statuses[value].total()
+    images = _images(log, run_id, rows, {id_: value for id_, (value, _, _) in short.items()}, asked)
     each = {
         value: costs[value] / images[value] if images[value] and priced[value] == statuses[value]["completed"] else None
         for value in statuses
     }
     repeats = Counter(at for at, _, _ in pictured)
+    draws = len({draw for _, _, draw in pictured})
     return CellCounts(
         statuses=statuses,
         images=images,
         cost_usd=each,
-        scenes=len(pictured),
-        matched=sum(n > 1 for n in pictured.values()),
+        shown=Counter(pictured.values()),
         contexts=len(context),
-        repeats=max(repeats.values(), default=0),
+        seeds=max(repeats.values(), default=0) // max(draws, 1),
+        draws=draws,
         seeded=all(seed is not None for _, seed, _ in pictured),
     )
+
+
+def _images(
+    log: Log, run_id: str, rows: Sequence[tuple[Any, ...]], values: Mapping[str, str], asked: Counter[str]
+) -> Counter[str]:
+    """Value → stored images. Where the run has as many as were asked for, which its sums say, none was short."""
+    totals = log.totals(run_id)
+    if totals.images - totals.images_lost == sum(row[5] for row in rows if row[3] == "completed"):
+        return asked
+    found: Counter[str] = Counter()
+    for variant, n in log.rows(_IMAGES, (run_id,)):
+        if variant in values:
+            found[values[variant]] += n
+    return found
 
 
 def places_of_images(log: Log, evidence: Evidence, image_ids: Collection[str]) -> dict[str, list[Place]]:

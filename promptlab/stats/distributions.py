@@ -14,6 +14,7 @@ __all__ = [
     "beta_cdf",
     "beta_quantile",
     "binomial_tail",
+    "chi2_tail",
     "log_beta",
     "normal_cdf",
     "normal_quantile",
@@ -107,3 +108,35 @@ def binomial_tail(k: int, n: int, p: float = 0.5) -> float:
     if k <= 0:
         return 1.0
     return 0.0 if k > n else beta_cdf(p, k, n - k + 1)
+
+
+def chi2_tail(x: float, freedom: float) -> float:
+    """P(X > x) of the chi-squared distribution: the regularised incomplete gamma function.
+
+    A series below the mean and Lentz' continued fraction above it (Press et al., Numerical Recipes, 3rd edition, 6.2).
+    """
+    a, y = freedom / 2, x / 2
+    if y <= 0.0:
+        return 1.0
+    front = math.exp(a * math.log(y) - y - math.lgamma(a))
+    if y < a + 1.0:
+        term = total = 1.0 / a
+        n = a
+        while abs(term) > 1e-16 * abs(total):
+            n += 1.0
+            term *= y / n
+            total += term
+        return max(0.0, 1.0 - front * total)
+    b = y + 1.0 - a
+    c, d = 1.0 / _TINY, 1.0 / b
+    found = d
+    for i in range(1, 10_000):
+        factor = -i * (i - a)
+        b += 2.0
+        d = 1.0 / ((factor * d + b) or _TINY)
+        c = (b + factor / c) or _TINY
+        step = c * d
+        found *= step
+        if abs(step - 1.0) < 1e-15:
+            break
+    return front * found

@@ -11,14 +11,14 @@ import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from operator import mul
+from operator import add, mul
 
 from promptlab.stats.davidson import Clustered, Worths, clustered, fit
 from promptlab.stats.distributions import t_cdf, t_quantile
 from promptlab.stats.linear import Matrix, square_root
 from promptlab.stats.votes import Tally, Vote, groups, tally, variants_of
 
-__all__ = ["DRAWS", "PRINTED", "Difference", "Placing", "Ranking", "holm", "rank"]
+__all__ = ["DRAWS", "PRINTED", "Difference", "Places", "Placing", "Ranking", "holm", "holm_steps", "place", "rank"]
 
 DRAWS = 2000
 PRINTED = 12  # variants: beyond, there are too many pairs to print
@@ -105,11 +105,8 @@ def rank(
     covariance = clustered(worths, votes)
     differences = _Differences(worths, covariance, level)
     order = sorted(range(len(names)), key=lambda i: (-worths.log_worths[i], i))
-    draws = _draws(covariance.matrix, seed) if covariance else []
-    p_best = _p_best(worths.log_worths, draws)
-    critical = _critical(covariance, draws, level, seed, len(names))
-    ranges = _rank_ranges(worths, covariance, critical)
-    standings = tuple(_standing(names[i], worths, ranges[i], p_best[i] if p_best else None, tallies) for i in order)
+    places = place(worths.log_worths, covariance, level=level, seed=seed)
+    standings = tuple(_standing(names[i], worths, places, i, tallies) for i in order)
     leader = standings[0].variant
     to_baseline = [] if baseline is None else [differences.of(name, baseline) for name in names if name != baseline]
     return Ranking(
@@ -117,17 +114,39 @@ def rank(
         tuple(tuple(each) for each in groups(names, tallies)),
         tuple(differences.of(leader, each.variant) for each in standings[1:]),
         holm(to_baseline),
-        tuple(differences.at_once(critical, [each.variant for each in standings])),
+        tuple(differences.at_once(places.critical, [each.variant for each in standings])),
         len(votes), len({vote.scene for vote in votes}), len({vote.voter for vote in votes}),
     )  # fmt: skip
 
 
-def _standing(
-    name: str, worths: Worths, ranks: tuple[int, int], p_best: float | None, tallies: Mapping[tuple[str, str], Tally]
-) -> Placing:
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Of estimates in their order: the chance that each is the largest, and the ranks left open (from 1).
+
+    `critical` is how many standard errors apart two have to be, for all pairs at once.
+    """
+
+    p_best: tuple[float, ...]
+    ranks: tuple[tuple[int, int], ...]
+    critical: float
+
+
+def place(
+    estimates: Sequence[float], covariance: Clustered | None, *, level: float = 0.95, seed: str | int = 0
+) -> Places:
+    """Ranks and chances of any estimates with a covariance; without one, every rank is open."""
+    k = len(estimates)
+    if covariance is None:
+        return Places((), ((1, k),) * k, math.inf)
+    draws = _draws(covariance.matrix, seed)
+    critical = _critical(covariance, draws, level, seed, k)
+    return Places(_p_best(estimates, draws), tuple(_rank_ranges(estimates, covariance, critical)), critical)
+
+
+def _standing(name: str, worths: Worths, places: Places, at: int, tallies: Mapping[tuple[str, str], Tally]) -> Placing:
     own = [each for (variant, _), each in tallies.items() if variant == name]
     return Placing(
-        name, worths.log_worth(name), *ranks, p_best,
+        name, worths.log_worth(name), *places.ranks[at], places.p_best[at] if places.p_best else None,
         sum(each.wins for each in own), sum(each.losses for each in own),
         sum(each.ties for each in own), sum(each.bad for each in own),
     )  # fmt: skip
@@ -166,16 +185,21 @@ class _Differences:
 
 def holm(differences: Sequence[Difference]) -> tuple[Difference, ...]:
     """The same differences with p-values adjusted for their number (Holm's step-down)."""
-    order = sorted((each.p, at) for at, each in enumerate(differences) if each.p is not None)
+    return tuple(
+        Difference(each.variant, each.other, each.chance, each.low, each.high, p)
+        for each, p in zip(differences, holm_steps([each.p for each in differences]), strict=True)
+    )
+
+
+def holm_steps(values: Sequence[float | None]) -> list[float | None]:
+    """Holm's adjusted p-values, in the same order; what has none gets none."""
+    order = sorted((p, at) for at, p in enumerate(values) if p is not None)
     adjusted: dict[int, float] = {}
     highest = 0.0
     for step, (p, at) in enumerate(order):
         highest = max(highest, min(1.0, p * (len(order) - step)))
         adjusted[at] = highest
-    return tuple(
-        Difference(each.variant, each.other, each.chance, each.low, each.high, adjusted.get(at))
-        for at, each in enumerate(differences)
-    )
+    return [adjusted.get(at) for at in range(len(values))]
 
 
 def _draws(matrix: Matrix, seed: str | int) -> list[list[float]]:
@@ -190,25 +214,21 @@ def _draws(matrix: Matrix, seed: str | int) -> list[list[float]]:
     return found
 
 
-def _p_best(log_worths: Sequence[float], draws: Sequence[Sequence[float]]) -> list[float]:
-    """The share of draws in which each variant is the best."""
-    if not draws:
-        return []
-    best = [0] * len(log_worths)
+def _p_best(estimates: Sequence[float], draws: Sequence[Sequence[float]]) -> tuple[float, ...]:
+    """The share of draws in which each is the largest."""
+    best = [0] * len(estimates)
     for draw in draws:
-        moved = [worth + error for worth, error in zip(log_worths, draw, strict=True)]
+        moved = list(map(add, estimates, draw))
         best[moved.index(max(moved))] += 1
-    return [count / len(draws) for count in best]
+    return tuple(count / len(draws) for count in best)
 
 
-def _rank_ranges(worths: Worths, covariance: Clustered | None, critical: float) -> list[tuple[int, int]]:
+def _rank_ranges(estimates: Sequence[float], covariance: Clustered, critical: float) -> list[tuple[int, int]]:
     """The ranks left open: after all that are surely better, before all that are surely worse."""
-    k = len(worths.variants)
-    if covariance is None:
-        return [(1, k)] * k
+    k = len(estimates)
     better, worse = [0] * k, [0] * k
     for i, j in combinations(range(k), 2):
-        gap = worths.log_worths[i] - worths.log_worths[j]
+        gap = estimates[i] - estimates[j]
         if abs(gap) > critical * covariance.error_between(i, j):
             high, low = (i, j) if gap > 0 else (j, i)
             better[low] += 1
@@ -216,15 +236,11 @@ def _rank_ranges(worths: Worths, covariance: Clustered | None, critical: float) 
     return [(1 + better[i], k - worse[i]) for i in range(k)]
 
 
-def _critical(
-    covariance: Clustered | None, draws: Sequence[Sequence[float]], level: float, seed: str | int, k: int
-) -> float:
+def _critical(covariance: Clustered, draws: Sequence[Sequence[float]], level: float, seed: str | int, k: int) -> float:
     """The critical value for all pairs at once: the quantile of the largest |t| among them (max-t).
 
     Of two variants there is one pair, and the quantile of t is exact.
     """
-    if covariance is None:
-        return math.inf
     if k == 2:
         return t_quantile((1 + level) / 2, covariance.freedom)
     errors = [(i, j, covariance.error_between(i, j)) for i, j in combinations(range(k), 2)]
@@ -234,7 +250,9 @@ def _critical(
     source = random.Random(f"promptlab max-t {seed}")  # noqa: S311
     largest = []
     for draw in draws[: _FEWER_DRAWS if k > _MANY else None]:
-        scale = math.sqrt(source.gammavariate(covariance.freedom / 2, 2.0) / covariance.freedom)  # √(χ²/ν): t
+        scale = 1.0
+        if not math.isinf(covariance.freedom):  # √(χ²/ν): t, not normal
+            scale = math.sqrt(source.gammavariate(covariance.freedom / 2, 2.0) / covariance.freedom)
         largest.append(max(abs(draw[i] - draw[j]) / error for i, j, error in pairs) / scale)
     largest.sort()
     return largest[min(len(largest) - 1, math.ceil(level * len(largest)) - 1)]

@@ -67,12 +67,15 @@ def _decode(data: bytes) -> tuple[Decoded, Image]:
     seen = sniff(data)
     if isinstance(seen, BadImage):
         raise seen
-    small = _small(_pixels(data, seen))
+    small = _small(pixels(data, seen, 2 * THUMBNAIL_PX))
     return Decoded(_dhash(small), seen.width, seen.height), small
 
 
-def _pixels(data: bytes, seen: Sniffed) -> Image:
-    """Every pixel, or BadImage. On hostile bytes Pillow raises nearly anything, and warns."""
+def pixels(data: bytes, seen: Sniffed, enough: int) -> Image:
+    """Every pixel, upright, or BadImage. On hostile bytes Pillow raises nearly anything, and warns.
+
+    A JPEG may come scaled down, with its longer side at least `enough` pixels.
+    """
     from PIL import Image, ImageOps
 
     try:
@@ -87,8 +90,8 @@ def _pixels(data: bytes, seen: Sniffed) -> Image:
                     held = f"{picture.width} × {picture.height}"
                     announced = f"the {seen.format} announces {seen.width} × {seen.height} pixels"
                     raise BadImage("damaged", f"{announced}, but is {held}")
-                # Twice the thumbnail's size, so that what follows is a cheap reduction and not a resize.
-                scale = min(1.0, 2 * THUMBNAIL_PX / max(picture.size))
+                # Twice what is needed, so that what follows is a cheap reduction and not a resize.
+                scale = min(1.0, enough / max(picture.size))
                 picture.draft(None, (round(picture.width * scale), round(picture.height * scale)))
                 picture.load()
                 ImageOps.exif_transpose(picture, in_place=True)  # not in place it copies what is upright, too

@@ -7,7 +7,7 @@ import pytest
 from promptlab.compare.scenes import cell_status, scenes_of
 from promptlab.errors import InputError
 
-from .conftest import Studio
+from .conftest import Said, Studio
 
 
 def test_a_scene_holds_all_but_the_axis(studio: Studio) -> None:
@@ -23,12 +23,15 @@ def test_a_scene_holds_all_but_the_axis(studio: Studio) -> None:
 
 def test_missing_cells_say_why(studio: Studio) -> None:
     """A failure, one that a content filter caused, and a skipped cell have no picture; the scene is not matched."""
-    said = {1: ("failed", "server_error"), 2: ("failed", "content_policy_violation"), 3: ("skipped", None)}
+    said: dict[int | None, Said] = {
+        1: ("failed", "server_error"), 2: ("failed", "content_policy_violation"), 3: ("skipped", None),
+    }  # fmt: skip
+    fine: Said = ("completed", None)
     run = studio.run(
-        {"prompt": ["calm", "bold"]}, [1, 2, 3, 4],
-        status=lambda axes, seed: said.get(seed or 0, ("completed", None)) if axes["prompt"] == "bold" else (  # type: ignore[return-value]
-            "completed", None),
-    )  # fmt: skip
+        {"prompt": ["calm", "bold"]},
+        [1, 2, 3, 4],
+        status=lambda axes, seed: said.get(seed, fine) if axes["prompt"] == "bold" else fine,
+    )
     found = scenes_of(studio.log, run.id, "prompt")
     assert [scene.cells["bold"].status for scene in found] == ["failed", "moderated", "skipped", "completed"]
     assert [list(scene.shown) for scene in found] == [["calm"]] * 3 + [["calm", "bold"]]
