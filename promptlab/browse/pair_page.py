@@ -70,6 +70,7 @@ async def pair_page(request: Request, datasette: Datasette) -> Response:
         "pair.html",
         links,
         found=found,
+        about_run=found.run["id"],
         sides=found.sides,
         pair_key=_key(found.chosen) if found.chosen else None,
         key=_key,
@@ -179,7 +180,7 @@ def _read(
     total = len(pairs.matching.pairs)
     at = min(number[0], max(total, 1))
     first = at if size != _WINDOW else (at - 1) // size * size + 1
-    strip = pair_data.shown_pairs(connection, pairs.matching.pairs[first - 1 : first - 1 + size], first)
+    strip = pair_data.shown_pairs(connection, pairs, first - 1, first - 1 + size)
     tally = pair_data.tally_of(connection, run, sides)
     headline = _headline(connection, run, sides, stamp, now=now) if tally.votes else ""
     return _placed(Found(run, sides, pairs, strip, tally, headline, None, None, None), at, number[1])
@@ -335,7 +336,7 @@ def _source_row(path: str, changes: list[LineChange]) -> Row:
 
 
 def _row(shown: Shown, links: Links) -> Row:
-    axes, seed, draw = shown.cell[:3]
+    axes, seed, draw = shown.cell
     sides = (("a", shown.left, shown.left_image), ("b", shown.right, shown.right_image))
     return {
         "pair": _key(shown),

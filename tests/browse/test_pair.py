@@ -65,7 +65,8 @@ def test_two_values_are_compared_in_all_matched_cells(site: Any, demo: Any, get:
 @pytest.mark.parametrize(
     ("query", "by", "sides"),
     [
-        ({}, "style", ("film", "studio")),
+        ({}, "look", ("warm", "cold")),
+        ({"by": "style"}, "style", ("film", "studio")),
         ({"by": "look"}, "look", ("warm", "cold")),
         ({"a": "ink", "b": "film"}, "style", ("ink", "film")),
         ({"b": "film"}, "style", ("studio", "film")),
