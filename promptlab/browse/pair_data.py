@@ -23,7 +23,18 @@ from promptlab.compare.verdict import verdict_of
 from promptlab.errors import InputError
 from promptlab.log import Log
 
-__all__ = ["MOST", "Pairs", "Shown", "Tally", "blind_poll_open", "headline_of", "pairs_of", "shown_pairs", "tally_of"]
+__all__ = [
+    "MOST",
+    "Pairs",
+    "Shown",
+    "Tally",
+    "blind_poll_open",
+    "headline_of",
+    "pairs_of",
+    "shown_pairs",
+    "tally_of",
+    "votes_on",
+]
 
 MOST = 50_000  # generations of a side that are looked through
 _VOTES = 20_000
@@ -243,6 +254,25 @@ def tally_of(connection: sqlite3.Connection, run: Row, sides: Sides) -> Tally:
             outcome = {"left": "right", "right": "left"}.get(outcome, outcome)
         counted["judges" if vote["judged"] else outcome] += 1
     return Tally(counted["left"], counted["right"], counted["tie"], counted["bad"], counted["judges"])
+
+
+def votes_on(connection: sqlite3.Connection, shown: Shown) -> list[Row]:
+    """The votes on one pair's images, oldest first: `by`, `judge`, and `said` (left, right, tie, bad) as it is shown.
+
+    They are the same for every run that shows these images, since they belong to the paid ones.
+    """
+    one, other = shown.left_image["paid_id"], shown.right_image["paid_id"]
+    sql = """
+        SELECT b."by", b.judge, b.at, o.left_image, o.outcome FROM (
+          SELECT * FROM votes WHERE left_image = ?1 AND right_image = ?2
+          UNION ALL SELECT * FROM votes WHERE left_image = ?2 AND right_image = ?1) o
+        JOIN ballots b ON b.id = o.ballot_id WHERE b.undone_at IS NULL ORDER BY b.rowid LIMIT 100
+    """
+    found = fetch(connection, sql, one, other)
+    for vote in found:
+        turned = {"left": "right", "right": "left"} if vote["left_image"] != one else {}
+        vote["said"] = turned.get(vote["outcome"], vote["outcome"])
+    return found
 
 
 def headline_of(connection: sqlite3.Connection, run: Row, sides: Sides) -> str:

@@ -48,6 +48,7 @@ class Found:
     strip: list[Shown]
     tally: Tally
     headline: str
+    votes: list[Row]  # on the chosen pair
     chosen: Shown | None
     previous: str | None
     next: str | None
@@ -71,6 +72,7 @@ async def pair_page(request: Request, datasette: Datasette) -> Response:
         links,
         found=found,
         about_run=found.run["id"],
+        live=found.run["status"] == "running",
         sides=found.sides,
         pair_key=_key(found.chosen) if found.chosen else None,
         key=_key,
@@ -183,7 +185,10 @@ def _read(
     strip = pair_data.shown_pairs(connection, pairs, first - 1, first - 1 + size)
     tally = pair_data.tally_of(connection, run, sides)
     headline = _headline(connection, run, sides, stamp, now=now) if tally.votes else ""
-    return _placed(Found(run, sides, pairs, strip, tally, headline, None, None, None), at, number[1])
+    found = _placed(Found(run, sides, pairs, strip, tally, headline, [], None, None, None), at, number[1])
+    if found.chosen is None or not tally.votes + tally.judges:
+        return found
+    return replace(found, votes=pair_data.votes_on(connection, found.chosen))
 
 
 def _run_of(connection: sqlite3.Connection, ask: Ask) -> str | None:

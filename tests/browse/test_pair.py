@@ -219,6 +219,28 @@ def test_votes_count_for_the_side_they_were_for(own: Any, get: Get) -> None:
     assert 'class="headline"' in text
 
 
+def test_who_said_what_of_a_pair(own: Any, get: Get) -> None:
+    """Below the pictures of a pair stands what each person said of it, whichever side it was on then."""
+    vote(own, get, ["left", "tie"])
+    close(own, vote(own, get, ["left", "bad"], swapped=True))
+    site, query = build_datasette(own.db, own.images), {"run": own.shelf, "by": "style", "a": "film", "b": "ink"}
+
+    def said(pair: str) -> list[str]:
+        text = get(site, PAGE, params={**query, "pair": pair}).text
+        voices = re.search(r'<p class="quiet voices">(.*?)</p>', text, re.DOTALL)
+        return re.findall(r"<span>(.*?)</span>", re.sub(r"</?(?:bdi|b)[^>]*>", "", voices[1])) if voices else []
+
+    assert said("1") == ["ana preferred A", "ana preferred B"]
+    assert said("2") == ["ana said equal", "ana said both bad"]
+    assert said("3") == []
+
+
+def test_a_running_run_shows_new_pairs_by_itself(site: Any, demo: Any, get: Get) -> None:
+    """The page of a run that is writing fetches itself again; of one that has ended it does not."""
+    assert "data-live" in get(site, PAGE, params={"run": demo.running}).text
+    assert "data-live" not in get(site, PAGE, params={"run": demo.shelf}).text
+
+
 def test_while_people_vote_blindly_nothing_says_who_leads(own: Any, get: Get) -> None:
     """An open blind vote hides the tally and the verdict from the page and from its data."""
     poll = vote(own, get, ["left", "left"])
