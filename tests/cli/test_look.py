@@ -152,8 +152,8 @@ def test_usage_says_what_was_kept(ran: str, studio: Path, cli: CLI) -> None:
         log_.set_marks(images[1:2], "reject", by="ana")
         poll = log_.open_poll(ran, None, by="ana")
         log_.execute(
-            "INSERT INTO judge_calls (id, model, prompt_sha256, started_at, cost_usd, poll_id, left_image, right_image) "
-            "VALUES ('j', 'vision', 'x', '2026-11-20T10:00:00Z', 0.03, ?, ?, ?)",
+            "INSERT INTO judge_calls (id, poll_id, model, left_image, right_image, prompt_sha256, started_at, cost_usd)"
+            " VALUES ('j', ?, 'vision', ?, ?, 'x', '2026-11-20T10:00:00Z', 0.03)",
             (poll.id, images[0], images[1]),
         )
     total = 0.5 * len(images)
