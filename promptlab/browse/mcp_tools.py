@@ -130,8 +130,8 @@ def find_images(
     page = gallery_page(connection, wanted, scope_of(connection, wanted), size=size)
     ids = [image["id"] for image in page.images][:size]
     sql = (
-        "SELECT image_id, run_id, experiment, variant, seed, mark, tags, note, prompt, revised_prompt, model, cost_usd, "
-        "sha256, path, created_at FROM gallery WHERE image_id IN ({})"
+        "SELECT image_id, run_id, experiment, variant, seed, mark, tags, note, prompt, revised_prompt, model, "
+        "cost_usd, sha256, path, created_at FROM gallery WHERE image_id IN ({})"
     )
     rows = {row["image_id"]: row for row in page_data.where_in(connection, sql, ids)}
     return {"images": [rows[id_] for id_ in ids if id_ in rows], "more": page.after is not None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -83,9 +84,9 @@ def marks_of(log: Log, evidence: Evidence) -> MarkCounts:
 
 
 def _averaged(calls: Mapping[Scene, Mapping[Value, list[float]]]) -> dict[Scene, dict[Value, float]]:
-    """Images of one call are one observation."""
+    """Images of one call are one observation; the sum is the same in whatever order they come."""
     return {
-        scene: {value: sum(each) / len(each) for value, each in sorted(own.items())}
+        scene: {value: math.fsum(each) / len(each) for value, each in sorted(own.items())}
         for scene, own in sorted(calls.items())
     }
 

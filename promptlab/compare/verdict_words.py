@@ -261,7 +261,8 @@ def difference(gap: Gap, label: Mapping[str, str], *, share: bool) -> str:
 
 def rate_difference(gap: Gap, label: Mapping[str, str]) -> str:
     """How many points more than another."""
-    text = f"{number(100 * gap.estimate)} points more than {label[gap.other]}"
+    points = number(100 * gap.estimate)
+    text = f"{points} {'point' if points == '1' else 'points'} more than {label[gap.other]}"
     if gap.low is None or gap.high is None:
         return text
     return f"{text}, surely between {number(100 * gap.low)} and {number(100 * gap.high)}"

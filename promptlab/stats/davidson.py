@@ -21,6 +21,7 @@ __all__ = ["MIN_SCENES", "MIN_VOTERS", "Clustered", "Worths", "clustered", "fit"
 MIN_SCENES = 5  # fewer clusters bear no interval
 MIN_VOTERS = 5  # from here on the intervals are also for voters who have not voted
 _PSEUDO = 0.5
+_LEAST = 0.1  # of the variance of independent votes
 
 #: (first, second) → wins of the first, wins of the second, ties
 Counts = dict[tuple[int, int], list[float]]
@@ -241,9 +242,10 @@ def clustered(worths: Worths, votes: Sequence[Vote]) -> Clustered | None:
     by_both = _cr1(worths, scores(worths, votes, lambda vote: (vote.scene, vote.voter)))
     k = len(worths.variants)
     matrix = [[by_scene[i][j] + by_voter[i][j] - by_both[i][j] for j in range(k)] for i in range(k)]
-    # A difference of two covariances can come out near zero by chance, as if nothing were uncertain: what the votes
-    # would say if they were independent is the least.
-    return Clustered(clipped(matrix), min(len(scenes), len(voters)) - 1, "scene and voter", by_both)
+    # A difference of covariances can come out as zero by chance, and is clipped there, as if nothing were uncertain: a
+    # tenth of what independent votes would have is the least (one interval in 400 of the simulated votes with tastes).
+    least = [[_LEAST * value for value in row] for row in by_both]
+    return Clustered(clipped(matrix), min(len(scenes), len(voters)) - 1, "scene and voter", least)
 
 
 def _cr1(worths: Worths, clusters: dict[Hashable, Vector]) -> Matrix:
