@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from promptlab.browse.page_data import Row, fetch, has, where_in
+from promptlab.browse.page_data import Row, fetch, has_table, where_in
 
 __all__ = ["GalleryFilter", "GalleryPage", "Scope", "gallery_page", "matching", "scope_of"]
 
@@ -65,7 +65,7 @@ def scope_of(connection: sqlite3.Connection, wanted: GalleryFilter) -> Scope:
         conditions, values = ["id = ?"], [wanted.run]
     else:
         conditions = ["kind <> 'verify'"]
-        if has(connection, "hidden_runs"):
+        if has_table(connection, "hidden_runs"):
             conditions.append("id NOT IN (SELECT run_id FROM hidden_runs)")
         if wanted.experiment:
             conditions, values = [*conditions, "experiment = ?"], [wanted.experiment]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from promptlab.browse.gallery_data import GalleryFilter, Scope
-from promptlab.browse.page_data import fetch, has, where_in
+from promptlab.browse.page_data import fetch, has_table, where_in
 
 __all__ = ["BoundedCount", "Facet", "GalleryFacets", "facets_of"]
 
@@ -127,7 +127,7 @@ def _groups(
     """The pictures of these runs, or of these hits among them, grouped; and what was counted to the end."""
     groups: dict[_Key, _Group] = {}
     ids = json.dumps(scope.ids)
-    if hits is None and has(connection, "variant_parts"):
+    if hits is None and has_table(connection, "variant_parts"):
         rows, exact = _summed(connection, ids, by_variant)
     else:
         rows, exact = _counted(connection, ids, hits)
@@ -270,7 +270,7 @@ def _run_facet(connection: sqlite3.Connection, wanted: GalleryFilter, everything
     listed = [run["id"] for run in runs[:_RUNS]]
     if wanted.run and wanted.run not in listed:
         listed.insert(0, wanted.run)
-    if not has(connection, "run_parts"):
+    if not has_table(connection, "run_parts"):
         return None
     sql = """
         SELECT p.run_id, r.experiment, r.started_at, sum(p.images) AS images FROM run_parts p
@@ -288,7 +288,7 @@ def _run_facet(connection: sqlite3.Connection, wanted: GalleryFilter, everything
 
 def _without_picture(connection: sqlite3.Connection, scope: Scope) -> dict[str, int]:
     """Status → generations that have nothing to show."""
-    if not has(connection, "run_parts"):
+    if not has_table(connection, "run_parts"):
         return {}
     sql = """
         SELECT total(failed) AS failed, total(unknown) AS unknown, total(lost) AS lost FROM run_parts

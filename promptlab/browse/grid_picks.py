@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from promptlab.browse.page_data import fetch, has
+from promptlab.browse.page_data import fetch, has_table
 
 __all__ = ["picks_of"]
 
@@ -19,7 +19,7 @@ _VOTES = """
 
 def picks_of(connection: sqlite3.Connection, run_id: str, axis: str | None, who: str) -> dict[str, str]:
     """Paid image → `best` or `worst`, of this person's ballots in the run's open poll that is not blind."""
-    if not has(connection, "polls"):
+    if not has_table(connection, "polls"):
         return {}
     ballots: dict[str, tuple[str, list[tuple[str, str]]]] = {}
     for row in fetch(connection, _VOTES, run_id, axis, who):

@@ -36,6 +36,7 @@ async def image_page(request: Request, datasette: Datasette) -> Response:
         "image.html",
         links,
         found=found,
+        about_run=found.run["id"],
         story=story,
         values=_values(found.generation),
         params=_params(found.generation),

@@ -12,7 +12,7 @@ from typing import Any
 
 from promptlab.browse.chains import Link, chain_of
 from promptlab.browse.near_duplicates import near_duplicates
-from promptlab.browse.page_data import ImageDetail, Row, fetch, has
+from promptlab.browse.page_data import ImageDetail, Row, fetch, has_table
 from promptlab.browse.pair_data import blind_poll_open
 from promptlab.errors import PromptlabError
 
@@ -91,7 +91,7 @@ def _paid(connection: sqlite3.Connection, image: Row, generation: Row) -> str:
 
 
 def _history(connection: sqlite3.Connection, paid: str) -> list[Row]:
-    if not has(connection, "mark_events"):
+    if not has_table(connection, "mark_events"):
         return []
     sql = """
         SELECT "by", mark, tags, note, before, undoes IS NOT NULL AS undone, at FROM mark_events
@@ -111,7 +111,7 @@ def _tags(connection: sqlite3.Connection, marks: Sequence[Row]) -> list[str]:
 
 
 def _votes(connection: sqlite3.Connection, experiment: str, paid: str) -> Votes:
-    if not has(connection, "votes"):
+    if not has_table(connection, "votes"):
         return Votes()
     if blind_poll_open(connection, experiment):
         return Votes(hidden=True)
@@ -132,7 +132,7 @@ def _votes(connection: sqlite3.Connection, experiment: str, paid: str) -> Votes:
 
 
 def _scores(connection: sqlite3.Connection, paid: str) -> list[Row]:
-    if not has(connection, "scores"):
+    if not has_table(connection, "scores"):
         return []
     sql = "SELECT name, number, text, successes, trials, scorer, version, at FROM scores WHERE image_id = ? ORDER BY 1"
     return fetch(connection, sql, paid)

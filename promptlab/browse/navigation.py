@@ -25,6 +25,7 @@ def navigation(links: Links, run: str | None = None) -> list[NavigationLink]:
         NavigationLink("runs", "Runs", links.runs()),
         NavigationLink("gallery", "Gallery", links.gallery(run=run)),
         NavigationLink("compare", "Side by side", links.compare(run=one)),
+        NavigationLink("pair", "Compare two", links.pair(run=one)),
         NavigationLink("review", "Review", links.review(run=one)),
         NavigationLink("vote", "Vote", links.vote(run=one)),
         NavigationLink("ranking", "Ranking", links.ranking(run=one)),

@@ -24,7 +24,7 @@ __all__ = [
     "experiments",
     "fetch",
     "find_run",
-    "has",
+    "has_table",
     "image_detail",
     "image_words",
     "recent_runs",
@@ -88,17 +88,16 @@ def recent_runs(
 ) -> tuple[list[RunCard], bool]:
     """A page of runs, the latest first, and whether there are more."""
     where, parameters = ("where experiment = ?", [experiment]) if experiment else ("where true", [])
-    if has(connection, "hidden_runs"):
+    if has_table(connection, "hidden_runs"):
         where += " and id not in (select run_id from hidden_runs)"
     query = f"select {_RUN_COLUMNS} from runs {where} order by started_at desc, id desc limit ? offset ?"  # noqa: S608
     runs = fetch(connection, query, *parameters, size + 1, (page - 1) * size)
     return [_card(connection, run) for run in runs[:size]], len(runs) > size
 
 
-def has(connection: sqlite3.Connection, *names: str) -> bool:
-    """Whether the log has these tables and views: one that an older promptlab wrote may not."""
-    sql = f"select count(*) from sqlite_master where name in ({','.join('?' * len(names))})"  # noqa: S608
-    return bool(connection.execute(sql, names).fetchone()[0] == len(names))
+def has_table(connection: sqlite3.Connection, name: str) -> bool:
+    """Whether this log has a table or view; an older one is shown as it is, since a page does not migrate it."""
+    return connection.execute("select 1 from sqlite_master where name = ?", (name,)).fetchone() is not None
 
 
 def _card(connection: sqlite3.Connection, run: Row) -> RunCard:
@@ -108,7 +107,7 @@ def _card(connection: sqlite3.Connection, run: Row) -> RunCard:
 
 def _votes(connection: sqlite3.Connection, run_id: str) -> tuple[int, str | None]:
     """How many ballots the polls on a run have, and the axis that was voted on last."""
-    if not has(connection, "polls"):
+    if not has_table(connection, "polls"):
         return 0, None
     sql = """
         SELECT p.axis, (SELECT count(*) FROM ballots b WHERE b.poll_id = p.id AND b.undone_at IS NULL) AS ballots

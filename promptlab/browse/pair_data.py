@@ -16,14 +16,25 @@ from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
 
-from promptlab.browse.page_data import Row, fetch, has, where_in
+from promptlab.browse.page_data import Row, fetch, has_table, where_in
 from promptlab.browse.pair_sides import Side, Sides
-from promptlab.compare import Entry, Matching, Pair, PairCell, match
+from promptlab.compare import Entry, Matching, PairCell, match
 from promptlab.compare.verdict import verdict_of
 from promptlab.errors import InputError
 from promptlab.log import Log
 
-__all__ = ["MOST", "Pairs", "Shown", "Tally", "blind_poll_open", "headline_of", "pairs_of", "shown_pairs", "tally_of"]
+__all__ = [
+    "MOST",
+    "Pairs",
+    "Shown",
+    "Tally",
+    "blind_poll_open",
+    "headline_of",
+    "pairs_of",
+    "shown_pairs",
+    "tally_of",
+    "votes_on",
+]
 
 MOST = 50_000  # generations of a side that are looked through
 _VOTES = 20_000
@@ -39,11 +50,18 @@ _REST = (
 )  # fmt: skip
 
 
+Axes = tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """All pairs of the two sides; `cut` where a side has more rows than are looked through, `across` runs."""
+    """All pairs of the two sides; `cut` where a side has more rows than are looked through, `across` runs.
+
+    A cell begins with a number, whose axis values are `axes` of it: matching is a third of the time that way.
+    """
 
     matching: Matching
+    axes: Sequence[Axes] = ()
     cut: bool = False
     across: bool = False
 
@@ -83,18 +101,19 @@ def pairs_of(connection: sqlite3.Connection, run: Row, sides: Sides) -> Pairs:
     if sides.left is None or sides.right is None:
         return Pairs(Matching((), 0, 0, {}))
     if sides.left.template is None or sides.right.template is None:
-        left, right = (_of_variants(connection, run, side) for side in (sides.left, sides.right))
-        return Pairs(match(left, right), cut=max(len(left), len(right)) >= MOST)
+        numbers: dict[Axes, int] = {}
+        left, right = (_of_variants(connection, run, side, numbers) for side in (sides.left, sides.right))
+        return Pairs(match(left, right), tuple(numbers), cut=max(len(left), len(right)) >= MOST)
     return _of_templates(connection, run, sides, sides.left.template.id, sides.right.template.id)
 
 
-def _of_variants(connection: sqlite3.Connection, run: Row, side: Side) -> list[Entry]:
+def _of_variants(connection: sqlite3.Connection, run: Row, side: Side, numbers: dict[Axes, int]) -> list[Entry]:
     first, last = connection.execute(
         "SELECT ifnull(min(rowid), 0), ifnull(max(rowid), 0) FROM generations WHERE run_id = ?", (run["id"],)
     ).fetchone()
     found: list[Entry] = []
     ids = list(side.variants)
-    shared = {id_: tuple(sorted(axes.items())) for id_, axes in side.variants.items()}
+    shared = {id_: numbers.setdefault(tuple(sorted(axes.items())), len(numbers)) for id_, axes in side.variants.items()}
     for start in range(0, len(ids), 500):
         chunk = ids[start : start + 500]
         sql = f"""
@@ -105,7 +124,7 @@ def _of_variants(connection: sqlite3.Connection, run: Row, side: Side) -> list[E
         """
         values = (run["experiment"], first, last, run["id"], *chunk, MOST - len(found))
         found += [
-            Entry((shared[variant_id], seed, draw), rowid, status)
+            ((shared[variant_id], seed, draw), rowid, status)
             for variant_id, seed, draw, rowid, status in connection.execute(sql, values)
         ]
     return sorted(found, key=itemgetter(1))
@@ -125,14 +144,15 @@ def _between_templates(
     connection: sqlite3.Connection, run: Row, sides: Sides, ids: tuple[str, str], *, here: bool
 ) -> Pairs:
     found = []
+    numbers: dict[Axes, int] = {}
     for id_ in ids:
         values = {row["value"] for row in sides.templates if row["id"] == id_ and row["value"] is not None}
-        found.append(list(_of_template(connection, run, id_, values, here=here)))
-    return Pairs(match(*found), cut=max(map(len, found)) >= MOST, across=not here)
+        found.append(list(_of_template(connection, run, id_, values, numbers, here=here)))
+    return Pairs(match(*found), tuple(numbers), cut=max(map(len, found)) >= MOST, across=not here)
 
 
 def _of_template(
-    connection: sqlite3.Connection, run: Row, id_: str, values: set[str], *, here: bool
+    connection: sqlite3.Connection, run: Row, id_: str, values: set[str], numbers: dict[Axes, int], *, here: bool
 ) -> Iterator[Entry]:
     """A template's generations; an axis whose value names the template is left out of what both sides share."""
     scope = "AND g.run_id = ?" if here else "AND g.experiment = ? AND g.cached_from IS NULL"
@@ -141,7 +161,7 @@ def _of_template(
         FROM generations g INDEXED BY generations_template_id WHERE g.template_id = ? {scope} LIMIT ?
     """
     rows = connection.execute(sql, (id_, run["id"] if here else run["experiment"], MOST)).fetchall()
-    axes: dict[str, tuple[tuple[str, str], ...]] = {}
+    shared: dict[str, int] = {}
     variants = where_in(
         connection,
         "SELECT id, axes FROM variants WHERE experiment = ? AND id IN ({})",
@@ -150,27 +170,33 @@ def _of_template(
     )
     for each in variants:
         own = json.loads(each["axes"] or "{}")
-        axes[each["id"]] = tuple(sorted((axis, value) for axis, value in own.items() if value not in values))
+        axes = tuple(sorted((axis, value) for axis, value in own.items() if value not in values))
+        shared[each["id"]] = numbers.setdefault(axes, len(numbers))
     for variant_id, seed, draw, rowid, status, *rest in rows:
-        yield Entry((axes.get(variant_id, ()), seed, draw, *rest), rowid, status)
+        yield (shared.get(variant_id, -1), seed, draw, *rest), rowid, status
 
 
 # --- what a page shows --------------------------------------------------------------------------------------------
 
 
-def shown_pairs(connection: sqlite3.Connection, pairs: Sequence[Pair], first: int) -> list[Shown]:
-    """The pairs with their rows and images, numbered from `first` on; every image of a call stands against the one
-    at its place in the other call, as one pair each."""
-    rowids = [entry.rowid for pair in pairs for entry in (pair.left, pair.right)]
+def shown_pairs(connection: sqlite3.Connection, found: Pairs, start: int, stop: int) -> list[Shown]:
+    """The pairs from `start` to before `stop`, numbered from one on, with their rows and images.
+
+    Every image of a call stands against the one at its place in the other call, as one pair each.
+    """
+    pairs = found.matching.pairs[start:stop]
+    rowids = [entry[1] for pair in pairs for entry in (pair.left, pair.right)]
     sql = f"SELECT {_FULL} FROM generations g WHERE g.rowid IN ({{}})"
     rows = {row["rowid"]: row for row in where_in(connection, sql, dict.fromkeys(rowids))}
     _add_images(connection, rows.values())
-    found: list[Shown] = []
-    for number, pair in enumerate(pairs, first):
-        left, right = rows[pair.left.rowid], rows[pair.right.rowid]
+    shown: list[Shown] = []
+    for number, pair in enumerate(pairs, start + 1):
+        left, right = rows[pair.left[1]], rows[pair.right[1]]
+        shared, seed, draw = pair.cell[:3]
+        cell = PairCell(found.axes[shared] if shared >= 0 else (), seed, draw)
         for one, other in zip(left["images"], right["images"], strict=False):
-            found.append(Shown(number, pair.cell, pair.matched, left, right, one, other))
-    return found
+            shown.append(Shown(number, cell, pair.matched, left, right, one, other))
+    return shown
 
 
 def _add_images(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
@@ -197,12 +223,12 @@ def _add_images(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
 def blind_poll_open(connection: sqlite3.Connection, experiment: str) -> bool:
     """Whether people are voting blindly on this experiment: until they are done, no page shows who leads."""
     sql = "SELECT 1 FROM polls WHERE experiment = ? AND blind AND closed_at IS NULL LIMIT 1"
-    return has(connection, "polls") and connection.execute(sql, (experiment,)).fetchone() is not None
+    return has_table(connection, "polls") and connection.execute(sql, (experiment,)).fetchone() is not None
 
 
 def tally_of(connection: sqlite3.Connection, run: Row, sides: Sides) -> Tally:
     """The votes on the two sides' images, where both images are of one cell. Read from the votes, which are few."""
-    if sides.left is None or sides.right is None or not has(connection, "polls"):
+    if sides.left is None or sides.right is None or not has_table(connection, "polls"):
         return Tally()
     if blind_poll_open(connection, run["experiment"]):
         return Tally(hidden=True)
@@ -228,6 +254,25 @@ def tally_of(connection: sqlite3.Connection, run: Row, sides: Sides) -> Tally:
             outcome = {"left": "right", "right": "left"}.get(outcome, outcome)
         counted["judges" if vote["judged"] else outcome] += 1
     return Tally(counted["left"], counted["right"], counted["tie"], counted["bad"], counted["judges"])
+
+
+def votes_on(connection: sqlite3.Connection, shown: Shown) -> list[Row]:
+    """The votes on one pair's images, oldest first: `by`, `judge`, and `said` (left, right, tie, bad) as it is shown.
+
+    They are the same for every run that shows these images, since they belong to the paid ones.
+    """
+    one, other = shown.left_image["paid_id"], shown.right_image["paid_id"]
+    sql = """
+        SELECT b."by", b.judge, b.at, o.left_image, o.outcome FROM (
+          SELECT * FROM votes WHERE left_image = ?1 AND right_image = ?2
+          UNION ALL SELECT * FROM votes WHERE left_image = ?2 AND right_image = ?1) o
+        JOIN ballots b ON b.id = o.ballot_id WHERE b.undone_at IS NULL ORDER BY b.rowid LIMIT 100
+    """
+    found = fetch(connection, sql, one, other)
+    for vote in found:
+        turned = {"left": "right", "right": "left"} if vote["left_image"] != one else {}
+        vote["said"] = turned.get(vote["outcome"], vote["outcome"])
+    return found
 
 
 def headline_of(connection: sqlite3.Connection, run: Row, sides: Sides) -> str:

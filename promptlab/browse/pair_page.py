@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Lock
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from promptlab.browse import guard, page_data, pair_data, pair_sides, shell
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from datasette.utils.asgi import Request, Response  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
     from promptlab.browse.open_logs import Links, OpenLog
+    from promptlab.prompts import Library
 
 __all__ = ["ROUTES", "VIEWS"]
 
@@ -31,6 +33,7 @@ VIEWS = {"side": "Side by side", "slider": "Slider", "overlay": "Overlay", "diff
 _WINDOW = 24  # pairs below the picture
 _JSON, _CSV = 100, 10_000  # pairs of one answer
 _KEPT = 16  # matchings and verdicts kept in memory
+_FRESH = 10  # seconds after which an edited template is read again
 _LONG = 20_000  # generations of a run whose verdict takes longer than a page may
 _COLUMNS = (
     "model", "provider", "operation", "aspect_ratio", "output_format", "n", "strength", "source_image",
@@ -48,6 +51,7 @@ class Found:
     strip: list[Shown]
     tally: Tally
     headline: str
+    votes: list[Row]  # on the chosen pair
     chosen: Shown | None
     previous: str | None
     next: str | None
@@ -70,6 +74,8 @@ async def pair_page(request: Request, datasette: Datasette) -> Response:
         "pair.html",
         links,
         found=found,
+        about_run=found.run["id"],
+        live=found.run["status"] == "running",
         sides=found.sides,
         pair_key=_key(found.chosen) if found.chosen else None,
         key=_key,
@@ -173,16 +179,19 @@ def _read(
     run = page_data.find_run(connection, named or (_run_of(connection, ask) if templates else None) or "last")
     if run is None:
         return None
-    sides = pair_sides.sides_of(connection, run, ask, pair_sides.library_near(path) if templates else None)
+    sides = pair_sides.sides_of(connection, run, ask, _library(path) if templates else None)
     stamp = _stamp(connection, path, run, sides)
     pairs = _pairs(connection, run, sides, stamp)
     total = len(pairs.matching.pairs)
     at = min(number[0], max(total, 1))
     first = at if size != _WINDOW else (at - 1) // size * size + 1
-    strip = pair_data.shown_pairs(connection, pairs.matching.pairs[first - 1 : first - 1 + size], first)
+    strip = pair_data.shown_pairs(connection, pairs, first - 1, first - 1 + size)
     tally = pair_data.tally_of(connection, run, sides)
     headline = _headline(connection, run, sides, stamp, now=now) if tally.votes else ""
-    return _placed(Found(run, sides, pairs, strip, tally, headline, None, None, None), at, number[1])
+    found = _placed(Found(run, sides, pairs, strip, tally, headline, [], None, None, None), at, number[1])
+    if found.chosen is None or not tally.votes + tally.judges:
+        return found
+    return replace(found, votes=pair_data.votes_on(connection, found.chosen))
 
 
 def _run_of(connection: sqlite3.Connection, ask: Ask) -> str | None:
@@ -224,6 +233,12 @@ def _remember(key: tuple[object, ...], make: Callable[[], T]) -> T:
             while len(_memory) > _KEPT:
                 del _memory[next(iter(_memory))]
     return known
+
+
+def _library(path: Path) -> Library | None:
+    """The studio's templates, kept for some seconds: a step to the next pair asks git nothing."""
+    key = ("library", path, int(monotonic() / _FRESH))
+    return _remember(key, lambda: (pair_sides.library_near(path),))[0]
 
 
 def _stamp(connection: sqlite3.Connection, path: Path, run: Row, sides: Sides) -> tuple[object, ...]:
@@ -335,7 +350,7 @@ def _source_row(path: str, changes: list[LineChange]) -> Row:
 
 
 def _row(shown: Shown, links: Links) -> Row:
-    axes, seed, draw = shown.cell[:3]
+    axes, seed, draw = shown.cell
     sides = (("a", shown.left, shown.left_image), ("b", shown.right, shown.right_image))
     return {
         "pair": _key(shown),

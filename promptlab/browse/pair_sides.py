@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from promptlab.browse.experiment_facts import facts_of
 from promptlab.browse.page_data import Row, fetch
 from promptlab.compare import asked_values, axes_of, default_axis, default_pair
 from promptlab.errors import PromptlabError
@@ -77,10 +78,12 @@ class Sides:
 def sides_of(connection: sqlite3.Connection, run: Row, ask: Ask, library: Library | None) -> Sides:
     """Find the two sides. What is not there is said in `problem`, with what would be."""
     rows = _variants(connection, run)
-    axes = axes_of(each["axes"] for each in rows.values())
+    facts = facts_of(connection, run["id"])
+    axes = {axis: _ordered(values, facts.order.get(axis, ()), facts.baseline.get(axis))
+            for axis, values in axes_of(each["axes"] for each in rows.values()).items()}  # fmt: skip
     templates = _versions(connection, run["experiment"])
     known = {id_: str(each["name"]) for id_, each in rows.items()} if len(rows) <= _VERSIONS else {}
-    by, a, b = _meant(ask, axes, rows, templates)
+    by, a, b = _meant(ask, axes, rows, templates, facts.baseline)
     kind: Kind = "value" if by in axes else "template" if by == "template" else "variant"
     sides: list[Side | None] = []
     problems: list[str] = []
@@ -125,14 +128,18 @@ def _versions(connection: sqlite3.Connection, experiment: str) -> list[Row]:
 
 
 def _meant(
-    ask: Ask, axes: Mapping[str, Sequence[str]], rows: Mapping[str, Row], templates: Sequence[Row]
+    ask: Ask,
+    axes: Mapping[str, Sequence[str]],
+    rows: Mapping[str, Row],
+    templates: Sequence[Row],
+    baseline: Mapping[str, str],
 ) -> tuple[str, str, str]:
     """What is compared, and the two texts; a part that the address leaves out is what one would look at first."""
     if ask.values is not None:
         axis, text = ask.values
         found = asked_values(text, axes.get(axis, ()))
         return (axis, *(found or (text, text)))
-    by = ask.by or _by(ask, axes, rows, templates)
+    by = ask.by or _by(ask, axes, rows, templates, baseline)
     if by in axes:
         choice: Sequence[str] = axes[by]
     elif by == "template":
@@ -145,11 +152,23 @@ def _meant(
     return by, a, b
 
 
-def _by(ask: Ask, axes: Mapping[str, Sequence[str]], rows: Mapping[str, Row], templates: Sequence[Row]) -> str:
+def _ordered(values: Sequence[str], order: Sequence[str], baseline: str | None) -> list[str]:
+    """The values in the order of the experiment's file, its baseline first: what everything else is compared with."""
+    known = [value for value in (*([baseline] if baseline else []), *order) if value in values]
+    return list(dict.fromkeys([*known, *values]))
+
+
+def _by(
+    ask: Ask,
+    axes: Mapping[str, Sequence[str]],
+    rows: Mapping[str, Row],
+    templates: Sequence[Row],
+    baseline: Mapping[str, str],
+) -> str:
     """What two names are, where the address does not say."""
     named = [text for text in (ask.a, ask.b) if text]
     if not named:
-        return default_axis(axes) or ("template" if len(templates) > 1 else "variant")
+        return default_axis(axes, baseline) or ("template" if len(templates) > 1 else "variant")
     names = {str(row["name"]) for row in rows.values()}
     if all(text in rows or text in names for text in named):
         return "variant"

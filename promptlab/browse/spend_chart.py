@@ -72,7 +72,8 @@ def columns(bars: Sequence[Bar], show: Callable[[float], str], title: str) -> Ma
 def rows(bars: Sequence[Bar], title: str) -> Markup:
     """Bars that lie below each other, one per name."""
     most = max((bar.high for bar in bars), default=0) or 1
-    left, right = min(250, 24 + max((7 * len(bar.name) for bar in bars), default=0)), 190
+    left = min(250, 24 + max((7 * len(bar.name) for bar in bars), default=0))
+    right = 20 + max((7 * len(bar.words) for bar in bars), default=0)
     room = _WIDTH - left - right
     parts = []
     for index, bar in enumerate(bars):

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from promptlab.browse import page_rendering, shell, spend_chart, spend_data
 from promptlab.browse.as_csv import as_csv
-from promptlab.browse.page_data import has
+from promptlab.browse.page_data import has_table
 from promptlab.browse.spend_data import Spending
 from promptlab.log.sums import Spent, usage_sql
 
@@ -94,7 +94,8 @@ async def _found(request: Request, datasette: Datasette) -> tuple[Links | None, 
     since = since if _DAY.fullmatch(since) else ""
 
     def read(connection: sqlite3.Connection) -> Spending | None:
-        return spend_data.spending(connection, path, by, since) if has(connection, "run_parts", "judge_calls") else None
+        current = has_table(connection, "run_parts") and has_table(connection, "judge_calls")
+        return spend_data.spending(connection, path, by, since) if current else None
 
     return links, await shell.read(datasette, log, read)
 

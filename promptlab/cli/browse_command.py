@@ -11,7 +11,7 @@ import click
 
 from promptlab.cli import options
 
-__all__ = ["command"]
+__all__ = ["command", "page_below"]
 
 
 @click.command("browse", short_help="Open the log in Datasette, with images.")
@@ -61,7 +61,7 @@ def command(port: int | None, open_browser: bool, host: str, read_only: bool, pa
 
 
 def _ready(address: str, *, page: str, open_browser: bool) -> None:
-    address = _below(address, page)
+    address = page_below(address, page)
     click.echo(f"{address}  (Ctrl-C ends it)")
     if page and open_browser:
         import threading
@@ -70,7 +70,7 @@ def _ready(address: str, *, page: str, open_browser: bool) -> None:
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
 
-def _below(address: str, page: str) -> str:
+def page_below(address: str, page: str) -> str:
     """The address of a page below that of the runs page; what the address asks for itself (a token) stays."""
     if not page:
         return address

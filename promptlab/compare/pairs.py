@@ -12,26 +12,26 @@ from typing import Any, NamedTuple
 
 __all__ = ["Entry", "Matching", "Pair", "PairCell", "asked_values", "default_pair", "match"]
 
-Row = Mapping[str, Any]
+
+#: What the two sides of a pair share: their other axis values, seed, draw, and anything else that has to be equal.
+#: Plain tuples here, since a page matches tens of thousands; the first part may be a number that stands for the values.
+Key = tuple[Any, ...]
+#: One generation of a side, as far as matching needs it: its cell, its rowid, its status.
+Entry = tuple[Key, int, str]
 
 
-#: What the two sides of a pair share: other axis values, seed, draw, and anything else that has to be equal. A plain
-#: tuple: a page matches tens of thousands.
-PairCell = tuple[Any, ...]
+class PairCell(NamedTuple):
+    """A cell as it is shown: the values of all axes that the sides share, seed and draw."""
 
-
-class Entry(NamedTuple):
-    """One generation of a side, as far as matching needs it; `rowid` finds the rest."""
-
-    cell: PairCell
-    rowid: int
-    status: str
+    axes: tuple[tuple[str, str], ...]
+    seed: int | None
+    draw: int
 
 
 class Pair(NamedTuple):
     """Two generations of one cell."""
 
-    cell: PairCell
+    cell: Key
     left: Entry
     right: Entry
 
@@ -72,10 +72,10 @@ def match(left: Iterable[Entry], right: Iterable[Entry]) -> Matching:
         other = rights.get(cell)
         if other is None:
             continue
-        if one.status == other.status == "completed":
+        if one[2] == other[2] == "completed":
             pairs.append(Pair(cell, one, other))
         else:
-            status = one.status if one.status != "completed" else other.status
+            status = one[2] if one[2] != "completed" else other[2]
             missing[status] = missing.get(status, 0) + 1
     return Matching(
         tuple(pairs),
@@ -85,13 +85,13 @@ def match(left: Iterable[Entry], right: Iterable[Entry]) -> Matching:
     )
 
 
-def _with_image(entries: Iterable[Entry]) -> dict[PairCell, Entry]:
-    """PairCell → its generation: the first that was completed, else the first."""
-    found: dict[PairCell, Entry] = {}
+def _with_image(entries: Iterable[Entry]) -> dict[Key, Entry]:
+    """Cell → its generation: the first that was completed, else the first."""
+    found: dict[Key, Entry] = {}
     for entry in entries:
-        known = found.get(entry.cell)
-        if known is None or (known.status != "completed" and entry.status == "completed"):
-            found[entry.cell] = entry
+        known = found.setdefault(entry[0], entry)
+        if known[2] != "completed" and entry[2] == "completed":
+            found[entry[0]] = entry
     return found
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from promptlab.log.log import Log
 from promptlab.log.runs import Failure, Totals
-from promptlab.log.sums import Spent
+from promptlab.log.sums import Apart, Spent
 from promptlab.model import Attempt, Generation, Image, Run
 
 __all__ = ["LogReader", "log_of"]
@@ -80,6 +80,14 @@ class LogReader:
     def usage(self, by: str = "day", *, since: str = "") -> list[Spent]:
         """Spending by day, experiment, template, model, user or project, from the UTC day `since` (ISO date) on."""
         return self._log.usage(by, since=since)
+
+    def usage_in_all(self, rows: Iterable[Spent], *, since: str = "") -> Spent:
+        """The total of rows of `usage`, with what was kept and rejected in all of them."""
+        return self._log.usage_in_all(rows, since=since)
+
+    def spent_apart(self, *, since: str = "") -> Apart:
+        """What simulated runs, the cache, `redo` and judges come to, from the UTC day `since` on."""
+        return self._log.spent_apart(since=since)
 
     def spent(self, *, since: str = "", project: str | None = None) -> Spent:
         """All spending from a UTC day on, of one project if named."""

@@ -46,6 +46,10 @@ def test_every_page_of_an_old_log(old: Any, get: Get) -> None:
         assert part in runs
     assert get(site, f"/-/promptlab/compare?run={old.shelf}&by=style").text.count("<figure") == 16
     assert get(site, f"/-/promptlab/image/{old.image}").status_code == 200
+    pair = get(site, f"/-/promptlab/pair.json?run={old.shelf}&by=style&a=film&b=ink").json()
+    assert (pair["pairs"], pair["votes"]["left"]) == (5, 0)
+    assert "Nobody has voted" in get(site, f"/-/promptlab/pair?run={old.shelf}&by=style").text
+    assert get(site, "/-/promptlab/spend").status_code == 503
     assert get(site, f"/promptlab/images/{old.image}").status_code == 200
     for table in ("gallery", "generations", "variant_summary", "spending", "axes_shelf_photos"):
         text = get(site, f"/promptlab/{table}").text

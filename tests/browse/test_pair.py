@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from promptlab.browse import build_datasette, pair_page
+from promptlab.browse import build_datasette, pair_data, pair_page
 from promptlab.browse.as_csv import csv_text
 from promptlab.log import Log
 from promptlab.log.votes import Ballot, Comparison
@@ -65,7 +65,8 @@ def test_two_values_are_compared_in_all_matched_cells(site: Any, demo: Any, get:
 @pytest.mark.parametrize(
     ("query", "by", "sides"),
     [
-        ({}, "style", ("film", "studio")),
+        ({}, "look", ("warm", "cold")),
+        ({"by": "style"}, "style", ("film", "studio")),
         ({"by": "look"}, "look", ("warm", "cold")),
         ({"a": "ink", "b": "film"}, "style", ("ink", "film")),
         ({"b": "film"}, "style", ("studio", "film")),
@@ -218,6 +219,28 @@ def test_votes_count_for_the_side_they_were_for(own: Any, get: Get) -> None:
     assert 'class="headline"' in text
 
 
+def test_who_said_what_of_a_pair(own: Any, get: Get) -> None:
+    """Below the pictures of a pair stands what each person said of it, whichever side it was on then."""
+    vote(own, get, ["left", "tie"])
+    close(own, vote(own, get, ["left", "bad"], swapped=True))
+    site, query = build_datasette(own.db, own.images), {"run": own.shelf, "by": "style", "a": "film", "b": "ink"}
+
+    def said(pair: str) -> list[str]:
+        text = get(site, PAGE, params={**query, "pair": pair}).text
+        voices = re.search(r'<p class="quiet voices">(.*?)</p>', text, re.DOTALL)
+        return re.findall(r"<span>(.*?)</span>", re.sub(r"</?(?:bdi|b)[^>]*>", "", voices[1])) if voices else []
+
+    assert said("1") == ["ana preferred A", "ana preferred B"]
+    assert said("2") == ["ana said equal", "ana said both bad"]
+    assert said("3") == []
+
+
+def test_a_running_run_shows_new_pairs_by_itself(site: Any, demo: Any, get: Get) -> None:
+    """The page of a run that is writing fetches itself again; of one that has ended it does not."""
+    assert "data-live" in get(site, PAGE, params={"run": demo.running}).text
+    assert "data-live" not in get(site, PAGE, params={"run": demo.shelf}).text
+
+
 def test_while_people_vote_blindly_nothing_says_who_leads(own: Any, get: Get) -> None:
     """An open blind vote hides the tally and the verdict from the page and from its data."""
     poll = vote(own, get, ["left", "left"])
@@ -337,7 +360,7 @@ def test_a_step_matches_nothing_again(site: Any, demo: Any, get: Get, monkeypatc
     """Of a run that has ended the pairs are matched once, and every step to another pair reads that pair alone."""
     query = {"run": demo.shelf, "by": "style", "a": "studio", "b": "ink"}
     first = get(site, PAGE, params=query).text
-    monkeypatch.setattr(pair_page.pair_data, "pairs_of", lambda *_: pytest.fail("matched again"))
+    monkeypatch.setattr(pair_data, "pairs_of", lambda *_: pytest.fail("matched again"))
     second = get(site, PAGE, params={**query, "pair": "2"}).text
     assert "pair 1 of 5" in first
     assert "pair 2 of 5" in second

@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from promptlab.cli.browse_command import page_below
+
 CLI = Callable[..., Any]
 
 
@@ -85,6 +87,18 @@ def test_browse(studio: Path, cli: CLI) -> None:
         assert fetch(url)[0] == 200
         taken = cli("browse", "--no-open", "--port", url.split(":")[2].split("/")[0])
         assert (taken.code, "another port" in taken.err) == (2, True)
+
+
+def test_browse_at_a_page(studio: Path, cli: CLI) -> None:
+    """`browse --page` says that page's address, which answers; a page can't lead to another host."""
+    cli("try", "a teapot", "--no-thumbnails")
+    with serving(studio, "browse", "--no-open", "--port", "0", "--page", "/spend?by=user") as (_, url):
+        assert url.endswith("/-/promptlab/spend?by=user")
+        assert fetch(url)[0] == 200
+    front = "http://127.0.0.1:8001/-/promptlab"
+    assert page_below(front, "//evil.example/pair?run=last") == f"{front}/evil.example/pair?run=last"
+    assert page_below(f"{front}?token=t", "-/promptlab/pair?a=1") == f"{front}/pair?token=t&a=1"
+    assert page_below(front, "") == front
 
 
 def test_ctrl_c_stops_in_order(studio: Path, cli: CLI, experiment: CLI, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -257,6 +257,10 @@
   document.addEventListener("keydown", key);
   document.addEventListener("promptlab:marked", function () { pages.clear(); });
   window.addEventListener("popstate", function () { go(location.href, true); });
+  /* While a run writes, promptlab.js exchanges the page's main part. */
+  new MutationObserver(function () {
+    if (stage && !document.contains(stage)) { start(); }
+  }).observe(document.body, { childList: true });
   var asked = new URL(location.href).searchParams.get("view");
   at.view = VIEWS.indexOf(asked) >= 0 ? asked : "side";
   start();
