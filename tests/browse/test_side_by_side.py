@@ -271,3 +271,23 @@ def test_many_seeds_are_found_by_seed(long: Long) -> None:
     page = long.page(rows="style", by="look", scrub="seed", only={"seed": "33"})
     assert [row["seed"] for line in page.grid.lines for cell in line.cells for row in cell] == [33] * 12
     assert page.seeds == list(range(40))
+
+
+@pytest.mark.parametrize("waiting", [False, True])
+def test_the_logs_sums_say_the_same(long: Long, monkeypatch: pytest.MonkeyPatch, waiting: bool) -> None:
+    """A long run's variants are those of its rows, in the order of its plan, wherever their counts are read."""
+    monkeypatch.setattr(module, "_SAMPLE", 1)
+    cells = sorted(product(), key=lambda cell: str(cell[0]["look"]))
+    long.write(
+        [*cells, *(((axes), seed + 10) for axes, seed in cells[:5])], status="planned" if waiting else "completed"
+    )
+    with closing(sqlite3.connect(long.folder / "promptlab.db")) as connection:
+        run = find_run(connection, "last")
+        assert run is not None
+        extent = Extent.of(connection, run)
+        counted = module._variants(connection, extent)
+        monkeypatch.setattr(module, "_SUMMED", 1)
+        assert (extent.rows, extent.settled) == (29, not waiting)
+        assert module._variants(connection, extent) == counted
+        assert counted is not None
+        assert sum(variant.rows for variant in counted) == 29
