@@ -33,9 +33,11 @@ def startup(datasette: Datasette) -> Callable[[], Awaitable[None]]:
         for name in logs:
             bound_tables(datasette, name)
         if logs:
-            from promptlab.browse.page_rendering import compile_templates
+            from promptlab.browse import experiment_facts, page_rendering
 
-            asyncio.get_running_loop().run_in_executor(None, compile_templates)  # while the server starts
+            loop = asyncio.get_running_loop()  # both while the server starts, in a thread
+            loop.run_in_executor(None, page_rendering.compile_templates)
+            loop.run_in_executor(None, experiment_facts.get_ready)
 
     return look
 
