@@ -33,9 +33,11 @@ def startup(datasette: Datasette) -> Callable[[], Awaitable[None]]:
         for name in logs:
             bound_tables(datasette, name)
         if logs:
-            from promptlab.browse.page_rendering import compile_templates
+            from promptlab.browse import experiment_facts, page_rendering
 
-            asyncio.get_running_loop().run_in_executor(None, compile_templates)  # while the server starts
+            loop = asyncio.get_running_loop()  # both while the server starts, in a thread
+            loop.run_in_executor(None, page_rendering.compile_templates)
+            loop.run_in_executor(None, experiment_facts.get_ready)
 
     return look
 
@@ -89,9 +91,21 @@ def menu_links(datasette: Datasette) -> list[dict[str, Any]]:
 
 
 @hookimpl  # type: ignore[untyped-decorator,unused-ignore]
-def extra_template_vars(datasette: Datasette, database: str | None) -> dict[str, Any]:
-    """The same links for the header that `promptlab browse` puts above Datasette's pages."""
-    return {"promptlab_nav": _navigation(_links(datasette, database))}
+def extra_template_vars(
+    datasette: Datasette, database: str | None, view_name: str
+) -> Callable[[], Awaitable[dict[str, Any]]]:
+    """The same links for the header that `promptlab browse` puts above Datasette's pages, and words for its list."""
+
+    async def read() -> dict[str, Any]:
+        links = _links(datasette, database)
+        tables: dict[str, Any] = {}
+        if links is not None and view_name == "database":
+            from promptlab.browse.metadata import table_words
+
+            tables = await datasette.get_database(links.log.database).execute_fn(table_words)
+        return {"promptlab_nav": _navigation(links), "promptlab_tables": tables}
+
+    return read
 
 
 @hookimpl  # type: ignore[untyped-decorator,unused-ignore]

@@ -263,6 +263,18 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
 
 
 @pytest.fixture(scope="session")
+def make() -> Callable[[Path], Demo]:
+    """For tests that write into a demo studio of their own."""
+    return make_demo
+
+
+@pytest.fixture(scope="session")
+def draw_teapot() -> Callable[..., bytes]:
+    """A picture for such a studio."""
+    return draw
+
+
+@pytest.fixture(scope="session")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new log, without a row."""
     path = tmp_path_factory.mktemp("empty") / "promptlab.db"

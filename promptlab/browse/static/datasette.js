@@ -21,5 +21,5 @@
     });
   }
   if (document.readyState === "loading") { document.addEventListener("DOMContentLoaded", label); } else { label(); }
-  window.addEventListener("load", label);
+  window.addEventListener("load", function () { window.setTimeout(label); }); /* the editor comes last */
 })();
