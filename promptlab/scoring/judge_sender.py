@@ -170,7 +170,7 @@ class _Sending:
             if verdict == "granted":
                 return True
             if verdict == "reached":
-                self._end(BudgetReached(f"{cap} is reached: one more call may cost {self.worst}"))
+                self._end(BudgetReached(f"{cap} is reached: one more call may cost up to ${self.worst.usd or 0:.4f}"))
                 return False
             await asyncio.sleep(0.05)  # what is in flight may end for less
         return False
