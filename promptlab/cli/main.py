@@ -28,7 +28,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "resume": "Finish a run that was interrupted or stopped.",
         "mark": "Mark images of a run as keepers or rejects.",
         "score": "Measure images: sharpness, text read back, …; checks for CI; a judge model.",
-        "scores": "Scores from outside: import what sold, what was clicked, what was rated.",
+        "scores": "Scores from outside: import what sold, was clicked, was rated.",
     },
     "Look": {
         "runs": "List runs, newest first.",

@@ -25,7 +25,12 @@ KINDS = ("image", "variant", "file")
 
 @click.group("scores", cls=Commands, short_help="Scores from outside: import what sold, was clicked, was rated.")
 def command() -> None:
-    """Scores that come from outside: sales, clicks, ratings."""
+    """Scores that come from outside: sales, clicks, ratings.
+
+    \b
+    Example:
+      promptlab scores import sales.csv --key file --trials impressions --successes sales
+    """
 
 
 @command.command("import", short_help="Import outcomes from a .csv, .tsv or .jsonl file.")

@@ -224,7 +224,7 @@ class _Reading:
 
     def twice(self, row: Row, key: str, before: int) -> None:
         """Report a second row about the same image or variant."""
-        self.wrong(row, "duplicate-key", f"{quoted(key)} is what line {before} is about already; keep one of the two")
+        self.wrong(row, "duplicate-row", f"{quoted(key)} is what line {before} is about already; keep one of the two")
 
     def score(self, row: Row) -> Score | None:
         """The row's score, not yet about anything; None where it is wrong."""

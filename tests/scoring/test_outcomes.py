@@ -123,8 +123,8 @@ def test_a_dry_run_writes_nothing(log: Log, cli: Cli, shown: Any, write: Any) ->
         ("{path},100,", "no-value", "this row has no sales"),
         (",100,1", "no-value", "this row has no file"),
         ("{path},100", "ragged-row", "this row has 2 cells for 3 columns"),
-        ("{first},100,1", "duplicate-key", "is what line 2 is about already"),
-        ("{first_name},100,1", "duplicate-key", "is what line 2 is about already"),
+        ("{first},100,1", "duplicate-row", "is what line 2 is about already"),
+        ("{first_name},100,1", "duplicate-row", "is what line 2 is about already"),
     ],
 )
 def test_a_wrong_row_is_exit_2_at_its_line_and_nothing_is_written(

@@ -18,7 +18,7 @@ import pytest
 
 import promptlab
 from promptlab.log import Log
-from promptlab.scoring import reading, scorer
+from promptlab.scoring import BUILT_IN, reading, scorer
 
 Cli = Callable[..., Any]
 EXAMPLE = Path(__file__).parent / "example_scorer"
@@ -150,6 +150,19 @@ def test_the_documented_example_installs_and_scores(
     found = scores(studio, "warmth")
     assert len(found) == 8
     assert len({number for number, _, _ in found}) > 1
+
+
+def test_the_example_of_the_page_is_the_one_that_is_tested() -> None:
+    """The scorer in docs/scoring.md is, to the letter, the package that is installed here."""
+    page = (Path(__file__).parents[2] / "docs" / "scoring.md").read_text(encoding="utf-8")
+    assert f"```python\n{(EXAMPLE / 'promptlab_warmth.py').read_text()}```" in page
+
+
+def test_every_built_in_score_is_documented() -> None:
+    """docs/scoring.md has a row for each score of each scorer."""
+    page = (Path(__file__).parents[2] / "docs" / "scoring.md").read_text(encoding="utf-8")
+    missing = [name for each in BUILT_IN for name in scorer(each).scores if f"| `{each}` | `{name}` |" not in page]
+    assert missing == []
 
 
 OTHER = """
