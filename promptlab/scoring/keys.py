@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ JOIN runs r ON r.id = g.run_id
 WHERE i.status = 'stored' AND r.kind <> 'verify' AND (?1 IS NULL OR g.run_id = ?1) AND (?2 IS NULL OR g.experiment = ?2)
 ORDER BY g.run_id, g.sequence, i.position
 """
+_REPEAT = re.compile(r"(?:_s-?\d+)?(?:_d\d+)?_\d+\Z")
 _VARIANTS = """
 SELECT v.experiment, v.id, v.name FROM variants v
 WHERE (?2 IS NULL OR v.experiment = ?2) AND (?1 IS NULL OR EXISTS (
@@ -64,7 +66,8 @@ class ImageKeys:
         for paid, id_, sha256, path, of, variant_id in log.rows(_IMAGES, (run_id, experiment)):
             image = _Image(paid, (of, variant_id), path, (paid, of, variant_id) in picks)
             self._all.setdefault(paid, path or id_)
-            for name in _file_names(path) if self._by_name else (id_, paid, sha256 or ""):
+            names = [*_file_names(path), *_exported_names(path)] if self._by_name else (id_, paid, sha256 or "")
+            for name in dict.fromkeys(names):
                 if name:
                     self._names[name].append(image)
 
@@ -95,6 +98,16 @@ def _file_names(path: str | None) -> list[str]:
     inside = plain.as_posix().removeprefix("results/")
     names = (plain.as_posix(), inside, plain.name, plain.stem)
     return list(dict.fromkeys(name for name in names if name))
+
+
+def _exported_names(path: str | None) -> list[str]:
+    """What `export --picked` calls it, without the suffix: a slash is `_`, and without a pattern of names of its own the
+    variant's values alone, without seed, draw and position."""
+    if not path:
+        return []
+    plain = PurePosixPath(path.removeprefix("results/"))
+    flat = plain.with_suffix("").as_posix().replace("/", "_")
+    return [flat, _REPEAT.sub("", plain.stem)]
 
 
 def _one(images: list[_Image]) -> _Image:
