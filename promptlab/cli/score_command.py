@@ -14,7 +14,7 @@ import click
 from promptlab.cli import format as formats
 from promptlab.cli import options
 from promptlab.cli.score_judge import ask, judge_options
-from promptlab.errors import InputError
+from promptlab.errors import InputError, presentable
 
 if TYPE_CHECKING:
     from promptlab.scoring.calls import Scored
@@ -128,7 +128,8 @@ def _tell_scoring(scoring: Scoring) -> None:
         f"{formats.count(scoring.changed, 'score')} changed{had}"
     )
     for each in scoring.unscored[:SHOWN]:
-        click.echo(f"! {each.scorer}: {each.path or each.image_id} ({each.variant}): {each.reason}", err=True)
+        told = f"! {each.scorer}: {each.path or each.image_id} ({each.variant}): {each.reason}"
+        click.echo(presentable(told), err=True)
     if (more := len(scoring.unscored) - SHOWN) > 0:
         click.echo(f"! {more:,} more could not be scored (--json has all)", err=True)
 
@@ -151,7 +152,7 @@ def _tell_checks(checked: Checked) -> None:
 def _value(value: float | str | None) -> str:
     if value is None:
         return "not measured"
-    return value if isinstance(value, str) else f"{value:,.4g}"
+    return presentable(value) if isinstance(value, str) else f"{value:,.4g}"
 
 
 def _list(as_json: bool) -> None:

@@ -12,7 +12,7 @@ import click
 from promptlab.cli import format as formats
 from promptlab.cli import options
 from promptlab.cli.main import Commands
-from promptlab.errors import InputError
+from promptlab.errors import InputError, presentable
 
 if TYPE_CHECKING:
     from promptlab.scoring.outcomes import Imported
@@ -87,7 +87,7 @@ def _told(found: Imported) -> str:
     if found.unmatched:
         match = "matches" if len(found.unmatched) == 1 else "match"
         lines.append(f"  {formats.count(len(found.unmatched), 'row')} {match} nothing:")
-        lines += [f"    line {each.line:,}: {each.key}" for each in found.unmatched[:SHOWN]]
+        lines += [f"    line {each.line:,}: {presentable(each.key)}" for each in found.unmatched[:SHOWN]]
         lines += _more(len(found.unmatched))
     if found.unnamed:
         lines.append(f"  no row is about {formats.count(len(found.unnamed), what)}:")

@@ -20,6 +20,7 @@ from promptlab.errors import InputError
 from promptlab.log import Log
 from promptlab.model import Amount, utc_now
 from promptlab.providers import Endpoint, connect
+from promptlab.run.anywhere import anywhere
 from promptlab.run.budget import Budget, Cap, Period
 from promptlab.scoring.decoding import decoded
 from promptlab.scoring.judge_job import JOBS, Asked, JudgeJob
@@ -76,6 +77,7 @@ class Judged:
     exit_code: int = 0
 
 
+@anywhere
 def judge(
     run: str,
     model: str,

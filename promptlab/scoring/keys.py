@@ -101,7 +101,7 @@ def _file_names(path: str | None) -> list[str]:
 
 
 def _exported_names(path: str | None) -> list[str]:
-    """What `export --picked` calls it, without the suffix: a slash is `_`, and without a pattern of names of its own the
+    """What `export --picked` calls it, without the suffix: a slash is `_`, and without a pattern of names of its own a
     variant's values alone, without seed, draw and position."""
     if not path:
         return []

@@ -16,7 +16,7 @@ from promptlab.log import Log
 from promptlab.log.votes import Ballot, Comparison
 from promptlab.model import new_id
 from promptlab.run.context import owner_of
-from promptlab.scoring import judge_sender
+from promptlab.scoring import judge_sender, judge_wire
 from promptlab.scoring.judge import with_criteria
 from promptlab.scoring.judge_pairs import outcome_of, pairs_of
 from promptlab.scoring.judge_wire import PRICES, JudgePrice, choice_of, price_of, prompt_sha256, usage_of, worst_usd
@@ -33,6 +33,7 @@ def fake(studio: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeJudge]:
     """A judge that prefers the brighter picture, and is the one of the environment."""
     judge = FakeJudge()
     server, thread = serve(judge)
+    monkeypatch.setattr(judge_wire, "_LONGEST", 64)  # pixels a side: quick to encode and to look at
     monkeypatch.setenv("PROMPTLAB_JUDGE_BASE_URL", judge.url)
     monkeypatch.setenv("PROMPTLAB_JUDGE_KEY", KEY)
     yield judge
@@ -487,3 +488,20 @@ def test_what_was_said_is_told(studio: Path, fake: FakeJudge, cli: Cli) -> None:
     assert "the image shown first was chosen in 50%" in told.out
     assert "agreement with people: nobody has voted on these pairs" in told.out
     assert "cost: ~$0.0352; 8 calls sent" in told.out
+
+
+def test_it_works_beside_a_running_loop(studio: Path, fake: FakeJudge) -> None:
+    """In a notebook or a server a loop is running already: the judge gets a thread of its own."""
+    import asyncio
+
+    async def notebook() -> int:
+        return ask(pairs=1).judged
+
+    assert asyncio.run(notebook()) == 1
+
+
+def test_what_a_server_says_cant_steer_the_terminal(studio: Path, fake: FakeJudge, cli: Cli) -> None:
+    """Escapes of an answer are shown, not obeyed."""
+    reply = {"choices": [{"message": {"content": "\x1b]0;owned\x07 both"}}]}
+    fake.misbehave = lambda number: (200, reply, {})
+    assert "\x1b" not in cli(*WORDS, "--pairs", "1").out
