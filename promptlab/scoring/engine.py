@@ -110,7 +110,7 @@ def score_images(
     with closing(scored(tasks, network=network)) as answers:  # type: ignore[type-var]
         work.take(answers, len(tasks), progress)
     if any(each.name == "duplicates" for each in usable):
-        work.note_duplicates(images)
+        work.note_duplicates([paid for paid, _ in images])
     work.write()
     return Scoring(
         run_id, experiment, len(images), tuple(each.name for each in scorers), work.scored, skipped, work.changed,
@@ -174,24 +174,24 @@ class _Work:
         """Keep why an image has no score."""
         self.unscored.append(Unscored(row.image_id, row.variant, row.path, scorer, reason))
 
-    def note_duplicates(self, images: Sequence[tuple[str, ImageRow]]) -> None:
-        """Compare the hashes of all images of the run, those that were scored before too: a later image may be near."""
+    def note_duplicates(self, paid_ids: Sequence[str]) -> None:
+        """Compare these images with all of the run: those that were scored before, and those that `where` left out."""
         self.write()
-        ids = [paid for paid, _ in images]
-        hashes = {
+        every = dict(known_images(self._log, self._run_id))
+        made = {
             str(score.image_id): score.text
-            for score in self._log.scores_of_images(ids)
-            if score.scorer == "duplicates" and score.name == "perceptual_hash" and score.text
+            for score in self._log.scores_of_images(every)
+            if (score.scorer, score.name) == ("duplicates", "perceptual_hash")
         }
-        ordered = {id_: hashes[id_] for id_ in ids if id_ in hashes}
-        near = near_duplicates(ordered)
-        order = {id_: place for place, id_ in enumerate(ordered)}
-        for id_ in ordered:
-            others = near.get(id_, [])
-            self.put(id_, "duplicates", "near_duplicates", float(len(others)), self._run_id)
-            first = next(iter(others), None)
-            earlier = first is not None and order[first] < order[id_]
-            self.put(id_, "duplicates", "duplicate_of", str(first) if earlier else "none", self._run_id)
+        hashes = {id_: found for id_, row in every.items() if (found := row.perceptual_hash or made.get(id_))}
+        near = near_duplicates(hashes)
+        order = {id_: place for place, id_ in enumerate(hashes)}
+        for id_ in paid_ids:
+            if id_ in hashes:
+                others = near.get(id_, [])
+                first = others[0] if others and order[others[0]] < order[id_] else "none"
+                self.put(id_, "duplicates", "near_duplicates", float(len(others)), self._run_id)
+                self.put(id_, "duplicates", "duplicate_of", first, self._run_id)
 
     def write(self) -> None:
         """One commit for what has come since the last."""

@@ -112,6 +112,13 @@ def test_near_duplicates_are_of_the_whole_run(studio: Path, cli: Cli, log: Log) 
     assert (first[ids[5]], first[ids[1]]) == (ids[1], "none")
 
 
+def test_near_duplicates_look_beyond_where(studio: Path, cli: Cli, log: Log) -> None:
+    """An image that --where picks is compared with those that it leaves out, and only the picked ones are written."""
+    log.execute("UPDATE images SET perceptual_hash = printf('%016x', 0)")
+    assert cli("score", "last", "--scorer", "near_duplicates", "--where", "prompt=teapot").code == 0
+    assert [number for number, _, _ in scores(studio, "near_duplicates")] == [7.0] * 4
+
+
 def test_an_unknown_scorer_gets_the_nearest_name(studio: Path, cli: Cli) -> None:
     """A misspelt scorer is exit 2, and nothing is scored."""
     told = cli("score", "last", "--scorer", "sharpnes")
