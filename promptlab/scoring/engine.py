@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -97,25 +97,36 @@ def score_images(
     usable = [each for each in scorers if each.name not in unavailable]
     done = set() if fresh else log.scored_by(paid for paid, _ in images)
     work = _Work(log, usable, run_id)
-    tasks: list[Task] = []
-    skipped = 0
-    for paid, row in images:
-        fitting = [each for each in usable if each.applies(row)]
-        missing = tuple(each.name for each in fitting if (paid, each.name, each.version) not in done)
-        skipped += len(fitting) - len(missing)
-        if missing and (task := _task(store, row, missing, work)) is not None:
-            work.paid[row.image_id] = paid
-            tasks.append(task)
-    network = any(each.network for each in usable)
-    with closing(scored(tasks, network=network)) as answers:  # type: ignore[type-var]
-        work.take(answers, len(tasks), progress)
+    # Apart, since only the processes of those that declare the network see keys.
+    kinds = {network: [each for each in usable if each.network is network] for network in (False, True)}
+    tasks = {network: _tasks(store, images, of_kind, done, work) for network, of_kind in kinds.items()}
+    total = sum(map(len, tasks.values()))
+    for network, waiting in tasks.items():
+        with closing(scored(waiting, network=network)) as answers:  # type: ignore[type-var]
+            work.take(answers, total, progress)
     if any(each.name == "duplicates" for each in usable):
         work.note_duplicates([paid for paid, _ in images])
     work.write()
     return Scoring(
-        run_id, experiment, len(images), tuple(each.name for each in scorers), work.scored, skipped, work.changed,
+        run_id, experiment, len(images), tuple(each.name for each in scorers), work.scored, work.skipped, work.changed,
         tuple(work.unscored), unavailable,
     )  # fmt: skip
+
+
+def _tasks(
+    store: Store, images: Sequence[tuple[str, ImageRow]], scorers: Sequence[Scorer], done: Set[tuple[str, str, str]],
+    work: _Work,
+) -> list[Task]:  # fmt: skip
+    """What these scorers have to do: each image with those that apply to it and have no score of their version."""
+    tasks: list[Task] = []
+    for paid, row in images:
+        fitting = [each for each in scorers if work.applies(each, row)]
+        missing = tuple(each.name for each in fitting if (paid, each.name, each.version) not in done)
+        work.skipped += len(fitting) - len(missing)
+        if missing and (task := _task(store, row, missing, work)) is not None:
+            work.paid[row.image_id] = paid
+            tasks.append(task)
+    return tasks
 
 
 def _task(store: Store, row: ImageRow, names: tuple[str, ...], work: _Work) -> Task | None:
@@ -137,18 +148,19 @@ class _Work:
         self._waiting: list[Score] = []
         self._since = time.monotonic()
         self.paid: dict[str, str] = {}
-        self.scored = self.changed = 0
+        self.scored = self.skipped = self.changed = self.done = 0
         self.unscored: list[Unscored] = []
 
     def take(self, answers: Iterator[Answer], total: int, progress: Progress | None) -> None:
         """Every answer as it comes."""
         try:
-            for number, answer in enumerate(answers, 1):
+            for answer in answers:
+                self.done += 1
                 self._note(answer)
                 if len(self._waiting) >= _BATCH or time.monotonic() - self._since > 1:
                     self.write()
                 if progress is not None:
-                    progress(number, total)
+                    progress(self.done, total)
         except BaseException:
             self.write()  # what was scored until now stays
             raise
@@ -169,6 +181,14 @@ class _Work:
         self._waiting.append(
             Score(name, scorer, self._versions[scorer], image_id=paid, number=number, text=text, source=source)
         )
+
+    def applies(self, scorer: Scorer, row: ImageRow) -> bool:
+        """Whether a scorer has anything to measure; one that raises here has not."""
+        try:
+            return scorer.applies(row)
+        except Exception as error:  # noqa: BLE001 - code of another package; the others go on
+            self.failed(row, scorer.name, f"applies() raised {type(error).__name__}: {error}")
+            return False
 
     def failed(self, row: ImageRow, scorer: str, reason: str) -> None:
         """Keep why an image has no score."""

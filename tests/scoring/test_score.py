@@ -237,6 +237,33 @@ def test_keys_are_visible_to_scorers_that_declare_the_network(
     assert {number for number, _, _ in scores(studio, "key")} == {visible}
 
 
+def test_scorers_with_and_without_the_network_have_their_own_processes(
+    site: Path, studio: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked for together, the one without the network still sees no key."""
+    monkeypatch.setenv("SOME_API_KEY", "sk-not-a-real-one")
+    body = 'return {"key": float("SOME_API_KEY" in os.environ)}'
+    text = OTHER.format(network=False, body=body)
+    online = text.replace("class Other", "class Online").replace('"other"', '"online"').replace('"key"', '"key_online"')
+    plugin(site, "other", text + online.replace("network = False", "network = True"))
+    with (site / "other_scorer-1.dist-info" / "entry_points.txt").open("a") as file:
+        file.write("online = other_scorer:Online\n")
+    told = json.loads(cli("score", "last", "--scorer", "other", "--scorer", "online", "--json").out)
+    assert (told["scored"], told["unscored"]) == (16, [])
+    assert {number for number, _, _ in scores(studio, "key")} == {0.0}
+    assert {number for number, _, _ in scores(studio, "key_online")} == {1.0}
+
+
+def test_applies_that_raises_is_told(site: Path, studio: Path, cli: Cli) -> None:
+    """A fault there is a sentence for each image, as one in score() is; a check of it fails with that reason."""
+    body = 'return {"length": 1}\n\n    def applies(self, row):\n        raise KeyError("colour")'
+    plugin(site, "other", OTHER.format(network=False, body=body))
+    add_checks(studio, '{length: "> 0"}')
+    told = json.loads(cli("score", "last", "--check", "--where", "prompt=teapot", "--json").out)
+    assert [each["reason"] for each in told["unscored"]] == ["applies() raised KeyError: 'colour'"] * 4
+    assert {each["reason"] for each in told["checked"]["failed"]} == {"applies() raised KeyError: 'colour'"}
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
