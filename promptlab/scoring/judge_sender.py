@@ -19,6 +19,7 @@ from promptlab.errors import (
     QuotaReached,
     StoppedError,
     StoreError,
+    TakenOver,
     Unreachable,
 )
 from promptlab.http import SIMULATED_HEADER, Answer, SendError, Unreadable
@@ -118,7 +119,9 @@ class _Sending:
     async def _keep_claim(self) -> None:
         while True:
             await asyncio.sleep(_RENEW_S)
-            self.job.log.renew_claims(owner_of("judge"), CLAIM_S)
+            if not self.job.log.renew_claims(owner_of("judge"), CLAIM_S):
+                self._end(TakenOver("another process asks this judge's question now; this one stops"))
+                return
 
     @property
     def _ended(self) -> bool:

@@ -126,6 +126,14 @@ def test_an_unknown_scorer_gets_the_nearest_name(studio: Path, cli: Cli) -> None
     assert "did you mean 'sharpness'? [no-such-scorer]" in told.err
 
 
+def test_a_run_without_an_image_is_an_error(studio: Path, cli: Cli, log: Log) -> None:
+    """A check must not pass because everything failed: exit 2."""
+    log.execute("UPDATE images SET status = 'lost'")
+    for words in ((), ("--check",)):
+        told = cli("score", "last", *words)
+        assert (told.code, "has no image to score" in told.err) == (2, True)
+
+
 def test_a_run_is_needed(studio: Path, cli: Cli) -> None:
     """Without a run, and with --junit without --check, it says what to add."""
     assert "name the run" in cli("score").err
