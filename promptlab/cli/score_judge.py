@@ -85,8 +85,8 @@ def _told(found: Judged) -> str:
         lines.append(f"  {unknown} of unknown outcome may have been billed; only --retry-unknown sends them again")
     if found.stopped:
         lines.append(f"  stopped: {found.stopped}")
-    if found.judged < found.pairs:
-        lines.append("  the same command goes on with what is missing")
+    if found.open:
+        lines.append(f"  the same command goes on with {formats.count(found.open, 'pair')}")
     return "\n".join(lines)
 
 

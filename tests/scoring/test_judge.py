@@ -240,7 +240,8 @@ def test_an_unknown_outcome_is_never_sent_again_unasked(studio: Path, fake: Fake
     sql = "SELECT may_be_billed, cost_usd_at_risk FROM judge_calls WHERE outcome = 'unknown'"
     assert rows(studio, sql) == [(1, worst)]
     assert len(fake.requests) == 8
-    assert json.loads(cli(*WORDS, "--json").out)["asked"] == 0
+    later = json.loads(cli(*WORDS, "--json").out)
+    assert (later["asked"], later["unknown"], later["open"]) == (0, 1, 0)
     again = json.loads(cli(*WORDS, "--retry-unknown", "--json").out)
     assert (again["asked"], again["judged"], again["exit_code"]) == (1, 4, 0)
 
@@ -341,8 +342,9 @@ def test_interrupted_it_goes_on_where_it_was(studio: Path, fake: FakeJudge) -> N
     first = ask(jobs=1)
     assert first.exit_code == 130
     assert 3 <= first.asked < 8  # the signal may come a call late
+    assert first.open == 4 - first.judged
     rest = ask()
-    assert (rest.exit_code, rest.asked, rest.judged) == (0, 8 - first.asked, 4)
+    assert (rest.exit_code, rest.asked, rest.judged, rest.open) == (0, 8 - first.asked, 4, 0)
 
 
 # --- money --------------------------------------------------------------------------------------------------------
