@@ -73,12 +73,19 @@ def command(
         raise InputError(f"--{wrong[0].replace('_', '-')} is for a judge; name the model with --judge")
     if junit is not None and not check:
         raise InputError("--junit writes what --check finds; add --check")
+    _score(options.Here(db).studio, run, scorers, where, check, junit, fresh, as_json)
+
+
+def _score(
+    studio: Studio, run: str, scorers: tuple[str, ...], where: tuple[str, ...], check: bool, junit: Path | None,
+    fresh: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Score, hold the checks, and say what came of it."""
     from promptlab.scoring.calls import score_run
 
-    here = options.Here(db)
     reporter = _Reporter()
     try:
-        found = score_run(here.studio, run, scorers, where=where, fresh=fresh, check=check, progress=reporter)
+        found = score_run(studio, run, scorers, where=where, fresh=fresh, check=check, progress=reporter)
     finally:
         reporter.close()
     if junit is not None and found.checked is not None:

@@ -14,7 +14,7 @@ from promptlab.log import Log
 from promptlab.log.scores import Score
 from promptlab.scoring.duplicates import near_duplicates
 from promptlab.scoring.scorer import ImageRow, Scorer
-from promptlab.scoring.worker import Answer, Task, scored
+from promptlab.scoring.worker import ScoreAnswer, ScoreTask, scored
 from promptlab.store import Store
 from promptlab.studio.shortcuts import choose_images
 
@@ -116,9 +116,9 @@ def score_images(
 def _tasks(
     store: Store, images: Sequence[tuple[str, ImageRow]], scorers: Sequence[Scorer], done: Set[tuple[str, str, str]],
     work: _Work,
-) -> list[Task]:  # fmt: skip
+) -> list[ScoreTask]:  # fmt: skip
     """What these scorers have to do: each image with those that apply to it and have no score of their version."""
-    tasks: list[Task] = []
+    tasks: list[ScoreTask] = []
     for paid, row in images:
         fitting = [each for each in scorers if work.applies(each, row)]
         missing = tuple(each.name for each in fitting if (paid, each.name, each.version) not in done)
@@ -129,10 +129,10 @@ def _tasks(
     return tasks
 
 
-def _task(store: Store, row: ImageRow, names: tuple[str, ...], work: _Work) -> Task | None:
+def _task(store: Store, row: ImageRow, names: tuple[str, ...], work: _Work) -> ScoreTask | None:
     """The task of an image; None, with the reason kept, where its file is gone."""
     try:
-        return Task(store.local_copy(row.sha256 or ""), row, names)
+        return ScoreTask(store.local_copy(row.sha256 or ""), row, names)
     except StoreError as error:
         for name in names:
             work.failed(row, name, str(error))
@@ -151,7 +151,7 @@ class _Work:
         self.scored = self.skipped = self.changed = self.done = 0
         self.unscored: list[Unscored] = []
 
-    def take(self, answers: Iterator[Answer], total: int, progress: Progress | None) -> None:
+    def take(self, answers: Iterator[ScoreAnswer], total: int, progress: Progress | None) -> None:
         """Every answer as it comes."""
         try:
             for answer in answers:
@@ -165,7 +165,7 @@ class _Work:
             self.write()  # what was scored until now stays
             raise
 
-    def _note(self, answer: Answer) -> None:
+    def _note(self, answer: ScoreAnswer) -> None:
         row = answer.task.row
         for name, scores in answer.scores.items():
             self.scored += 1

@@ -11,7 +11,7 @@ from typing import Literal
 
 from promptlab.log import Log
 
-__all__ = ["Ambiguous", "ImageKeys", "Key", "KeyKind", "VariantKeys"]
+__all__ = ["Ambiguous", "ImageKeys", "KeyKind", "ScoreTarget", "VariantKeys"]
 
 KeyKind = Literal["image", "variant", "file"]
 # In the order of the plan, later runs later (ids are ULIDs). A copy from the cache names the paid image that it shows.
@@ -38,7 +38,7 @@ class Ambiguous(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class ScoreTarget:
     """What a score is of: a paid image, or a variant of an experiment."""
 
     image_id: str | None = None
@@ -71,17 +71,17 @@ class ImageKeys:
                 if name:
                     self._names[name].append(image)
 
-    def find(self, key: str) -> list[Key]:
+    def find(self, key: str) -> list[ScoreTarget]:
         """What a key names; an image that is stored several times over is named as often."""
         if not self._by_name:
             found = self._names.get(key) or self._names.get(key.upper()) or self._names.get(key.lower()) or []
-            return [Key(image_id=paid) for paid in dict.fromkeys(image.paid for image in found)]
+            return [ScoreTarget(image_id=paid) for paid in dict.fromkeys(image.paid for image in found)]
         for name in _file_names(key):
             if named := self._names.get(name):
-                return [Key(image_id=_one(named).paid)]
+                return [ScoreTarget(image_id=_one(named).paid)]
         return []
 
-    def rest(self, named: Collection[Key]) -> Iterator[str]:
+    def rest(self, named: Collection[ScoreTarget]) -> Iterator[str]:
         """The images that were not named, by path or id."""
         known = {key.image_id for key in named}
         return (name for paid, name in self._all.items() if paid not in known)
@@ -125,15 +125,15 @@ class VariantKeys:
 
     def __init__(self, log: Log, run_id: str | None, experiment: str | None) -> None:
         self.what = "a variant" + (" of this run" if run_id else f" of {experiment}" if experiment else "")
-        self._names: dict[str, set[Key]] = defaultdict(set)
-        self._all: dict[Key, str] = {}
+        self._names: dict[str, set[ScoreTarget]] = defaultdict(set)
+        self._all: dict[ScoreTarget, str] = {}
         for of, id_, name in log.rows(_VARIANTS, (run_id, experiment)):
-            key = Key(experiment=of, variant_id=id_)
+            key = ScoreTarget(experiment=of, variant_id=id_)
             self._all[key] = name or id_
             for each in (id_, name, _in_order(name)):
                 self._names[each].add(key)
 
-    def find(self, key: str) -> list[Key]:
+    def find(self, key: str) -> list[ScoreTarget]:
         """The variant of this id or name; Ambiguous where several experiments have one."""
         found = self._names.get(key) or self._names.get(_in_order(key)) or set()
         if len(found) > 1:
@@ -141,7 +141,7 @@ class VariantKeys:
             raise Ambiguous(f"names a variant of {names}; say which with --experiment")
         return list(found)
 
-    def rest(self, named: Collection[Key]) -> Iterator[str]:
+    def rest(self, named: Collection[ScoreTarget]) -> Iterator[str]:
         """The variants that were not named."""
         return (name for key, name in self._all.items() if key not in named)
 
