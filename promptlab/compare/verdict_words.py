@@ -284,9 +284,9 @@ def methods_votes(clusters: str, *, live: bool) -> str:
     """The methods paragraph of a verdict by votes."""
     text = (
         "Votes compare two pictures of one scene: the same values of all other axes, the same seed and draw. "
-        "Davidson's model of paired comparisons with ties (1970) was fitted to them, with half a win and half a loss of each "
-        'value against a hypothetical item of worth 1 (Turner et al. 2020); "both bad" counts as a tie. A chance is '
-        "that of a decided vote."
+        "Davidson's model of paired comparisons with ties (1970) was fitted to them, with half a win and half a loss "
+        'of each value against a hypothetical item of worth 1 (Turner et al. 2020); "both bad" counts as a tie. A '
+        "chance is that of a decided vote."
     )
     if live:
         return (
@@ -313,8 +313,8 @@ def methods_measure(metric: str, *, rates: bool) -> str:
         )
     text = (
         "Only scenes in which both values have a figure are compared; pictures of one call are averaged first. "
-        "Intervals (95 %) are of the mean difference per scene: Student's t up to 30 scenes, the BCa bootstrap of scenes beyond; "
-        "the test is Wilcoxon's, or the sign test where most differences are zero."
+        "Intervals (95 %) are of the mean difference per scene: Student's t up to 30 scenes, the BCa bootstrap of "
+        "scenes beyond; the test is Wilcoxon's, or the sign test where most differences are zero."
     )
     if metric == "kept":
         text += (
