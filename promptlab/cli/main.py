@@ -33,7 +33,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "votes": "What was voted on; ballots for people who are offline.",
         "compare": "Say which value of an axis is best, how sure that is, what it would take.",
         "score": "Measure images: sharpness, text read back, …; checks for CI; a judge model.",
-        "scores": "Scores from outside: import what sold, what was clicked, what was rated.",
+        "scores": "Scores from outside: import what sold, was clicked, was rated.",
         "report": "Write one file to send: the verdict, the images, what it rests on.",
         "export": "Write images for others: picked ones as files, or a run as a data set.",
     },

@@ -14,7 +14,7 @@ import click
 from promptlab.cli import format as formats
 from promptlab.cli import options
 from promptlab.cli.score_judge import ask, judge_options
-from promptlab.errors import InputError
+from promptlab.errors import InputError, presentable
 
 if TYPE_CHECKING:
     from promptlab.scoring.calls import Scored
@@ -73,12 +73,19 @@ def command(
         raise InputError(f"--{wrong[0].replace('_', '-')} is for a judge; name the model with --judge")
     if junit is not None and not check:
         raise InputError("--junit writes what --check finds; add --check")
+    _score(options.Here(db).studio, run, scorers, where, check, junit, fresh, as_json)
+
+
+def _score(
+    studio: Studio, run: str, scorers: tuple[str, ...], where: tuple[str, ...], check: bool, junit: Path | None,
+    fresh: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Score, hold the checks, and say what came of it."""
     from promptlab.scoring.calls import score_run
 
-    here = options.Here(db)
     reporter = _Reporter()
     try:
-        found = score_run(here.studio, run, scorers, where=where, fresh=fresh, check=check, progress=reporter)
+        found = score_run(studio, run, scorers, where=where, fresh=fresh, check=check, progress=reporter)
     finally:
         reporter.close()
     if junit is not None and found.checked is not None:
@@ -128,7 +135,8 @@ def _tell_scoring(scoring: Scoring) -> None:
         f"{formats.count(scoring.changed, 'score')} changed{had}"
     )
     for each in scoring.unscored[:SHOWN]:
-        click.echo(f"! {each.scorer}: {each.path or each.image_id} ({each.variant}): {each.reason}", err=True)
+        told = f"! {each.scorer}: {each.path or each.image_id} ({each.variant}): {each.reason}"
+        click.echo(presentable(told), err=True)
     if (more := len(scoring.unscored) - SHOWN) > 0:
         click.echo(f"! {more:,} more could not be scored (--json has all)", err=True)
 
@@ -151,7 +159,7 @@ def _tell_checks(checked: Checked) -> None:
 def _value(value: float | str | None) -> str:
     if value is None:
         return "not measured"
-    return value if isinstance(value, str) else f"{value:,.4g}"
+    return presentable(value) if isinstance(value, str) else f"{value:,.4g}"
 
 
 def _list(as_json: bool) -> None:

@@ -11,7 +11,7 @@ import click
 
 from promptlab.cli import format as formats
 from promptlab.cli import options
-from promptlab.errors import InputError
+from promptlab.errors import InputError, presentable
 
 if TYPE_CHECKING:
     from promptlab.model import Amount
@@ -79,14 +79,14 @@ def _told(found: Judged) -> str:
         lines.append(f"  the image shown first was chosen in {share} of {found.decided:,} decided answers{leans}")
     lines.append(f"  {_agreement(found)}")
     lines.append(f"  cost: {_cost(found)}; {formats.count(found.asked, 'call')} sent")
-    lines += [f"  ! {reason}" for reason in found.reasons]
+    lines += [f"  ! {presentable(reason)}" for reason in found.reasons]
     if found.unknown:
         unknown = formats.count(found.unknown, "call")
         lines.append(f"  {unknown} of unknown outcome may have been billed; only --retry-unknown sends them again")
     if found.stopped:
         lines.append(f"  stopped: {found.stopped}")
-    if found.judged < found.pairs:
-        lines.append("  the same command goes on with what is missing")
+    if found.open:
+        lines.append(f"  the same command goes on with {formats.count(found.open, 'pair')}")
     return "\n".join(lines)
 
 

@@ -12,7 +12,7 @@ import click
 from promptlab.cli import format as formats
 from promptlab.cli import options
 from promptlab.cli.main import Commands
-from promptlab.errors import InputError
+from promptlab.errors import InputError, presentable
 
 if TYPE_CHECKING:
     from promptlab.scoring.outcomes import Imported
@@ -25,7 +25,12 @@ KINDS = ("image", "variant", "file")
 
 @click.group("scores", cls=Commands, short_help="Scores from outside: import what sold, was clicked, was rated.")
 def command() -> None:
-    """Scores that come from outside: sales, clicks, ratings."""
+    """Scores that come from outside: sales, clicks, ratings.
+
+    \b
+    Example:
+      promptlab scores import sales.csv --key file --trials impressions --successes sales
+    """
 
 
 @command.command("import", short_help="Import outcomes from a .csv, .tsv or .jsonl file.")
@@ -82,7 +87,7 @@ def _told(found: Imported) -> str:
     if found.unmatched:
         match = "matches" if len(found.unmatched) == 1 else "match"
         lines.append(f"  {formats.count(len(found.unmatched), 'row')} {match} nothing:")
-        lines += [f"    line {each.line:,}: {each.key}" for each in found.unmatched[:SHOWN]]
+        lines += [f"    line {each.line:,}: {presentable(each.key)}" for each in found.unmatched[:SHOWN]]
         lines += _more(len(found.unmatched))
     if found.unnamed:
         lines.append(f"  no row is about {formats.count(len(found.unnamed), what)}:")

@@ -186,10 +186,10 @@ DESCRIPTIONS: Mapping[str, Described] = {
     "spending": Described(
         "What was paid each day, by experiment, template, model, user and project. Nothing simulated and "
         "nothing from the cache is in it. The upper bounds add attempts of unknown outcome, as if each had been "
-        "billed.",
+        "billed. A judge's calls are in it too, with the provider judge.",
         {
             "day": "Day the request was sent (UTC)",
-            "generations": "Generations that were paid",
+            "generations": "Generations that were paid; of a judge, calls that were answered",
             "images": "Images that they made",
             "attempts_at_risk": "Attempts that may have been billed, or did not say what they cost",
             "credits_at_most": "Credits if all of them were billed at the table's price; empty where that is not known",

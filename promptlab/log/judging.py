@@ -18,7 +18,7 @@ SELECT id FROM polls WHERE run_id = ? AND axis IS ? AND opened_by = ? AND closed
 """
 _NEW_POLL: Final = """
 INSERT INTO polls (id, experiment, run_id, axis, only_values, goal, blind, opened_by, opened_at, closed_at)
-SELECT ?, experiment, id, ?, NULL, 'rank', 1, ?, ?, ? FROM runs WHERE id = ?
+SELECT ?, experiment, id, ?, NULL, 'rank', 0, ?, ?, ? FROM runs WHERE id = ?
 """
 _BALLOT: Final = """
 INSERT INTO ballots (id, poll_id, kind, "by", judge, at) VALUES (?, ?, 'pair', ?, ?, ?) ON CONFLICT DO NOTHING
@@ -70,7 +70,10 @@ class Judging(Connection):
     """Writers and readers of judge calls. A judge's poll is closed from the start: nobody else votes in it."""
 
     def judge_poll(self, run_id: str, axis: str | None, model: str) -> str:
-        """The poll that a judge's ballots on a run and axis belong to; a new one where there is none."""
+        """The poll that a judge's ballots on a run and axis belong to; a new one where there is none.
+
+        It is not one of people's blind votes, which pages list and take up again.
+        """
         with self.transaction():
             found: str | None = self.value(_POLL, (run_id, axis, model))
             if found is not None:

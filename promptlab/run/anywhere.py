@@ -18,7 +18,7 @@ from promptlab.run.runner import resume as _resume
 from promptlab.run.runner import run as _run
 from promptlab.run.stopping import Stop, current
 
-__all__ = ["aresume", "arun_experiment", "resume", "run_experiment"]
+__all__ = ["anywhere", "aresume", "arun_experiment", "resume", "run_experiment"]
 
 #: How often a caller that waits looks for Ctrl-C: where the system gives the signal to the run's own thread, nothing
 #: wakes the caller's, which alone can hear it.
@@ -28,7 +28,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _anywhere(function: Callable[P, T]) -> Callable[P, T]:
+def anywhere(function: Callable[P, T]) -> Callable[P, T]:
+    """The function with an event loop of its own, on a thread where one is running already."""
+
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         if not _loop_is_running():
@@ -102,7 +104,7 @@ def _awaitable(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
     return call
 
 
-run_experiment = _anywhere(_run)
-resume = _anywhere(_resume)
+run_experiment = anywhere(_run)
+resume = anywhere(_resume)
 arun_experiment = _awaitable(_run)
 aresume = _awaitable(_resume)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from promptlab.errors import InputError
 from promptlab.model import Check, Run
 from promptlab.scoring.checks import Checked, check_names, checks_of, hold
 from promptlab.scoring.engine import Progress, Scoring, known_images, score_images
@@ -61,6 +62,8 @@ def score_run(
     with studio.log(create=False) as log:
         found = log.find_run(run)
         images = known_images(log, found.id, where)
+        if not images:  # a check must not pass because there was nothing to look at
+            raise InputError(f"run {found.id} has no image to score", code="no-such-image")
         installed = scorers_of(())
         checks: tuple[Check, ...] = ()
         if check:

@@ -113,9 +113,9 @@ def _missing(by: Scorer | None, row: ImageRow, scoring: Scoring, unscored: Mappi
     """Why there is no score; None where there is nothing to measure."""
     if by is None:
         return "it has no such score"
-    if not by.applies(row):
-        return None
-    return scoring.unavailable.get(by.name) or unscored.get((row.image_id, by.name))
+    if (reason := unscored.get((row.image_id, by.name))) is not None:
+        return reason
+    return scoring.unavailable.get(by.name) if by.applies(row) else None
 
 
 def _latest(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -14,7 +14,7 @@ from promptlab.log import Log
 from promptlab.log.scores import Score
 from promptlab.scoring.duplicates import near_duplicates
 from promptlab.scoring.scorer import ImageRow, Scorer
-from promptlab.scoring.worker import Answer, Task, scored
+from promptlab.scoring.worker import ScoreAnswer, ScoreTask, scored
 from promptlab.store import Store
 from promptlab.studio.shortcuts import choose_images
 
@@ -97,31 +97,42 @@ def score_images(
     usable = [each for each in scorers if each.name not in unavailable]
     done = set() if fresh else log.scored_by(paid for paid, _ in images)
     work = _Work(log, usable, run_id)
-    tasks: list[Task] = []
-    skipped = 0
-    for paid, row in images:
-        fitting = [each for each in usable if each.applies(row)]
-        missing = tuple(each.name for each in fitting if (paid, each.name, each.version) not in done)
-        skipped += len(fitting) - len(missing)
-        if missing and (task := _task(store, row, missing, work)) is not None:
-            work.paid[row.image_id] = paid
-            tasks.append(task)
-    network = any(each.network for each in usable)
-    with closing(scored(tasks, network=network)) as answers:  # type: ignore[type-var]
-        work.take(answers, len(tasks), progress)
+    # Apart, since only the processes of those that declare the network see keys.
+    kinds = {network: [each for each in usable if each.network is network] for network in (False, True)}
+    tasks = {network: _tasks(store, images, of_kind, done, work) for network, of_kind in kinds.items()}
+    total = sum(map(len, tasks.values()))
+    for network, waiting in tasks.items():
+        with closing(scored(waiting, network=network)) as answers:  # type: ignore[type-var]
+            work.take(answers, total, progress)
     if any(each.name == "duplicates" for each in usable):
-        work.note_duplicates(images)
+        work.note_duplicates([paid for paid, _ in images])
     work.write()
     return Scoring(
-        run_id, experiment, len(images), tuple(each.name for each in scorers), work.scored, skipped, work.changed,
+        run_id, experiment, len(images), tuple(each.name for each in scorers), work.scored, work.skipped, work.changed,
         tuple(work.unscored), unavailable,
     )  # fmt: skip
 
 
-def _task(store: Store, row: ImageRow, names: tuple[str, ...], work: _Work) -> Task | None:
+def _tasks(
+    store: Store, images: Sequence[tuple[str, ImageRow]], scorers: Sequence[Scorer], done: Set[tuple[str, str, str]],
+    work: _Work,
+) -> list[ScoreTask]:  # fmt: skip
+    """What these scorers have to do: each image with those that apply to it and have no score of their version."""
+    tasks: list[ScoreTask] = []
+    for paid, row in images:
+        fitting = [each for each in scorers if work.applies(each, row)]
+        missing = tuple(each.name for each in fitting if (paid, each.name, each.version) not in done)
+        work.skipped += len(fitting) - len(missing)
+        if missing and (task := _task(store, row, missing, work)) is not None:
+            work.paid[row.image_id] = paid
+            tasks.append(task)
+    return tasks
+
+
+def _task(store: Store, row: ImageRow, names: tuple[str, ...], work: _Work) -> ScoreTask | None:
     """The task of an image; None, with the reason kept, where its file is gone."""
     try:
-        return Task(store.local_copy(row.sha256 or ""), row, names)
+        return ScoreTask(store.local_copy(row.sha256 or ""), row, names)
     except StoreError as error:
         for name in names:
             work.failed(row, name, str(error))
@@ -137,23 +148,24 @@ class _Work:
         self._waiting: list[Score] = []
         self._since = time.monotonic()
         self.paid: dict[str, str] = {}
-        self.scored = self.changed = 0
+        self.scored = self.skipped = self.changed = self.done = 0
         self.unscored: list[Unscored] = []
 
-    def take(self, answers: Iterator[Answer], total: int, progress: Progress | None) -> None:
+    def take(self, answers: Iterator[ScoreAnswer], total: int, progress: Progress | None) -> None:
         """Every answer as it comes."""
         try:
-            for number, answer in enumerate(answers, 1):
+            for answer in answers:
+                self.done += 1
                 self._note(answer)
                 if len(self._waiting) >= _BATCH or time.monotonic() - self._since > 1:
                     self.write()
                 if progress is not None:
-                    progress(number, total)
+                    progress(self.done, total)
         except BaseException:
             self.write()  # what was scored until now stays
             raise
 
-    def _note(self, answer: Answer) -> None:
+    def _note(self, answer: ScoreAnswer) -> None:
         row = answer.task.row
         for name, scores in answer.scores.items():
             self.scored += 1
@@ -170,28 +182,36 @@ class _Work:
             Score(name, scorer, self._versions[scorer], image_id=paid, number=number, text=text, source=source)
         )
 
+    def applies(self, scorer: Scorer, row: ImageRow) -> bool:
+        """Whether a scorer has anything to measure; one that raises here has not."""
+        try:
+            return scorer.applies(row)
+        except Exception as error:  # noqa: BLE001 - code of another package; the others go on
+            self.failed(row, scorer.name, f"applies() raised {type(error).__name__}: {error}")
+            return False
+
     def failed(self, row: ImageRow, scorer: str, reason: str) -> None:
         """Keep why an image has no score."""
         self.unscored.append(Unscored(row.image_id, row.variant, row.path, scorer, reason))
 
-    def note_duplicates(self, images: Sequence[tuple[str, ImageRow]]) -> None:
-        """Compare the hashes of all images of the run, those that were scored before too: a later image may be near."""
+    def note_duplicates(self, paid_ids: Sequence[str]) -> None:
+        """Compare these images with all of the run: those that were scored before, and those that `where` left out."""
         self.write()
-        ids = [paid for paid, _ in images]
-        hashes = {
+        every = dict(known_images(self._log, self._run_id))
+        made = {
             str(score.image_id): score.text
-            for score in self._log.scores_of_images(ids)
-            if score.scorer == "duplicates" and score.name == "perceptual_hash" and score.text
+            for score in self._log.scores_of_images(every)
+            if (score.scorer, score.name) == ("duplicates", "perceptual_hash")
         }
-        ordered = {id_: hashes[id_] for id_ in ids if id_ in hashes}
-        near = near_duplicates(ordered)
-        order = {id_: place for place, id_ in enumerate(ordered)}
-        for id_ in ordered:
-            others = near.get(id_, [])
-            self.put(id_, "duplicates", "near_duplicates", float(len(others)), self._run_id)
-            first = next(iter(others), None)
-            earlier = first is not None and order[first] < order[id_]
-            self.put(id_, "duplicates", "duplicate_of", str(first) if earlier else "none", self._run_id)
+        hashes = {id_: found for id_, row in every.items() if (found := row.perceptual_hash or made.get(id_))}
+        near = near_duplicates(hashes)
+        order = {id_: place for place, id_ in enumerate(hashes)}
+        for id_ in paid_ids:
+            if id_ in hashes:
+                others = near.get(id_, [])
+                first = others[0] if others and order[others[0]] < order[id_] else "none"
+                self.put(id_, "duplicates", "near_duplicates", float(len(others)), self._run_id)
+                self.put(id_, "duplicates", "duplicate_of", first, self._run_id)
 
     def write(self) -> None:
         """One commit for what has come since the last."""

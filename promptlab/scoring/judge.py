@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -18,18 +18,20 @@ from typing import Final
 from promptlab.compare.scenes import scenes_of
 from promptlab.errors import InputError
 from promptlab.log import Log
+from promptlab.log.judging import JudgeCall
 from promptlab.model import Amount, utc_now
 from promptlab.providers import Endpoint, connect
+from promptlab.run.anywhere import anywhere
 from promptlab.run.budget import Budget, Cap, Period
 from promptlab.scoring.decoding import decoded
 from promptlab.scoring.judge_job import JOBS, Asked, JudgeJob
-from promptlab.scoring.judge_pairs import Pair, outcome_of, pairs_of, states_of
+from promptlab.scoring.judge_pairs import Pair, PairOutcome, PairState, outcome_of, pairs_of, states_of
 from promptlab.scoring.judge_sender import holding, send_all
 from promptlab.scoring.judge_wire import QUESTION, JudgePrice, as_data_url, price_of, prompt_sha256, worst_usd
 from promptlab.spec.settings import Settings
 from promptlab.stats.proportions import Interval
 from promptlab.stats.trust import Agreement, agreement, side_bias
-from promptlab.stats.votes import Vote
+from promptlab.stats.votes import Outcome, Vote
 from promptlab.studio.consent import Ahead, Confirm, confirmed
 from promptlab.studio.options import Options
 from promptlab.studio.studio import Studio
@@ -43,7 +45,8 @@ _KEY: Final = "PROMPTLAB_JUDGE_KEY"
 @dataclass(frozen=True, slots=True)
 class Judged:
     """What a judge said. `wins` is value → pairs won in both orders; `ties` are pairs on which the orders disagreed or
-    that it called a tie, `bad` those of which it called both unusable.
+    that it called a tie, `bad` those of which it called both unusable. `unknown` questions may have been billed without
+    an answer, now or before; about `open` pairs the same call would go on.
 
     `first` of `decided` answers chose the image that was shown first: half of them where the position means nothing.
     `agreement` is with people's votes on the same pairs; None where there are none. `cost_usd` is of this call alone;
@@ -61,6 +64,7 @@ class Judged:
     unknown: int
     unreadable: int
     failed: int
+    open: int
     wins: Mapping[str, int]
     ties: int
     bad: int
@@ -76,6 +80,7 @@ class Judged:
     exit_code: int = 0
 
 
+@anywhere
 def judge(
     run: str,
     model: str,
@@ -223,52 +228,81 @@ def _spent(log: Log, since: str) -> float | None:
 
 def _judged(job: JudgeJob, pairs: Sequence[Pair], already: int) -> Judged:
     """What was found, from the rows."""
-    states = job.states
-    done = [pair for pair in pairs if states[pair].has_ballot]
-    results = {pair: outcome_of(states[pair].answers[0][1], states[pair].answers[1][1]) for pair in done}
-    wins = Counter[str]()
+    asked, states = job.asked, job.states
+    results = {pair: _result(states[pair]) for pair in pairs if states[pair].has_ballot}
+    outcomes = Counter(results.values())
+    first, decided, interval = _position(states.values())
+    every = list(job.log.judge_calls(asked.model, job.sha256, _paid(pairs)))
+    sent = set(job.sent)
+    calls = [call for call in every if call.id in sent]
+    unknown = _unanswered(every)
+    least, most = _cost(calls)
+    stopped = None if job.stopped is None else str(job.stopped)
+    return Judged(
+        run_id=job.run.id, by=asked.by, model=asked.model, question=asked.question,
+        pairs=len(pairs), judged=len(results), already=already, asked=len(job.sent), unknown=len(unknown),
+        unreadable=sum(call.outcome == "unreadable" for call in calls), failed=sum(job.failures.values()),
+        open=sum(_is_open(pair, states[pair], unknown) for pair in pairs),
+        wins=_wins(pairs, results), ties=outcomes["tie"], bad=outcomes["bad"],
+        disagreed=sum(_disagreed(states[pair]) for pair in results),
+        first=first, decided=decided, first_interval=interval,
+        agreement=_with_people(job.log, job.run.id, results), cost_usd=least, cost_usd_at_most=most, stopped=stopped,
+        reasons=tuple(f"{number:,} × {reason}" for reason, number in job.failures.most_common(8)),
+        exit_code=130 if job.interrupted else 3 if stopped else int(len(results) < len(pairs)),
+    )  # fmt: skip
+
+
+def _result(state: PairState) -> PairOutcome:
+    return outcome_of(state.answers[0][1], state.answers[1][1])
+
+
+def _disagreed(state: PairState) -> bool:
+    """Whether the tie comes from the order: the two answers say different things."""
+    return _result(state) == "tie" and any(choice != "tie" for _, choice in state.answers.values())
+
+
+def _wins(pairs: Iterable[Pair], results: Mapping[Pair, PairOutcome]) -> dict[str, int]:
+    """Value → pairs won, also of those that won none."""
+    wins = dict.fromkeys((value for pair in pairs for value in (pair.left_value, pair.right_value)), 0)
     for pair, outcome in results.items():
         if outcome in ("left", "right"):
             wins[pair.left_value if outcome == "left" else pair.right_value] += 1
-    choices = [choice for state in states.values() for _, choice in state.answers.values()]
-    first, decided, interval = side_bias(
-        Vote("", "", "first", "second", "left" if choice == "first" else "right")
-        for choice in choices
-        if choice in ("first", "second")
-    )
-    disagreed = sum(
-        outcome == "tie" and {choice for _, choice in states[pair].answers.values()} != {"tie"}
-        for pair, outcome in results.items()
-    )
-    calls = [
-        call for call in job.log.judge_calls(job.asked.model, job.sha256, _paid(pairs)) if call.id in set(job.sent)
-    ]
-    costs = [call.cost_usd for call in calls if call.outcome in ("ok", "unreadable")]
+    return wins
+
+
+def _position(states: Iterable[PairState]) -> tuple[int, int, Interval]:
+    """Answers for the image that was shown first, decided answers, and the interval of their share."""
+    sides: dict[str, Outcome] = {"first": "left", "second": "right"}
+    choices = [choice for state in states for _, choice in state.answers.values() if choice in sides]
+    return side_bias(Vote("", "", "first", "second", sides[choice]) for choice in choices)
+
+
+def _unanswered(calls: Sequence[JudgeCall]) -> set[tuple[str, str]]:
+    """The questions that may have been billed and have no answer, as the two images in the order shown."""
+    answered = {(call.left_image, call.right_image) for call in calls if call.outcome in ("ok", "unreadable")}
+    return {(call.left_image, call.right_image) for call in calls if call.may_be_billed} - answered
+
+
+def _is_open(pair: Pair, state: PairState, unknown: set[tuple[str, str]]) -> bool:
+    """Whether the same call would ask about this pair."""
+    asks = not state.has_ballot and bool(state.open_orders())
+    return asks and not unknown.intersection((pair.shown(0), pair.shown(1)))
+
+
+def _cost(calls: Sequence[JudgeCall]) -> tuple[float | None, float | None]:
+    """What was billed at least and at most; None is unknown."""
+    answered = [call.cost_usd for call in calls if call.outcome in ("ok", "unreadable")]
     risks = [call.cost_usd_at_risk for call in calls if call.may_be_billed]
-    known = [cost for cost in costs if cost is not None]
-    least = sum(known) if known or not costs else None
-    most = None if None in risks else sum(known) + sum(risk or 0.0 for risk in risks)
-    outcomes = Counter(call.outcome for call in calls)
-    values = dict.fromkeys(value for pair in pairs for value in (pair.left_value, pair.right_value))
-    failed = sum(job.failures.values())
-    undone = len(pairs) - len(done)
-    stopped = None if job.stopped is None else str(job.stopped)
-    code = 130 if job.interrupted else 3 if stopped else int(bool(undone))
-    return Judged(
-        job.run.id, job.asked.by, job.asked.model, job.asked.question, len(pairs), len(done), already, len(job.sent),
-        outcomes["unknown"], outcomes["unreadable"], failed,
-        {value: wins[value] for value in values},
-        sum(outcome == "tie" for outcome in results.values()), sum(outcome == "bad" for outcome in results.values()),
-        disagreed, first, decided, interval, _with_people(job.log, job.run.id, results), least, most, stopped,
-        tuple(f"{number:,} × {reason}" for reason, number in job.failures.most_common(8)), code,
-    )  # fmt: skip
+    known = [cost for cost in answered if cost is not None]
+    least = sum(known) if known or not answered else None
+    return least, None if None in risks else sum(known) + sum(risk or 0.0 for risk in risks)
 
 
 def _paid(pairs: Sequence[Pair]) -> list[str]:
     return list({image for pair in pairs for image in (pair.left, pair.right)})
 
 
-def _with_people(log: Log, run_id: str, results: Mapping[Pair, str]) -> Agreement | None:
+def _with_people(log: Log, run_id: str, results: Mapping[Pair, PairOutcome]) -> Agreement | None:
     """Agreement of the judge with each person's latest vote on the same two images; not of people with each other."""
     votes = []
     of = {frozenset((pair.left, pair.right)): (pair, outcome) for pair, outcome in results.items()}
@@ -281,5 +315,5 @@ def _with_people(log: Log, run_id: str, results: Mapping[Pair, str]) -> Agreemen
                 pair, outcome = found
                 scene = f"{pair.left}|{pair.right}|{ballot.by}"
                 votes.append(Vote(scene, "person", each.left_image, each.right_image, each.outcome))
-                votes.append(Vote(scene, "judge", pair.left, pair.right, outcome))  # type: ignore[arg-type]
+                votes.append(Vote(scene, "judge", pair.left, pair.right, outcome))
     return agreement(reversed(votes))

@@ -13,7 +13,7 @@ from promptlab.compare.scenes import Scenes
 from promptlab.log.judging import JudgeCall
 from promptlab.scoring.judge_wire import Choice, choice_of
 
-__all__ = ["Pair", "PairState", "outcome_of", "pairs_of", "states_of"]
+__all__ = ["Pair", "PairOutcome", "PairState", "outcome_of", "pairs_of", "states_of"]
 
 PairOutcome = Literal["left", "right", "tie", "bad"]
 _OTHER_WAY: Mapping[Choice, PairOutcome] = {"first": "right", "second": "left", "tie": "tie", "bad": "bad"}

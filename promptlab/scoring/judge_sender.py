@@ -19,6 +19,7 @@ from promptlab.errors import (
     QuotaReached,
     StoppedError,
     StoreError,
+    TakenOver,
     Unreachable,
 )
 from promptlab.http import SIMULATED_HEADER, Answer, SendError, Unreadable
@@ -118,7 +119,9 @@ class _Sending:
     async def _keep_claim(self) -> None:
         while True:
             await asyncio.sleep(_RENEW_S)
-            self.job.log.renew_claims(owner_of("judge"), CLAIM_S)
+            if not self.job.log.renew_claims(owner_of("judge"), CLAIM_S):
+                self._end(TakenOver("another process asks this judge's question now; this one stops"))
+                return
 
     @property
     def _ended(self) -> bool:
@@ -170,7 +173,7 @@ class _Sending:
             if verdict == "granted":
                 return True
             if verdict == "reached":
-                self._end(BudgetReached(f"{cap} is reached: one more call may cost {self.worst}"))
+                self._end(BudgetReached(f"{cap} is reached: one more call may cost up to ${self.worst.usd or 0:.4f}"))
                 return False
             await asyncio.sleep(0.05)  # what is in flight may end for less
         return False

@@ -158,7 +158,8 @@ def choice_of(text: str) -> Choice | None:
         except (ValueError, RecursionError):
             found = None
         if isinstance(found, dict):
-            return _word(str(found.get("choice", "")))
+            named = found.get("choice")
+            return _word(named) if isinstance(named, str) else None
     return _word(text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Literal
 
 from promptlab.log import Log
 
-__all__ = ["Ambiguous", "ImageKeys", "Key", "KeyKind", "VariantKeys"]
+__all__ = ["Ambiguous", "ImageKeys", "KeyKind", "ScoreTarget", "VariantKeys"]
 
 KeyKind = Literal["image", "variant", "file"]
 # In the order of the plan, later runs later (ids are ULIDs). A copy from the cache names the paid image that it shows.
@@ -23,6 +24,7 @@ JOIN runs r ON r.id = g.run_id
 WHERE i.status = 'stored' AND r.kind <> 'verify' AND (?1 IS NULL OR g.run_id = ?1) AND (?2 IS NULL OR g.experiment = ?2)
 ORDER BY g.run_id, g.sequence, i.position
 """
+_REPEAT = re.compile(r"(?:_s-?\d+)?(?:_d\d+)?_\d+\Z")
 _VARIANTS = """
 SELECT v.experiment, v.id, v.name FROM variants v
 WHERE (?2 IS NULL OR v.experiment = ?2) AND (?1 IS NULL OR EXISTS (
@@ -36,7 +38,7 @@ class Ambiguous(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class ScoreTarget:
     """What a score is of: a paid image, or a variant of an experiment."""
 
     image_id: str | None = None
@@ -64,21 +66,22 @@ class ImageKeys:
         for paid, id_, sha256, path, of, variant_id in log.rows(_IMAGES, (run_id, experiment)):
             image = _Image(paid, (of, variant_id), path, (paid, of, variant_id) in picks)
             self._all.setdefault(paid, path or id_)
-            for name in _file_names(path) if self._by_name else (id_, paid, sha256 or ""):
+            names = [*_file_names(path), *_exported_names(path)] if self._by_name else (id_, paid, sha256 or "")
+            for name in dict.fromkeys(names):
                 if name:
                     self._names[name].append(image)
 
-    def find(self, key: str) -> list[Key]:
+    def find(self, key: str) -> list[ScoreTarget]:
         """What a key names; an image that is stored several times over is named as often."""
         if not self._by_name:
             found = self._names.get(key) or self._names.get(key.upper()) or self._names.get(key.lower()) or []
-            return [Key(image_id=paid) for paid in dict.fromkeys(image.paid for image in found)]
+            return [ScoreTarget(image_id=paid) for paid in dict.fromkeys(image.paid for image in found)]
         for name in _file_names(key):
             if named := self._names.get(name):
-                return [Key(image_id=_one(named).paid)]
+                return [ScoreTarget(image_id=_one(named).paid)]
         return []
 
-    def rest(self, named: Collection[Key]) -> Iterator[str]:
+    def rest(self, named: Collection[ScoreTarget]) -> Iterator[str]:
         """The images that were not named, by path or id."""
         known = {key.image_id for key in named}
         return (name for paid, name in self._all.items() if paid not in known)
@@ -97,6 +100,16 @@ def _file_names(path: str | None) -> list[str]:
     return list(dict.fromkeys(name for name in names if name))
 
 
+def _exported_names(path: str | None) -> list[str]:
+    """What `export --picked` calls it, without the suffix: a slash is `_`, and without a pattern of names of its own a
+    variant's values alone, without seed, draw and position."""
+    if not path:
+        return []
+    plain = PurePosixPath(path.removeprefix("results/"))
+    flat = plain.with_suffix("").as_posix().replace("/", "_")
+    return [flat, _REPEAT.sub("", plain.stem)]
+
+
 def _one(images: list[_Image]) -> _Image:
     """The image of a file name. A later run takes a name over: of one variant it is the pick, else the newest."""
     variants = {image.variant for image in images}
@@ -112,15 +125,15 @@ class VariantKeys:
 
     def __init__(self, log: Log, run_id: str | None, experiment: str | None) -> None:
         self.what = "a variant" + (" of this run" if run_id else f" of {experiment}" if experiment else "")
-        self._names: dict[str, set[Key]] = defaultdict(set)
-        self._all: dict[Key, str] = {}
+        self._names: dict[str, set[ScoreTarget]] = defaultdict(set)
+        self._all: dict[ScoreTarget, str] = {}
         for of, id_, name in log.rows(_VARIANTS, (run_id, experiment)):
-            key = Key(experiment=of, variant_id=id_)
+            key = ScoreTarget(experiment=of, variant_id=id_)
             self._all[key] = name or id_
             for each in (id_, name, _in_order(name)):
                 self._names[each].add(key)
 
-    def find(self, key: str) -> list[Key]:
+    def find(self, key: str) -> list[ScoreTarget]:
         """The variant of this id or name; Ambiguous where several experiments have one."""
         found = self._names.get(key) or self._names.get(_in_order(key)) or set()
         if len(found) > 1:
@@ -128,7 +141,7 @@ class VariantKeys:
             raise Ambiguous(f"names a variant of {names}; say which with --experiment")
         return list(found)
 
-    def rest(self, named: Collection[Key]) -> Iterator[str]:
+    def rest(self, named: Collection[ScoreTarget]) -> Iterator[str]:
         """The variants that were not named."""
         return (name for key, name in self._all.items() if key not in named)
 

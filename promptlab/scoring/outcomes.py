@@ -16,7 +16,7 @@ from promptlab.errors import InputError
 from promptlab.log import Log
 from promptlab.log.scores import Score
 from promptlab.model import Place
-from promptlab.scoring.keys import Ambiguous, ImageKeys, Key, KeyKind, VariantKeys
+from promptlab.scoring.keys import Ambiguous, ImageKeys, KeyKind, ScoreTarget, VariantKeys
 from promptlab.spec.files import MAX_ROWS_BYTES, decode
 from promptlab.spec.names import did_you_mean, listed, quoted
 from promptlab.spec.report import Report
@@ -118,7 +118,7 @@ def imported(
     column = _key_column(rows, kind, columns, path, report)
     keys = _keys(log, kind, run, experiment)
     reading = _Reading(path, columns, name or columns.value, report)
-    found: dict[Key, tuple[int, Score]] = {}
+    found: dict[ScoreTarget, tuple[int, Score]] = {}
     unmatched = []
     for row in rows:
         text, score = str(row.cells.get(column, "")).strip(), reading.score(row)
@@ -224,7 +224,7 @@ class _Reading:
 
     def twice(self, row: Row, key: str, before: int) -> None:
         """Report a second row about the same image or variant."""
-        self.wrong(row, "duplicate-key", f"{quoted(key)} is what line {before} is about already; keep one of the two")
+        self.wrong(row, "duplicate-row", f"{quoted(key)} is what line {before} is about already; keep one of the two")
 
     def score(self, row: Row) -> Score | None:
         """The row's score, not yet about anything; None where it is wrong."""

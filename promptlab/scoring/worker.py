@@ -23,7 +23,7 @@ from promptlab.environ import without_keys
 from promptlab.errors import InputError, StoreError
 from promptlab.scoring.scorer import ImageFile, ImageRow, Scorer, scorer
 
-__all__ = ["Answer", "Task", "scored"]
+__all__ = ["ScoreAnswer", "ScoreTask", "scored"]
 
 _PATIENCE: Final = 2  # lives of a process for one image: once may have another cause, such as too little memory
 _MOST_PROCESSES: Final = 8
@@ -31,7 +31,7 @@ _SENTENCES: Final = (ValueError, RuntimeError, StoreError)  # what is raised wit
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class ScoreTask:
     """An image to score: its file, what is known of it, and by which scorers."""
 
     path: Path
@@ -40,21 +40,21 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ScoreAnswer:
     """What became of a task: scorer → scores, and scorer → why there are none."""
 
-    task: Task
+    task: ScoreTask
     scores: Mapping[str, Mapping[str, float | str]]
     errors: Mapping[str, str]
 
 
-def scored(tasks: Sequence[Task], *, network: bool) -> Iterator[Answer]:
+def scored(tasks: Sequence[ScoreTask], *, network: bool) -> Iterator[ScoreAnswer]:
     """The answers as they come, from as many processes as there are cores. Closing the generator ends them.
 
     `network`: a scorer sends something, and may need a key of the environment for it; without, none sees one.
     """
-    waiting: queue.SimpleQueue[Task] = queue.SimpleQueue()
-    answers: queue.SimpleQueue[Answer | BaseException] = queue.SimpleQueue()
+    waiting: queue.SimpleQueue[ScoreTask] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[ScoreAnswer | BaseException] = queue.SimpleQueue()
     for task in tasks:
         waiting.put(task)
     workers = [_Worker(waiting, answers, network) for _ in range(min(_cores(), len(tasks)))]
@@ -80,7 +80,10 @@ class _Worker(threading.Thread):
     """Takes tasks and asks its child; a new child where one died."""
 
     def __init__(
-        self, tasks: queue.SimpleQueue[Task], answers: queue.SimpleQueue[Answer | BaseException], network: bool
+        self,
+        tasks: queue.SimpleQueue[ScoreTask],
+        answers: queue.SimpleQueue[ScoreAnswer | BaseException],
+        network: bool,
     ) -> None:
         super().__init__(name="promptlab-score", daemon=True)
         self._tasks, self._answers, self._network = tasks, answers, network
@@ -115,16 +118,16 @@ class _Worker(threading.Thread):
             child.stdout.close()  # type: ignore[union-attr]
             child.wait()
 
-    def _answer(self, task: Task) -> Answer:
+    def _answer(self, task: ScoreTask) -> ScoreAnswer:
         question = json.dumps([str(task.path), asdict(task.row), list(task.scorers)]).encode() + b"\n"
         for _ in range(_PATIENCE):
             line = self._ask(question)
             if line:
                 scores, errors = json.loads(line)
-                return Answer(task, scores, errors)
+                return ScoreAnswer(task, scores, errors)
             if self._ended:
                 break
-        return Answer(task, {}, dict.fromkeys(task.scorers, "scoring this image ends the process that does it"))
+        return ScoreAnswer(task, {}, dict.fromkeys(task.scorers, "scoring this image ends the process that does it"))
 
     def _ask(self, question: bytes) -> bytes:
         """The child's line; nothing where it died."""
@@ -157,7 +160,7 @@ class _Worker(threading.Thread):
 
 
 def main() -> None:
-    """Answer questions until there are no more."""
+    """ScoreAnswer questions until there are no more."""
     if hasattr(os, "nice"):
         os.nice(19)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")

@@ -71,6 +71,9 @@ CODES: Mapping[str, str] = MappingProxyType(
         "seed-conflict": "A seed given as a parameter beside `seeds`.",
         "bad-check": "A check in no known form.",
         "unknown-score": "A check of a score that no scorer gives and the log does not have.",
+        # rows of outcomes
+        "ambiguous-key": "A row that names several images or variants.",
+        "duplicate-row": "Two rows about one image or variant.",
         "bad-files": "A pattern of file names that can't be filled in, or would leave results/.",
     }
 )

@@ -88,7 +88,11 @@ def serve(judge: FakeJudge) -> tuple[ThreadingHTTPServer, threading.Thread]:
             with suppress(OSError, ValueError):  # closed on purpose
                 super().finish()
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Quiet(ThreadingHTTPServer):
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """A client that left before its answer is no fault here."""
+
+    server = Quiet(("127.0.0.1", 0), Handler)
     judge.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()

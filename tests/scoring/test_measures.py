@@ -172,6 +172,7 @@ def test_drift_is_what_the_revised_prompt_does_not_keep() -> None:
         ("a baker's sign 'FRESH BREAD' at five o'clock", ["FRESH BREAD"]),
         ('the word "SALE" twice: "SALE"', ["SALE"]),
         ("看板「営業中」", ["営業中"]),
+        ('a 12" shelf and a 14" shelf', []),
         ("nothing is quoted, it's plain", []),
     ],
 )

@@ -56,6 +56,15 @@ def test_a_file_is_found_by_any_of_its_names(log: Log, cli: Cli, shown: Any, wri
     assert rates(log) == {shown[2]["paid"]: (0.025, 5.0, 200.0, "results.csv")}
 
 
+def test_an_exported_name_is_the_variants_pick(log: Log, cli: Cli, shown: Any, write: Any) -> None:
+    """`export --picked` leaves seed and position out, and makes a slash a `_`: the kept image of the variant counts."""
+    name = Path(shown[0]["path"]).name.partition("_s")[0]
+    log.set_marks([shown[0]["image_id"]], "keep", by="ada")
+    file = write("file,impressions,sales", f"{name}.webp,200,5", f"signs_{Path(shown[1]['path']).stem}.jpg,10,1")
+    assert cli("scores", "import", file, "--key", "file", *RATE).code == 0
+    assert set(rates(log)) == {shown[0]["paid"], shown[1]["paid"]}
+
+
 @pytest.mark.parametrize("column", ["image_id", "sha256"])
 def test_an_image_is_found_by_id_and_hash(log: Log, cli: Cli, shown: Any, write: Any, column: str) -> None:
     """Either, in upper or lower case."""
@@ -123,8 +132,8 @@ def test_a_dry_run_writes_nothing(log: Log, cli: Cli, shown: Any, write: Any) ->
         ("{path},100,", "no-value", "this row has no sales"),
         (",100,1", "no-value", "this row has no file"),
         ("{path},100", "ragged-row", "this row has 2 cells for 3 columns"),
-        ("{first},100,1", "duplicate-key", "is what line 2 is about already"),
-        ("{first_name},100,1", "duplicate-key", "is what line 2 is about already"),
+        ("{first},100,1", "duplicate-row", "is what line 2 is about already"),
+        ("{first_name},100,1", "duplicate-row", "is what line 2 is about already"),
     ],
 )
 def test_a_wrong_row_is_exit_2_at_its_line_and_nothing_is_written(

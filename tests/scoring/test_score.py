@@ -18,7 +18,7 @@ import pytest
 
 import promptlab
 from promptlab.log import Log
-from promptlab.scoring import reading, scorer
+from promptlab.scoring import BUILT_IN, reading, scorer
 
 Cli = Callable[..., Any]
 EXAMPLE = Path(__file__).parent / "example_scorer"
@@ -112,11 +112,26 @@ def test_near_duplicates_are_of_the_whole_run(studio: Path, cli: Cli, log: Log) 
     assert (first[ids[5]], first[ids[1]]) == (ids[1], "none")
 
 
+def test_near_duplicates_look_beyond_where(studio: Path, cli: Cli, log: Log) -> None:
+    """An image that --where picks is compared with those that it leaves out, and only the picked ones are written."""
+    log.execute("UPDATE images SET perceptual_hash = printf('%016x', 0)")
+    assert cli("score", "last", "--scorer", "near_duplicates", "--where", "prompt=teapot").code == 0
+    assert [number for number, _, _ in scores(studio, "near_duplicates")] == [7.0] * 4
+
+
 def test_an_unknown_scorer_gets_the_nearest_name(studio: Path, cli: Cli) -> None:
     """A misspelt scorer is exit 2, and nothing is scored."""
     told = cli("score", "last", "--scorer", "sharpnes")
     assert told.code == 2
     assert "did you mean 'sharpness'? [no-such-scorer]" in told.err
+
+
+def test_a_run_without_an_image_is_an_error(studio: Path, cli: Cli, log: Log) -> None:
+    """A check must not pass because everything failed: exit 2."""
+    log.execute("UPDATE images SET status = 'lost'")
+    for words in ((), ("--check",)):
+        told = cli("score", "last", *words)
+        assert (told.code, "has no image to score" in told.err) == (2, True)
 
 
 def test_a_run_is_needed(studio: Path, cli: Cli) -> None:
@@ -150,6 +165,19 @@ def test_the_documented_example_installs_and_scores(
     found = scores(studio, "warmth")
     assert len(found) == 8
     assert len({number for number, _, _ in found}) > 1
+
+
+def test_the_example_of_the_page_is_the_one_that_is_tested() -> None:
+    """The scorer in docs/scoring.md is, to the letter, the package that is installed here."""
+    page = (Path(__file__).parents[2] / "docs" / "scoring.md").read_text(encoding="utf-8")
+    assert f"```python\n{(EXAMPLE / 'promptlab_warmth.py').read_text()}```" in page
+
+
+def test_every_built_in_score_is_documented() -> None:
+    """docs/scoring.md has a row for each score of each scorer."""
+    page = (Path(__file__).parents[2] / "docs" / "scoring.md").read_text(encoding="utf-8")
+    missing = [name for each in BUILT_IN for name in scorer(each).scores if f"| `{each}` | `{name}` |" not in page]
+    assert missing == []
 
 
 OTHER = """
@@ -215,6 +243,33 @@ def test_keys_are_visible_to_scorers_that_declare_the_network(
     plugin(site, "other", OTHER.format(network=network, body='return {"key": float("SOME_API_KEY" in os.environ)}'))
     cli("score", "last", "--scorer", "other", "--where", "prompt=teapot")
     assert {number for number, _, _ in scores(studio, "key")} == {visible}
+
+
+def test_scorers_with_and_without_the_network_have_their_own_processes(
+    site: Path, studio: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked for together, the one without the network still sees no key."""
+    monkeypatch.setenv("SOME_API_KEY", "sk-not-a-real-one")
+    body = 'return {"key": float("SOME_API_KEY" in os.environ)}'
+    text = OTHER.format(network=False, body=body)
+    online = text.replace("class Other", "class Online").replace('"other"', '"online"').replace('"key"', '"key_online"')
+    plugin(site, "other", text + online.replace("network = False", "network = True"))
+    with (site / "other_scorer-1.dist-info" / "entry_points.txt").open("a") as file:
+        file.write("online = other_scorer:Online\n")
+    told = json.loads(cli("score", "last", "--scorer", "other", "--scorer", "online", "--json").out)
+    assert (told["scored"], told["unscored"]) == (16, [])
+    assert {number for number, _, _ in scores(studio, "key")} == {0.0}
+    assert {number for number, _, _ in scores(studio, "key_online")} == {1.0}
+
+
+def test_applies_that_raises_is_told(site: Path, studio: Path, cli: Cli) -> None:
+    """A fault there is a sentence for each image, as one in score() is; a check of it fails with that reason."""
+    body = 'return {"length": 1}\n\n    def applies(self, row):\n        raise KeyError("colour")'
+    plugin(site, "other", OTHER.format(network=False, body=body))
+    add_checks(studio, '{length: "> 0"}')
+    told = json.loads(cli("score", "last", "--check", "--where", "prompt=teapot", "--json").out)
+    assert [each["reason"] for each in told["unscored"]] == ["applies() raised KeyError: 'colour'"] * 4
+    assert {each["reason"] for each in told["checked"]["failed"]} == {"applies() raised KeyError: 'colour'"}
 
 
 @pytest.mark.parametrize(

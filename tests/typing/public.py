@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import assert_type
+from typing import ClassVar, assert_type
 
 import promptlab
 from promptlab import (
@@ -17,6 +17,8 @@ from promptlab import (
     Finished,
     Generation,
     Image,
+    ImageFile,
+    ImageRow,
     Log,
     LogReader,
     Message,
@@ -30,6 +32,7 @@ from promptlab import (
     Request,
     Result,
     Run,
+    Scorer,
     Setup,
     SimulatorSettings,
     Spent,
@@ -105,6 +108,28 @@ def simulate() -> None:
     with promptlab.running(app) as url:
         assert_type(url, str)
     assert_type(app.counters.images, int)
+
+
+def scoring() -> None:
+    """Scores, outcomes and judges."""
+    found = promptlab.score("last", ["sharpness"], check=True)
+    assert_type(found, promptlab.Scored)
+    assert_type(found.scoring.unscored, tuple[promptlab.Unscored, ...])
+    assert_type(promptlab.scorers(), list[Scorer])
+    assert_type(promptlab.import_scores("r.csv", "file", number="ctr"), promptlab.Imported)
+    assert_type(promptlab.judge("last", "gpt-4.1-mini", "style", budget="2usd"), promptlab.Judged)
+
+
+class Warmth(Scorer):
+    """A third-party scorer."""
+
+    name = "warmth"
+    version = "1"
+    network = False
+    scores: ClassVar[Mapping[str, str]] = {"warmth": "how warm"}
+
+    def score(self, image: ImageFile, row: ImageRow) -> dict[str, float]:
+        return {"warmth": float(len(image.data)) if row.prompt else 0.0}
 
 
 class Mine(Provider):
