@@ -14,8 +14,8 @@ LAYERS = {
     "_version": 0, "account_plans": 0, "environ": 0, "errors": 0, "model": 0, "signing": 0, "stats": 0,
     "spec": 1, "git": 1, "http": 1, "pacing": 1, "log": 1, "store": 1, "simulator": 1,
     "prompts": 2, "providers": 2,
-    "plan": 3, "studio": 4, "history": 5, "run": 5, "compare": 5, "scoring": 5, "export": 6, "report": 6,
-    "browse": 7, "cli": 8,
+    "plan": 3, "studio": 4, "history": 5, "run": 5, "compare": 5, "scoring": 5, "export": 6,
+    "report": 7, "browse": 8, "cli": 9,
 }  # fmt: skip
 #: library → the packages that may import it
 IMPORTERS = {"httpx": {"http"}, "sqlite_utils": {"log"}, "datasette": {"browse"}, "click": {"cli"}, "rich": {"cli"}}

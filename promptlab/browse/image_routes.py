@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from promptlab.browse.open_logs import OpenLog
     from promptlab.store import Store, Thumbnail
 
-__all__ = ["image_response", "missing_response", "static_response", "thumbnail_response"]
+__all__ = [
+    "ballot_response", "gone_response", "image_response", "missing_response", "static_response", "thumbnail_response",
+]  # fmt: skip
 
 _TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 #: A file's name is the hash of its content: it can never change.
@@ -77,6 +79,16 @@ def missing_response(sha256: str) -> Response:
         f'font-family="sans-serif" font-size="22" fill="#888">{text}</text></svg>'
     )
     return _response(body.encode(), "image/svg+xml", {"cache-control": "no-store"}, status=404)
+
+
+def ballot_response(body: bytes) -> Response:
+    """A picture of a ballot: nothing is kept, so that a second look takes as long as the first."""
+    return _response(body, "image/jpeg", {"cache-control": "no-store"})
+
+
+def gone_response() -> Response:
+    """Where a ballot is not open, or not this voter's: the same for both."""
+    return _response(b"this ballot is not open", "text/plain", {"cache-control": "no-store"}, status=404)
 
 
 def static_response(name: str) -> Response:

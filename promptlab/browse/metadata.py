@@ -86,6 +86,7 @@ _PAGES: Mapping[str, TablePage] = {
     "ballots": TablePage("Ballots", facets=("kind", "by"), sort_desc="at"),
     "votes": TablePage("Votes", facets=("outcome",)),
     "tally_views": TablePage("Looks at the tally", hidden=True),
+    "ballot_papers": TablePage("Offline ballots", hidden=True),
     "judge_calls": TablePage("Calls of judges", facets=("model", "outcome")),
     "scores": TablePage("Scores", facets=("name", "scorer")),
     "hidden_runs": TablePage("Hidden runs", hidden=True),

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from promptlab.browse import grid_page, image_page, image_routes, mark_routes, runs_page, shell
+from promptlab.browse import (
+    gallery_page,
+    grid_page,
+    image_page,
+    image_routes,
+    mark_routes,
+    pick_routes,
+    ranking_page,
+    runs_page,
+    shell,
+    tally_page,
+    vote_page,
+)
 
 if TYPE_CHECKING:
     from datasette.app import Datasette  # type: ignore[import-untyped,import-not-found,unused-ignore]
@@ -40,9 +52,14 @@ async def no_page() -> Response:
 #: Address patterns (without the base_url) and what answers them. A hash is 64 lower-case hex digits and nothing else.
 ROUTES: list[shell.Route] = [
     *runs_page.ROUTES,
+    *gallery_page.ROUTES,
     *grid_page.ROUTES,
     *image_page.ROUTES,
     *mark_routes.ROUTES,
+    *vote_page.ROUTES,
+    *tally_page.ROUTES,
+    *pick_routes.ROUTES,
+    *ranking_page.ROUTES,
     (r"^/-/promptlab/file/(?P<sha256>[0-9a-f]{64})\Z", image_file),
     (r"^/-/promptlab/thumbnail/(?P<sha256>[0-9a-f]{64})\Z", thumbnail_file),
     (r"^/-/promptlab/static/(?P<name>[a-z]+\.(?:css|js))\Z", static_file),

@@ -20,11 +20,12 @@ __all__ = ["command"]
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), default=Path("report.html"), show_default=True,
     help="The file: .html (opens offline, images inside), .md (images in a folder beside it) or .pdf (needs Chromium).",
 )  # fmt: skip
-@click.option("--by", metavar="AXIS", help="The axis to compare. [default: the first with several values]")
+@click.option("--by", metavar="AXIS", help="The axis to compare. [default: the baseline's, else prompts]")
 @click.option("--metric", default="votes", show_default=True, help="What decides: votes, kept, rating, or a score.")
 @options.where
 @click.option("--size", default="8MB", show_default=True, help="The most that an .html may take; images are fitted.")
 @click.option("--title", help="Its title. [default: the experiment's name]")
+@click.option("--ballot", is_flag=True, help="A page that votes offline instead of a report: see `votes ballot`.")
 @click.option("--force", is_flag=True, help="Replace a file that is not a report.")
 @options.json_flag
 @options.db
@@ -36,6 +37,7 @@ def command(
     where: tuple[str, ...],
     size: str,
     title: str | None,
+    ballot: bool,
     force: bool,
     as_json: bool,
     db: Path | None,
@@ -50,7 +52,11 @@ def command(
       promptlab report
       promptlab report ad_variants -o ads.html --by prompt --title "Autumn ads"
       promptlab report last -o report.pdf --where item=S-2*
+      promptlab report last --ballot --by prompt -o ballot.html
     """
+    if ballot:
+        _ballot(run, output, by, where, title, as_json, db)
+        return
     from promptlab.report.make import write_report
 
     def step(said: str) -> None:
@@ -70,3 +76,17 @@ def command(
     click.echo(f"✓ {made.path}{beside}: {made.bytes / 1e6:.1f} MB, {shown}")
     if made.left_out:
         click.echo(f"  {made.left_out}")
+
+
+def _ballot(
+    run: str, output: Path, by: str | None, where: tuple[str, ...], title: str | None, as_json: bool, db: Path | None
+) -> None:
+    """What `votes ballot` does, with its own defaults."""
+    from promptlab.cli.votes_command import ballot
+    from promptlab.compare.scenes import compared_axis
+
+    if by is None:
+        with options.Here(db).log() as log:
+            by = compared_axis(log, run) or "variant"
+    context = click.get_current_context()
+    context.invoke(ballot, run=run, by=by, output=output, held=where, title=title, as_json=as_json, db=db)

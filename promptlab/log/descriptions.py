@@ -357,6 +357,19 @@ DESCRIPTIONS: Mapping[str, Described] = {
         "Who asked how an open vote stands, and when: their later votes are not blind.",
         {"id": "The view's id", "poll_id": "The poll", "by": "Who asked", "at": "When (UTC)"},
     ),
+    "ballot_papers": Described(
+        "What a file that votes offline shows: one row per picture of each of its ballots.",
+        {
+            "token": "The ballot's name in the file, by chance",
+            "number": "Its place: 0 is the left or the first picture",
+            "image_id": "The paid image; opens its page",
+            "file_id": "The file's id, in its votes too",
+            "poll_id": "The poll that its votes belong to",
+            "kind": "pair, or best_worst (best and worst of four)",
+            "by": "Who made the file",
+            "at": "When it was made (UTC)",
+        },
+    ),
     "judge_calls": Described(
         "Every question that was put to a judging model, with its answer and its cost.",
         _of_votes("poll_id", "left_image", "right_image")

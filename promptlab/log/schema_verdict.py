@@ -6,7 +6,8 @@ which scene they share, is not stored: it is read from their variants, for whate
 
 A *ballot* is one act of one person: a pair, the best of a row, best and worst of four. Its comparisons are the rows of
 `votes`; a ballot that was taken back keeps its rows and is `undone_at`. Ballots belong to a *poll*, which knows what
-was asked; while a poll is open, only intervals that may be looked at after every vote are shown.
+was asked; while a poll is open, only intervals that may be looked at after every vote are shown. `ballot_papers` says
+which pictures a file that votes offline shows under which token; the file itself does not say it.
 """
 
 from __future__ import annotations
@@ -64,6 +65,21 @@ CREATE TABLE tally_views (
   at TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tally_views_poll_id ON tally_views(poll_id);
+
+CREATE TABLE ballot_papers (
+  token TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  image_id TEXT NOT NULL REFERENCES images(id),
+  file_id TEXT NOT NULL,
+  poll_id TEXT NOT NULL REFERENCES polls(id),
+  kind TEXT NOT NULL,
+  "by" TEXT NOT NULL,
+  at TEXT NOT NULL,
+  PRIMARY KEY (token, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ballot_papers_file_id ON ballot_papers(file_id);
+CREATE INDEX ballot_papers_image_id ON ballot_papers(image_id);
+CREATE INDEX ballot_papers_poll_id ON ballot_papers(poll_id);
 
 CREATE TABLE judge_calls (
   id TEXT PRIMARY KEY,

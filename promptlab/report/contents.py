@@ -36,6 +36,7 @@ class Shot:
     label: str
     alt: str
     path: str | None
+    prompt_sha256: str
     mark: str | None = None
 
 

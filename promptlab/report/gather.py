@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -210,10 +211,10 @@ def _grid(source: ReportSource, columns: Sequence[str], chosen: Sequence[LineKey
     images = source.log.images_of(ids)
     rows = {id_: row for id_ in ids if (row := source.log.generation(id_)) is not None}
     marks = _marks(source.log, (each for found in images.values() for each in found))
-    lines = []
+    lines, several = [], any(draw for _, _, draw in over.lines)
     for key in chosen:
         cells = [_cell(source, value, over.lines[key].get(value, ()), rows, images, marks) for value in columns]
-        lines.append(ShownLine(_line_title(key), cells))
+        lines.append(ShownLine(_line_title(key, several_draws=several), cells))
     shown = sum(len(cell.shots) for line in lines for cell in line.cells)
     page = f"`promptlab browse`, then run {source.run.id}"
     return ShownGrid(columns, lines, len(over.lines), shown, _left_out(over, columns, lines), page)
@@ -223,8 +224,9 @@ def _left_out(over: Overview, columns: Sequence[str], lines: Sequence[ShownLine]
     """What the grid does not show, and how what it shows was chosen."""
     said = []
     if len(lines) < len(over.lines):
+        noun = "line" if over.by else "request"
         said.append(
-            f"{len(lines):,} of {count(len(over.lines), 'line')} are shown, evenly spread over the plan: "
+            f"{len(lines):,} of {count(len(over.lines), noun)} are shown, evenly spread over the plan: "
             "chosen by their place, not by what came out."
         )
     if len(columns) < len(over.values):
@@ -232,12 +234,12 @@ def _left_out(over: Overview, columns: Sequence[str], lines: Sequence[ShownLine]
     return " ".join(said) or None
 
 
-def _line_title(key: LineKey) -> str:
+def _line_title(key: LineKey, *, several_draws: bool) -> str:
     axes, seed, draw = key
     parts = [f"{axis} {value}" for axis, value in axes]
     parts += [f"seed {seed}"] if seed is not None else []
-    parts += [f"draw {draw + 1}"] if draw or seed is None else []
-    return ", ".join(parts)
+    parts += [f"draw {draw + 1}"] if several_draws else []
+    return ", ".join(parts) or "image"
 
 
 def _cell(
@@ -271,7 +273,8 @@ def _shot(source: ReportSource, row: Generation, image: Image, value: str, marks
     prompt = " ".join(row.prompt.split())
     words = prompt if len(prompt) <= 160 else prompt[:157] + "…"
     label = ", ".join([value, *where] if value else where) or "image"
-    return Shot(image.id, image.sha256 or "", label, f"{label}: {words}", image.path, marks.get(image.id))
+    digest = sha256(row.prompt.encode("utf-8", "surrogatepass")).hexdigest()
+    return Shot(image.id, image.sha256 or "", label, f"{label}: {words}", image.path, digest, marks.get(image.id))
 
 
 def _marks(log: Log, images: Iterable[Image]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,7 +13,7 @@ from promptlab.errors import InputError, LogError
 from promptlab.log import Log
 from promptlab.report import markdown, page, pdf
 from promptlab.report.contents import Contents
-from promptlab.report.gather import MOST_COLUMNS, ReportSource, gather
+from promptlab.report.gather import MOST_COLUMNS, MOST_ENTRIES, ReportSource, gather
 from promptlab.report.overview import overview
 from promptlab.report.pictures import Group, Packed, most_pictures, pack
 from promptlab.spec.matcher import Where, conditions
@@ -83,9 +83,9 @@ def write_report(
     """Write one file to send: the verdict first, then the pictures, what it rests on, what it cost, where it is from.
 
     `output` ends in .html (one file that opens offline), .md (Markdown, pictures in a folder beside it) or .pdf (needs
-    Chromium). `by` is the compared axis, by default the first with several values; `where` picks variants. An HTML
-    report keeps below `size`. The same log gives the same bytes. An existing file is replaced only if it is a report,
-    or with `force`. `step` hears what is being done. InputError where something named is not there.
+    Chromium). `by` is the compared axis, by default the grid's (the baseline's, else prompts); `where` picks variants.
+    An HTML report keeps below `size`. The same log gives the same bytes. An existing file is replaced only if it is a
+    report, or with `force`. `step` hears what is being done. InputError where something named is not there.
     """
     target = Path(output)
     kind = _kind_of(target)
@@ -152,8 +152,18 @@ def _source(
     run = log.find_run(name)
     over = overview(log, run.id, by, where)
     verdict, why = _verdict(log, run.id, over.by, len(over.values), metric, where)
+    if by is None and verdict is not None and _is_catalogue(verdict, len(over.values)):
+        if not verdict.hidden:
+            why = f"{len(over.values):,} values of {over.by}, and nobody voted on them: nothing is ranked"
+            verdict = None
+        over = overview(log, run.id, None, where, compared=False)
     shown = "; ".join(f"{each.name}={','.join(text for text, _ in each.accepts)}" for each in conditions(where))
     return ReportSource(log, studio, run, over, verdict, why, title, shown)
+
+
+def _is_catalogue(verdict: Verdict, values: int) -> bool:
+    """Whether a wall shows the images better than columns: there is nothing to rank, or nothing ranked of many."""
+    return verdict.hidden or (values > MOST_ENTRIES and not verdict.votes and not verdict.leader)
 
 
 def _verdict(
@@ -193,17 +203,17 @@ def _report(contents: Contents, path: Path, kind: str, folder: Path | None) -> W
 
 def _page(source: ReportSource, studio: Studio, limit: int, step: Step) -> tuple[str, Contents]:
     """The page, as many lines of the grid as its size allows."""
-    chart, words = _drawn(source)
-    columns = max(1, min(len(source.values), MOST_COLUMNS))
+    drawn = _drawn(source)
+    columns = max(1, min(len(source.values), MOST_COLUMNS)) if source.over.by else 1
     most = max(1, min(_MOST_PICTURES, most_pictures(limit, 0.6)) // columns)
     while True:
         step("reading the log")
         contents = gather(source, most)
-        bare = page.render(contents, Packed({}, {}, 0), chart=chart, words=words)
+        bare = page.render(contents, Packed({}, {}, 0), drawn)
         budget = limit - len(bare.encode()) - limit // 100
         groups = _groups(contents)
         step(f"packing {sum(len(group.pictures) for group in groups):,} pictures")
-        html = page.render(contents, pack(studio.store(), groups, max(budget, 0)), chart=chart, words=words)
+        html = page.render(contents, pack(studio.store(), groups, max(budget, 0), simulated=contents.simulated), drawn)
         over = len(html.encode()) / limit
         if over <= 1:
             return html, contents
@@ -219,21 +229,21 @@ def _page(source: ReportSource, studio: Studio, limit: int, step: Step) -> tuple
 def _groups(contents: Contents) -> list[Group]:
     """The winner first, and large; then one picture of each value; the grid takes what is left."""
     winner = contents.winner.shot if contents.winner else None
-    entries = [entry.shot.sha256 for entry in contents.entries if entry.shot] if contents.by else []
-    grid = [shot.sha256 for line in contents.grid.lines for cell in line.cells for shot in cell.shots]
-    large = 1600 if not contents.by or contents.grid.images <= 4 else 768
+    entries = [entry.shot for entry in contents.entries if entry.shot] if contents.by else []
+    grid = [shot for line in contents.grid.lines for cell in line.cells for shot in cell.shots]
+    large = 1600 if contents.grid.images <= 2 else 768
     return [
-        Group("winner", [winner.sha256] if winner else [], 1600, 0.3),
+        Group("winner", [winner] if winner else [], 1600, 0.3),
         Group("entries", entries, 896, 0.35),
         Group("grid", grid, large, 1.0),
     ]
 
 
-def _drawn(source: ReportSource) -> tuple[str | None, Sequence[str]]:
-    """The verdict's picture as SVG, and its words as the terminal prints them; nothing where nobody judged."""
+def _drawn(source: ReportSource) -> page.Drawn:
+    """The verdict in pictures and words; nothing where nobody judged."""
     if source.verdict is None or not source.judged:
-        return None, []
+        return page.Drawn()
     from promptlab.compare.verdict_picture import picture
     from promptlab.compare.verdict_words import lines
 
-    return picture(source.verdict), lines(source.verdict)
+    return page.Drawn(picture(source.verdict), picture(source.verdict, narrow=True), lines(source.verdict))

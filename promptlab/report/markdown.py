@@ -12,20 +12,23 @@ from pathlib import Path
 from urllib.parse import quote
 
 from promptlab._version import __version__
+from promptlab.compare.verdict_tables import rank_text
 from promptlab.report.contents import Contents, ImageRecipe, Shot, ShownValue
 from promptlab.report.page import (
+    Drawn,
+    coded,
     headline_of,
     methods_of,
     price,
-    rank,
     same_negative,
     share,
     share_title,
     states,
     winner_title,
 )
+from promptlab.report.pictures import small_copy
 from promptlab.report.words import clock, count, missing_text, state
-from promptlab.store import BadImage, Resized, Store, resized
+from promptlab.store import Resized, Store
 from promptlab.store.whole import keep_strangers, whole_file, whole_folder
 
 __all__ = ["SIGN", "fenced", "plain", "write"]
@@ -39,17 +42,14 @@ _AT_START = re.compile(r"^(?:(\d+)([.)])|([-+=#]))")
 _LARGE, _SMALL = (1200, 85), (448, 80)
 
 
-def write(
-    contents: Contents, store: Store, target: Path, drawn: tuple[str | None, Sequence[str]], *, force: bool
-) -> Path | None:
+def write(contents: Contents, store: Store, target: Path, drawn: Drawn, *, force: bool) -> Path | None:
     """Write the Markdown and the folder `NAME_files` beside it; gives the folder, None where there is no picture."""
     folder = target.with_name(f"{target.stem}_files")
     keep_strangers(folder, lambda path: (path / _FOLDER_SIGN).is_file(), "a folder of pictures", force=force)
-    chart, words = drawn
     with whole_folder(folder) as part:
         (part / _FOLDER_SIGN).write_text("pictures of a report; written again with it\n", encoding="utf-8")
-        pictures = _Pictures(store, part, folder.name)
-        text = "\n".join(_lines(contents, pictures, pictures.chart(chart), words)) + "\n"
+        pictures = _Pictures(store, part, folder.name, simulated=contents.simulated)
+        text = "\n".join(_lines(contents, pictures, pictures.chart(drawn.chart), drawn.words)) + "\n"
     with whole_file(target) as file:
         file.write(text.encode())
     return folder
@@ -58,8 +58,8 @@ def write(
 class _Pictures:
     """Writes each picture once, and gives its Markdown."""
 
-    def __init__(self, store: Store, part: Path, name: str) -> None:
-        self.store, self.part, self.name = store, part, name
+    def __init__(self, store: Store, part: Path, name: str, *, simulated: bool) -> None:
+        self.store, self.part, self.name, self.simulated = store, part, name, simulated
         self.done: dict[tuple[str, int], str] = {}
 
     def chart(self, svg: str | None) -> str | None:
@@ -73,19 +73,13 @@ class _Pictures:
         side, quality = _LARGE if large else _SMALL
         key = (shot.sha256, side)
         if key not in self.done:
-            made = self._made(shot.sha256, side, quality)
+            made = small_copy(self.store, shot, side, quality, simulated=self.simulated)
             if not isinstance(made, Resized):
                 return f"({plain(made)})"
             name = f"{shot.sha256[:16]}_{side}.{made.format}"
             (self.part / name).write_bytes(made.data)
             self.done[key] = f"{quote(self.name)}/{name}"
         return f"![{plain(shot.alt)}]({self.done[key]})"
-
-    def _made(self, sha256: str, side: int, quality: int) -> Resized | str:
-        if self.store.head(sha256) is None:
-            return "its file is not in the store"
-        made = resized(self.store.get(sha256), side, quality)
-        return made.message if isinstance(made, BadImage) else made
 
 
 def plain(text: str) -> str:
@@ -105,6 +99,12 @@ def fenced(text: str, language: str = "text") -> str:
     fence = "`" * max(3, ticks + 1)
     shown = _BIDI.sub(_spelled, text.replace("\r\n", "\n").replace("\r", "\n"))
     return f"{fence}{language}\n{shown.rstrip(chr(10))}\n{fence}"
+
+
+def _sentence(text: str) -> str:
+    """A sentence of the verdict, with its commands as code."""
+    parts = (f"`{_BIDI.sub(_spelled, part)}`" if is_code else plain(part) for is_code, part in coded(text))
+    return " ".join(parts).replace("` .", "`.").replace("` ;", "`;")
 
 
 def _spelled(match: re.Match[str]) -> str:
@@ -162,8 +162,9 @@ def _standings(c: Contents) -> Iterator[str]:
     ]
     rows = [
         [
-            rank(each), plain(each.label), share(each, c.verdict), f"{each.wins}", f"{each.losses}", f"{each.ties}",
-            f"{each.bad}", f"{each.images:,}", missing_text(each.missing) or "none", price(each.cost_usd),
+            rank_text(each), plain(each.label), share(each, c.verdict), f"{each.wins}", f"{each.losses}",
+            f"{each.ties}", f"{each.bad}", f"{each.images:,}", missing_text(each.missing) or "none",
+            price(each.cost_usd),
         ]
         for each in c.verdict.standings
     ]  # fmt: skip
@@ -213,7 +214,7 @@ def _entries(c: Contents, pictures: _Pictures) -> Iterator[str]:
 
 
 def _grid(c: Contents, pictures: _Pictures) -> Iterator[str]:
-    yield "\n## Side by side\n"
+    yield f"\n## {'Side by side' if c.by else 'The images'}\n"
     yield f"{plain(c.grid.left_out or 'Every line of the run is here.')} To see all: `promptlab browse`."
     head = ["", *(plain(value) for value in c.grid.columns)]
     rows = []
@@ -227,10 +228,10 @@ def _rest(c: Contents) -> Iterator[str]:
     if c.verdict and c.verdict.trust:
         yield "\n## Can you trust it?\n"
         signs = {True: "✓", False: "!", None: "·"}
-        yield from (f"- {signs[each.good]} {plain(each.text)}" for each in c.verdict.trust)
+        yield from (f"- {signs[each.good]} {_sentence(each.text)}" for each in c.verdict.trust)
     if c.verdict and c.verdict.takes:
         yield "\n## What it would take to be surer\n"
-        yield from (f"- {plain(each)}" for each in c.verdict.takes)
+        yield from (f"- {_sentence(each)}" for each in c.verdict.takes)
     yield "\n## Spend\n"
     yield f"- The whole run: {plain(c.spend.amount)}"
     each = [("For each image", c.spend.each), ("For each kept image", c.spend.each_kept), ("", c.spend.judged_by_model)]

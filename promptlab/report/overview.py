@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from promptlab.compare import axes_of, default_axis
+from promptlab.compare.baseline import baseline_of
 from promptlab.compare.scenes import cell_status, check_axis, chosen_variants, place_of, variants_of_run
 from promptlab.errors import InputError
 from promptlab.log import Log
@@ -36,18 +37,19 @@ class Overview:
     states: Mapping[str, Mapping[str, int]]
 
 
-def overview(log: Log, run_id: str, by: str | None, where: Where = ()) -> Overview:
+def overview(log: Log, run_id: str, by: str | None, where: Where = (), *, compared: bool = True) -> Overview:
     """Read it; InputError where `by` is not an axis of the run, or nothing is left.
 
-    Without `by` the first axis with several values is compared; where there is none, `by` is None and every line has
-    one column. Variants that `by` does not apply to are left out.
+    Without `by` the axis that the grid compares is taken. Where no axis has several values, or nothing is to be
+    `compared`, `by` is None and every line has one column. Variants that `by` does not apply to are left out.
     """
     every = variants_of_run(log, run_id)
     check_axis(every, by, run_id)
     fitting = chosen_variants(log, run_id, every, where)
     if not fitting:
         raise InputError(f"run {run_id} has nothing to show" + (" that --where matches" if where else ""))
-    by = by or default_axis(axes_of(fitting.values()))
+    if by is None and compared:
+        by = default_axis(axes_of(fitting.values()), baseline_of(log, run_id))
     places = {id_: _place(id_, axes, by) for id_, axes in fitting.items()}
     lines: dict[LineKey, dict[str, list[str]]] = {}
     states: dict[str, dict[str, int]] = {}

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from promptlab._version import __version__
+from promptlab.compare import verdict_words as said
+from promptlab.compare.verdict_tables import rank_text
 from promptlab.report.contents import Contents
 from promptlab.report.pictures import Packed, data_uri
 from promptlab.report.words import clock, count, dollars, missing_text
@@ -25,27 +29,39 @@ if TYPE_CHECKING:
     from promptlab.compare.verdict import Standing, Verdict
 
 __all__ = [
-    "headline_of", "methods_of", "price", "rank", "render", "same_negative", "share", "share_title", "states",
+    "Drawn", "coded", "headline_of", "methods_of", "price", "render", "same_negative", "share", "share_title", "states",
     "winner_title",
 ]  # fmt: skip
 
+_COMMAND = re.compile(r"`(promptlab [^`]*)`")
 _FILES = Path(__file__).parent / "page_files"
 
 
-def render(contents: Contents, packed: Packed, *, chart: str | None, words: Sequence[str]) -> str:
-    """The page. `chart` is the verdict's picture as SVG, `words` the verdict as the terminal says it."""
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The verdict's picture as SVG, another one for phones, and its words as the terminal prints them."""
+
+    chart: str | None = None
+    narrow: str | None = None
+    words: Sequence[str] = ()
+
+
+def render(contents: Contents, packed: Packed, drawn: Drawn) -> str:
+    """The page, with the verdict as it was drawn."""
     style, script = _file("report.css"), _file("report.js")
     verdict = contents.verdict
     standings = verdict.standings if verdict else ()
     context: dict[str, Any] = {
         "c": contents, "p": contents.provenance, "packed": packed, "data_uri": data_uri, "missing": missing_text,
-        "clock": clock, "count": count, "rank": rank, "share": share, "share_title": share_title(verdict),
-        "price": price,
+        "clock": clock, "count": count, "rank": rank_text, "share": share, "share_title": share_title(verdict),
+        "price": price, "coded": coded,
         "headline": headline_of(contents), "methods": methods_of(contents), "winner_title": winner_title(contents),
         "won": winner_title(contents) == "The winner", "generator": f"promptlab {__version__}",
-        "chart": _svg_uri(chart), "words": "\n".join(words), "bad": states(contents),
+        "chart": _svg_uri(drawn.chart), "narrow_chart": _svg_uri(drawn.narrow), "words": "\n".join(drawn.words),
+        "bad": states(contents),
         "level": f"{verdict.level * 100:g}" if verdict else "",
         "votes": any(each.wins or each.losses or each.ties or each.bad for each in standings),
+        "priced": any(each.cost_usd is not None for each in standings),
         "marks": any(each.kept or each.rejected for each in standings),
         "same_negative": same_negative(contents),
         "seeded": any("seed " in line.title for line in contents.grid.lines),
@@ -98,32 +114,24 @@ def winner_title(contents: Contents) -> str:
     return "In front, but not surely"
 
 
-def rank(standing: Standing) -> str:
-    """`1`, or `2 to 4` where the order is not known."""
-    low, high = standing.rank_low, standing.rank_high
-    if low is None or high is None:
-        return "–"
-    return f"{low}" if low == high else f"{low} to {high}"
-
-
 def share(standing: Standing, verdict: Verdict) -> str:
-    """`62 of 100 (53 to 71)`: how often it is preferred to the reference, with its interval; else the metric's value.
+    """`62 of 100 (53–71)`: how often it is preferred to the reference; else the metric's figure, with its interval.
 
-    A share or a rate is shown in percent, a score as it is.
+    In the words of the terminal and the Ranking page.
     """
     if standing.chance is None and standing.estimate is None:
-        return "the reference" if standing.value == verdict.reference else "–"
+        if standing.value != verdict.reference:
+            return "–"
+        return "the baseline" if standing.value == verdict.baseline else "the leader"
     if standing.chance is not None:
-        value, scale, unit = standing.chance, 100.0, " of 100"
-    elif verdict.metric == "kept" or standing.trials is not None:
-        value, scale, unit = standing.estimate or 0.0, 100.0, " %"
-    else:
-        value, scale, unit = standing.estimate or 0.0, 1.0, ""
-    digits = ".3g" if scale == 1 else ".0f" if standing.chance is not None else ".1f"
-    text = f"{value * scale:{digits}}{unit}"
-    if standing.low is None or standing.high is None:
-        return text
-    return f"{text} ({standing.low * scale:{digits}} to {standing.high * scale:{digits}})"
+        ends = "" if standing.low is None or standing.high is None else f" ({said.ends(standing.low, standing.high)})"
+        return f"{said.hundred(standing.chance)}{ends}"
+    is_rate = standing.trials is not None
+    low, value, high = (
+        "" if each is None else said.figure(verdict.metric, each, is_rate=is_rate)
+        for each in (standing.low, standing.estimate, standing.high)
+    )
+    return f"{value} ({low} to {high})" if low and high else value
 
 
 def share_title(verdict: Verdict | None) -> str:
@@ -131,6 +139,11 @@ def share_title(verdict: Verdict | None) -> str:
     if verdict is None or verdict.metric != "votes":
         return verdict.metric.capitalize() if verdict else ""
     return f"Preferred to {verdict.label(verdict.reference)}" if verdict.reference else "Preferred"
+
+
+def coded(text: str) -> list[tuple[bool, str]]:
+    """A sentence in parts: a command of ours between backticks is to be shown as one; other backticks are text."""
+    return [(number % 2 == 1, part) for number, part in enumerate(_COMMAND.split(text)) if part]
 
 
 def price(usd: float | None) -> str:
@@ -160,9 +173,9 @@ def methods_of(contents: Contents) -> list[str]:
             f"Images are compared in matched cells: they differ in {contents.by} alone and share every other value, "
             "the seed and the draw. Which cells are shown was decided by their place in the plan."
         )
-    if contents.verdict is not None and contents.verdict.methods:
+    if contents.verdict is not None and contents.judged:
         found.append(contents.verdict.methods)
-    elif not contents.judged:
+    else:
         found.append("Nobody has judged these images yet, so nothing is said about which is better.")
     found.append(
         "Every text, figure and picture comes from the log of the run. Pictures are smaller copies of the originals, "

@@ -74,7 +74,10 @@ def _print(browser: str, folder: Path, page: Path, printed: Path) -> str:
         raise PromptlabError(message) from error
     finally:
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+            if hasattr(os, "killpg"):
+                os.killpg(process.pid, signal.SIGKILL)  # its helpers too
+            else:
+                process.kill()
             process.communicate()
     return out.decode("utf-8", "replace")
 

@@ -8,14 +8,16 @@ its neighbour.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from promptlab.errors import StoreError
+from promptlab.export.labels import labelled
+from promptlab.report.contents import Shot
 from promptlab.store import BadImage, Resized, Store, resized
 
-__all__ = ["SMALLEST", "Group", "Packed", "data_uri", "most_pictures", "pack"]
+__all__ = ["SMALLEST", "Group", "Packed", "data_uri", "most_pictures", "pack", "small_copy"]
 
 #: (longest side in pixels, JPEG quality), from the best to the smallest that can still be judged.
 STEPS: Final = (
@@ -30,10 +32,10 @@ _SAMPLE: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Pictures (sha256) that are shown at one size: at most `side` pixels, with `share` of the bytes that are left."""
+    """Pictures that are shown at one size: at most `side` pixels, with `share` of the bytes that are left."""
 
     name: str
-    pictures: Sequence[str]
+    pictures: Sequence[Shot]
     side: int
     share: float
 
@@ -42,7 +44,7 @@ class Group:
 class Packed:
     """The pictures of all groups: (group, sha256) → its copy, or the sentence that says why there is none.
 
-    `uses` counts how often each is shown, since each time costs its bytes.
+    `sides` is the longest side of each group's pictures, `bytes` what all take in the page.
     """
 
     copies: Mapping[tuple[str, str], Resized | str]
@@ -59,59 +61,56 @@ def most_pictures(budget: int, share: float) -> int:
     return max(0, int(budget * share / _SMALLEST_BYTES))
 
 
-def pack(store: Store, groups: Sequence[Group], budget: int, step: Callable[[int], None] = lambda done: None) -> Packed:
+def pack(store: Store, groups: Sequence[Group], budget: int, *, simulated: bool = False) -> Packed:
     """Copies of the pictures whose data URIs take at most `budget` bytes together, if the smallest step does.
 
-    `step` hears how many pictures are done. The same store and budget give the same bytes.
+    Each says in XMP that it was generated, and from a prompt with which hash (a copy is no longer signed): `simulated`
+    ones say that too. The same store and budget give the same bytes.
     """
     copies: dict[tuple[str, str], Resized | str] = {}
     sides: dict[str, int] = {}
-    left, done = budget, 0
+    left = budget
     for group in groups:
-        found, side = _pack_group(store, group, int(left * group.share))
+        found, side = _pack_group(store, group, int(left * group.share), simulated)
         sides[group.name] = side
-        done += len(group.pictures)
-        step(done)
         copies |= {(group.name, sha256): copy for sha256, copy in found.items()}
         left -= _size(group.pictures, found)
     return Packed(copies, sides, budget - left)
 
 
-def _pack_group(store: Store, group: Group, budget: int) -> tuple[dict[str, Resized | str], int]:
+def _pack_group(store: Store, group: Group, budget: int, simulated: bool) -> tuple[dict[str, Resized | str], int]:
     """The group's copies at the best step that fits, and that step's side."""
-    different = list(dict.fromkeys(group.pictures))
+    different = list({each.sha256: each for each in group.pictures}.values())
+    sample = different[:: max(1, len(different) // _SAMPLE)]
     steps = [each for each in STEPS if each[0] <= group.side]
-    for number, (side, quality) in enumerate(steps):
-        is_last = number == len(steps) - 1
-        if not is_last and _estimate(store, group.pictures, different, side, quality) > budget:
+    for side, quality in steps:
+        is_last = (side, quality) == steps[-1]
+        found = {each.sha256: small_copy(store, each, side, quality, simulated=simulated) for each in sample}
+        estimate = _size(sample, found) / max(1, len(sample)) * len(group.pictures)
+        if estimate > budget and not is_last:
             continue
-        found = {sha256: _copy(store, sha256, side, quality) for sha256 in different}
+        rest = [each for each in different if each.sha256 not in found]
+        found |= {each.sha256: small_copy(store, each, side, quality, simulated=simulated) for each in rest}
         if is_last or _size(group.pictures, found) <= budget:
             return found, side
     return {}, SMALLEST[0]
 
 
-def _estimate(store: Store, shown: Sequence[str], different: Sequence[str], side: int, quality: int) -> float:
-    """What all would take, from some spread over them."""
-    stride = max(1, len(different) // _SAMPLE)
-    sample = different[::stride]
-    found = {sha256: _copy(store, sha256, side, quality) for sha256 in sample}
-    return _size(sample, found) / max(1, len(sample)) * len(shown)
-
-
-def _copy(store: Store, sha256: str, side: int, quality: int) -> Resized | str:
+def small_copy(store: Store, shot: Shot, side: int, quality: int, *, simulated: bool) -> Resized | str:
+    """A labelled copy of at most `side` pixels; the sentence that says why there is none."""
     try:
-        data = store.get(sha256)
+        data = store.get(shot.sha256)
     except StoreError:
         return "its file is not in the store"
     made = resized(data, side, quality)
     if isinstance(made, BadImage):
         return made.message
-    return made
+    label = labelled(made.data, made.format, prompt_sha256=shot.prompt_sha256, simulated=simulated)
+    return replace(made, data=label)
 
 
-def _size(shown: Sequence[str], copies: Mapping[str, Resized | str]) -> int:
-    found = (copies[sha256] for sha256 in shown)
+def _size(shown: Sequence[Shot], copies: Mapping[str, Resized | str]) -> int:
+    found = (copies[each.sha256] for each in shown)
     return sum(-(-len(copy.data) // 3) * 4 for copy in found if isinstance(copy, Resized))
 
 

@@ -57,7 +57,7 @@ def resized(data: bytes, side: int, quality: int) -> Resized | BadImage:
     if isinstance(seen, BadImage):
         return seen
     try:
-        picture = _pixels(data, seen, side)
+        picture = pixels(data, seen, side)
     except BadImage as bad:
         return bad
     profile = picture.info.get("icc_profile") if picture.mode in ("L", "RGB", "RGBA") else None
@@ -103,14 +103,14 @@ def _decode(data: bytes) -> tuple[Decoded, Image]:
     seen = sniff(data)
     if isinstance(seen, BadImage):
         raise seen
-    small = _small(_pixels(data, seen, 2 * THUMBNAIL_PX))
+    small = _small(pixels(data, seen, 2 * THUMBNAIL_PX))
     return Decoded(_dhash(small), seen.width, seen.height), small
 
 
-def _pixels(data: bytes, seen: Sniffed, side: int) -> Image:
-    """Every pixel, or BadImage; a JPEG's reduced, while its longer side stays at `side` or more.
+def pixels(data: bytes, seen: Sniffed, enough: int) -> Image:
+    """Every pixel, upright, or BadImage. On hostile bytes Pillow raises nearly anything, and warns.
 
-    On hostile bytes Pillow raises nearly anything, and warns.
+    A JPEG may come scaled down, with its longer side at least `enough` pixels.
     """
     from PIL import Image, ImageOps
 
@@ -126,8 +126,8 @@ def _pixels(data: bytes, seen: Sniffed, side: int) -> Image:
                     held = f"{picture.width} × {picture.height}"
                     announced = f"the {seen.format} announces {seen.width} × {seen.height} pixels"
                     raise BadImage("damaged", f"{announced}, but is {held}")
-                # For a thumbnail twice its size, so that what follows is a cheap reduction and not a resize.
-                scale = min(1.0, side / max(picture.size))
+                # Twice what is needed, so that what follows is a cheap reduction and not a resize.
+                scale = min(1.0, enough / max(picture.size))
                 picture.draft(None, (round(picture.width * scale), round(picture.height * scale)))
                 picture.load()
                 ImageOps.exif_transpose(picture, in_place=True)  # not in place it copies what is upright, too

@@ -6,6 +6,12 @@ CREATE INDEX attempts_may_be_billed ON attempts(started_at) WHERE may_be_billed 
 
 CREATE INDEX attempts_outcome ON attempts(outcome) WHERE outcome <> 'ok';
 
+CREATE INDEX ballot_papers_file_id ON ballot_papers(file_id);
+
+CREATE INDEX ballot_papers_image_id ON ballot_papers(image_id);
+
+CREATE INDEX ballot_papers_poll_id ON ballot_papers(poll_id);
+
 CREATE INDEX ballots_by ON ballots("by");
 
 CREATE INDEX ballots_poll_id ON ballots(poll_id);
@@ -143,6 +149,18 @@ CREATE TABLE attempts (
   credits_at_risk REAL,
   cost_usd_at_risk REAL
 ) STRICT;
+
+CREATE TABLE ballot_papers (
+  token TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  image_id TEXT NOT NULL REFERENCES images(id),
+  file_id TEXT NOT NULL,
+  poll_id TEXT NOT NULL REFERENCES polls(id),
+  kind TEXT NOT NULL,
+  "by" TEXT NOT NULL,
+  at TEXT NOT NULL,
+  PRIMARY KEY (token, number)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE ballots (
   id TEXT PRIMARY KEY,

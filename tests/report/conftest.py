@@ -13,9 +13,11 @@ import promptlab
 from promptlab.log import Log
 from promptlab.log.votes import Ballot, Comparison
 from promptlab.model import new_id
+from promptlab.report import pictures
 
 EVIL = '<img src=x onerror=alert(1)> "quoted" & </script></style> =1+1 | pipe `tick` 😀 שלום עולם \u202eoverride'
 KEYS = ("KAIRVAL_API_KEY", "KAIRVAL_BASE_URL", "KAIRVAL_PLAN", "OPENAI_API_KEY", "OPENAI_BASE_URL", "PROMPTLAB_DB")
+_SEED = "SELECT g.seed FROM images i JOIN generations g ON g.id = i.generation_id WHERE i.id = ?"
 SPEC: dict[str, Any] = {
     "description": "three prompts for one mug",
     "prompts": {"plain": "a mug on a table, {{ place }}", "neon": "a mug, neon, {{ place }}", "odd": f"a mug, {EVIL}"},
@@ -42,20 +44,28 @@ def cast_votes(db: Path, run_id: str, *, close: bool = True) -> None:
         poll = log.open_poll(run_id, "prompt", by="ada")
         scenes: dict[str, dict[str, str]] = {}
         for id_, axes in log.image_axes(run_id):
-            seed = log.value("SELECT g.seed FROM images i JOIN generations g ON g.id = i.generation_id WHERE i.id = ?", (id_,))
+            seed = log.value(_SEED, (id_,))
             scenes.setdefault(f"{axes['place']}{seed}", {})[axes["prompt"]] = id_
         for voter in ("ada", "bo"):
             for number, scene in enumerate(scenes.values()):
-                outcome = "bad" if number == 0 and voter == "bo" else "left"
-                log.cast(Ballot(new_id(), poll.id, "pair", voter, (Comparison(scene["plain"], scene["neon"], outcome),)))  # type: ignore[arg-type]
-                log.cast(Ballot(new_id(), poll.id, "pair", voter, (Comparison(scene["odd"], scene["plain"], "right"),)))
-                best = (Comparison(scene["neon"], scene["odd"], "left"),)
-                log.cast(Ballot(new_id(), poll.id, "best", voter, best))
-        first = next(iter(scenes.values()))
-        log.set_marks([first["plain"]], "keep", by="ada", tags=["=cover"], note=EVIL)
-        log.set_marks([first["odd"]], "reject", by="ada")
+                is_bad = number == 0 and voter == "bo"
+                first = Comparison(scene["plain"], scene["neon"], "bad" if is_bad else "left")
+                second = Comparison(scene["odd"], scene["plain"], "right")
+                best = Comparison(scene["neon"], scene["odd"], "left")
+                log.cast(Ballot(new_id(), poll.id, "pair", voter, (first,)))
+                log.cast(Ballot(new_id(), poll.id, "pair", voter, (second,)))
+                log.cast(Ballot(new_id(), poll.id, "best", voter, (best,)))
+        marked = next(iter(scenes.values()))
+        log.set_marks([marked["plain"]], "keep", by="ada", tags=["=cover"], note=EVIL)
+        log.set_marks([marked["odd"]], "reject", by="ada")
         if close:
             log.close_poll(poll.id)
+
+
+@pytest.fixture(scope="session")
+def evil() -> str:
+    """The hostile text that prompts, values and notes of the studio have."""
+    return EVIL
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +78,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def studio(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small pictures: large ones take a second for each report, and most tests ask nothing of them."""
+    monkeypatch.setattr(pictures, "STEPS", ((256, 60), (160, 50)))
+
+
+@pytest.fixture
+def studio(quick: None, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of it for one test, as the current folder."""
     for name in KEYS:
         monkeypatch.delenv(name, raising=False)
@@ -79,18 +95,18 @@ def studio(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def unjudged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def unjudged(quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A studio whose run nobody judged, as the current folder."""
     for name in KEYS:
         monkeypatch.delenv(name, raising=False)
     folder = tmp_path / "fresh"
-    make_studio(folder, {**SPEC, "seeds": [7]})
+    make_studio(folder, {"prompts": SPEC["prompts"], "vars": {"place": "here"}, "seeds": [7]})
     monkeypatch.chdir(folder)
     return folder
 
 
 @pytest.fixture
-def new_studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], Path]:
+def new_studio(quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], Path]:
     """Make a studio of another experiment, as the current folder."""
 
     def make(spec: dict[str, Any]) -> Path:

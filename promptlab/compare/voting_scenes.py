@@ -1,0 +1,230 @@
+"""What can be voted on: the matched cells of a run that have pictures of two values at least, and the votes so far.
+
+It is read once for a poll, also of a run of hundreds of thousands of images, of which nobody votes on all: such a run
+is cut to a part of its scenes, by chance, the same for everybody who votes in that poll.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Final
+
+from promptlab.compare.scenes import Axes, check_axis, place_of, scene_key
+from promptlab.errors import InputError
+from promptlab.log.connection import Connection
+from promptlab.log.votes import Ballot
+from promptlab.stats.votes import Vote
+
+__all__ = [
+    "MOST_VALUES",
+    "Cast",
+    "VotePicture",
+    "VotingScene",
+    "VotingScenes",
+    "read_casts",
+    "read_scene_of",
+    "read_voting_scenes",
+]
+
+MOST_VALUES: Final = 60  # of an axis that is voted on; a fit takes 40 ms with as many
+_MOST: Final = 12_000  # generations that are read for a poll
+_VARIANTS: Final = """
+SELECT c.variant_id, v.axes, c.rows FROM (
+  SELECT variant_id, count(*) AS rows, min(sequence) AS first FROM generations WHERE run_id = ?1 GROUP BY variant_id) c
+JOIN runs r ON r.id = ?1 JOIN variants v ON v.experiment = r.experiment AND v.id = c.variant_id ORDER BY c.first
+"""
+_PICTURES: Final = """
+SELECT g.variant_id, g.seed, g.draw, i.sha256, i.width, i.height,
+  CASE WHEN g.cached_from IS NULL THEN i.id ELSE ifnull(
+    (SELECT p.id FROM images p WHERE p.generation_id = g.cached_from AND p.position = i.position), i.id) END
+FROM {} CROSS JOIN images i ON i.generation_id = g.id AND i.status = 'stored' AND i.sha256 IS NOT NULL
+"""
+_ALL: Final = _PICTURES.format("generations g") + "WHERE g.run_id = ?1 ORDER BY g.sequence, i.position"
+_OF_VARIANTS: Final = _PICTURES.format(
+    "runs r CROSS JOIN json_each(?2) c CROSS JOIN generations g INDEXED BY generations_experiment "
+    "ON g.experiment = r.experiment AND g.variant_id = c.value AND +g.run_id = r.id"
+)
+_SOME: Final = _PICTURES.format(
+    "(SELECT h.* FROM runs r CROSS JOIN generations h INDEXED BY generations_experiment "
+    "ON h.experiment = r.experiment AND h.variant_id = ?2 AND +h.run_id = r.id WHERE r.id = ?1 "
+    "ORDER BY h.rowid LIMIT ?3) g"
+)
+_IN_SCENE: Final = _OF_VARIANTS + "WHERE r.id = ?1 AND g.seed IS ?3 AND g.draw = ?4 ORDER BY g.sequence, i.position"
+_PLACES: Final = """
+SELECT h.value, g.variant_id, v.axes, g.seed, g.draw FROM json_each(?2) h
+JOIN images p ON p.id = h.value JOIN generations q ON q.id = p.generation_id
+JOIN generations g ON g.id = q.id OR g.cached_from = q.id
+JOIN variants v ON v.experiment = g.experiment AND v.id = g.variant_id
+WHERE g.run_id = ?1 ORDER BY g.cached_from IS NOT NULL DESC, g.sequence DESC
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class VotePicture:
+    """A stored image by the id of the paid one; its size in pixels, where it is known."""
+
+    image_id: str
+    sha256: str
+    width: int | None = None
+    height: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VotingScene:
+    """One matched cell: value of the compared axis → its pictures (several where one call made several)."""
+
+    key: str
+    pictures: Mapping[str, tuple[VotePicture, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class VotingScenes:
+    """The scenes of a run that can be voted on; `by` None: whole variants are compared."""
+
+    run_id: str
+    by: str | None
+    values: tuple[str, ...]
+    scenes: tuple[VotingScene, ...] = field(repr=False)
+
+    @property
+    def most_values(self) -> int:
+        """How many values the fullest scene has."""
+        return max((len(scene.pictures) for scene in self.scenes), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """A ballot as a comparison of values: the images it showed, its scene and what it said."""
+
+    id: str
+    voter: str
+    scene: str
+    images: frozenset[str]
+    votes: tuple[Vote, ...]
+
+
+def read_voting_scenes(
+    log: Connection, run_id: str, by: str | None, only: Mapping[str, str] | None = None, *, seed: str = ""
+) -> VotingScenes:
+    """The scenes of a run that have pictures of two values at least; InputError for an axis that is not there.
+
+    `only` holds other axes to a value. `seed` chooses the part of a very large run.
+    """
+    variants: dict[str, Axes] = {}
+    rows: dict[str, int] = {}
+    for variant_id, axes, number in log.rows(_VARIANTS, (run_id,)):
+        variants[variant_id], rows[variant_id] = json.loads(axes or "{}"), number
+    check_axis(variants, by, run_id)
+    places: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {}
+    for variant_id, axes in variants.items():
+        place = place_of(variant_id, axes, by) if (only or {}).items() <= axes.items() else None
+        if place is not None:
+            places[variant_id] = place
+    if (number := len({value for value, _ in places.values()})) > MOST_VALUES:
+        what = f"the axis {by!r} has {number:,} values" if by else f"the run has {number:,} variants"
+        raise InputError(
+            f"{what}; a vote on more than {MOST_VALUES} would take thousands of ballots: compare by another axis",
+            code="too-many-values",
+        )
+    chosen, each = _cut({id_: (shared, rows[id_]) for id_, (_, shared) in places.items()}, seed)
+    if len(chosen) == len(variants) and each is None:
+        found = log.rows(_ALL, (run_id,))
+    elif each is None:
+        found = log.rows(_OF_VARIANTS + "WHERE r.id = ?1 ORDER BY g.sequence, i.position", (run_id, json.dumps(chosen)))
+    else:
+        found = chain.from_iterable(log.rows(_SOME, (run_id, id_, each)) for id_ in chosen)
+    cells: dict[tuple[object, ...], dict[str, list[VotePicture]]] = {}
+    for variant_id, image_seed, draw, sha256, width, height, paid in found:
+        value, shared = places[variant_id]
+        cell = cells.setdefault((shared, image_seed, draw), {})
+        cell.setdefault(value, []).append(VotePicture(paid, sha256, width, height))
+    scenes = tuple(
+        VotingScene(scene_key(*key), {value: tuple(pictures) for value, pictures in cell.items()})  # type: ignore[arg-type]
+        for key, cell in cells.items()
+        if len(cell) > 1
+    )
+    shown = {value for scene in scenes for value in scene.pictures}
+    values = dict.fromkeys(value for value, _ in places.values() if value in shown)
+    return VotingScenes(run_id, by, tuple(values), scenes)
+
+
+def _cut(variants: Mapping[str, tuple[object, int]], seed: str) -> tuple[list[str], int | None]:
+    """The variants to read, and how many rows of each (None: all): whole groups that share their other axes."""
+    if sum(rows for _, rows in variants.values()) <= _MOST:
+        return list(variants), None
+    groups: dict[object, list[str]] = {}
+    for id_, (shared, _) in variants.items():
+        groups.setdefault(shared, []).append(id_)
+    order = list(groups.values())
+    random.Random(f"promptlab vote {seed}").shuffle(order)  # noqa: S311  which part is no secret
+    chosen: list[str] = []
+    total = 0
+    for group in order:
+        size = sum(variants[id_][1] for id_ in group)
+        if chosen and total + size > _MOST:
+            break
+        chosen += group
+        total += size
+    return chosen, (None if total <= _MOST else max(1, _MOST // len(chosen)))
+
+
+def read_scene_of(log: Connection, run_id: str, by: str | None, image_ids: Sequence[str]) -> VotingScene:
+    """The one scene that these images of a run are in, with all its pictures; InputError where they share none."""
+    placed = _places(log, run_id, by, image_ids)
+    if missing := [id_ for id_ in image_ids if id_ not in placed]:
+        raise InputError(f"run {run_id} does not compare {', '.join(missing[:3])}", code="not-one-scene")
+    keys = {key for _, key in placed.values()}
+    if len(keys) != 1:
+        raise InputError("these pictures are not of one row: they differ in more than what is compared",
+                         code="not-one-scene")  # fmt: skip
+    shared, seed, draw = keys.pop()
+    sql = "SELECT v.id, v.axes FROM runs r JOIN variants v ON v.experiment = r.experiment WHERE r.id = ?"
+    every = ((id_, place_of(id_, _axes(axes), by)) for id_, axes in log.rows(sql, (run_id,)))
+    values = {id_: place[0] for id_, place in every if place is not None and place[1] == shared}
+    pictures: dict[str, list[VotePicture]] = {}
+    rows = log.rows(_IN_SCENE, (run_id, json.dumps(list(values)), seed, draw))
+    for variant_id, _, _, sha256, width, height, paid in rows:
+        pictures.setdefault(values[variant_id], []).append(VotePicture(paid, sha256, width, height))
+    return VotingScene(scene_key(shared, seed, draw), {value: tuple(each) for value, each in pictures.items()})
+
+
+_Key = tuple[tuple[tuple[str, str], ...], int | None, int]
+
+
+def _places(log: Connection, run_id: str, by: str | None, image_ids: Iterable[str]) -> dict[str, tuple[str, _Key]]:
+    """Paid image → its value on the axis and its scene in this run; without images that the axis does not apply to."""
+    found: dict[str, tuple[str, _Key]] = {}
+    for id_, variant_id, axes, seed, draw in log.rows(_PLACES, (run_id, json.dumps(list(image_ids)))):
+        place = place_of(variant_id, _axes(axes), by)
+        if place is not None:
+            found[id_] = place[0], (place[1], seed, draw)
+    return found
+
+
+def _axes(text: str | None) -> Axes:
+    found: Axes = json.loads(text or "{}")
+    return found
+
+
+def read_casts(log: Connection, run_id: str, by: str | None, ballots: Iterable[Ballot]) -> list[Cast]:
+    """People's ballots as comparisons of values; what compares the same value, or other scenes, says nothing here."""
+    ballots = [ballot for ballot in ballots if ballot.judge is None]
+    shown = {id_ for each in ballots for one in each.comparisons for id_ in (one.left_image, one.right_image)}
+    placed = _places(log, run_id, by, sorted(shown))
+    casts = []
+    for ballot in ballots:
+        votes, scene = [], ""
+        for one in ballot.comparisons:
+            left, right = placed.get(one.left_image), placed.get(one.right_image)
+            if left is None or right is None or left[0] == right[0] or left[1] != right[1]:
+                continue
+            scene = scene_key(*left[1])
+            votes.append(Vote(scene, ballot.by, left[0], right[0], one.outcome))
+        if votes:
+            images = frozenset(id_ for one in ballot.comparisons for id_ in (one.left_image, one.right_image))
+            casts.append(Cast(ballot.id, ballot.by, scene, images, tuple(votes)))
+    return casts
