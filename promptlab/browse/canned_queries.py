@@ -227,7 +227,7 @@ limit 500
         "`promptlab redo RUN --without-pick` makes them again.",
         "sql": """
 select
-  g.experiment,
+  w.experiment,
   v.name as variant,
   count(i.id) as images,
   total((select m.mark from latest_marks m where m.image_id = ifnull(
@@ -235,20 +235,26 @@ select
   ) = 'reject') as rejected,
   min(i.id) as image_id,
   min(i.sha256) as sha256,
-  g.run_id,
-  v.id as variant_id
-from runs r
-join generations g on g.run_id = r.id
-join variants v on v.experiment = g.experiment and v.id = g.variant_id
+  w.run_id,
+  w.variant_id
+from (
+  select g.experiment, g.run_id, g.variant_id, min(g.sequence) as sequence
+  from runs r
+  join generations g on g.run_id = r.id
+  where r.id in (
+      select coalesce(nullif(:run, ''), (select n.id from runs n where n.experiment = e.name
+        and n.kind not in ('verify', 'redo') order by n.started_at desc, n.id desc limit 1))
+      from experiments e where :experiment = '' or e.name = :experiment)
+    and not exists (select 1 from picks k where k.experiment = g.experiment and k.variant_id = g.variant_id)
+  group by g.experiment, g.run_id, g.variant_id
+  order by g.experiment, 4
+  limit 1000
+) w
+join variants v on v.experiment = w.experiment and v.id = w.variant_id
+join generations g on g.experiment = w.experiment and g.variant_id = w.variant_id and +g.run_id = w.run_id
 left join images i on i.generation_id = g.id and i.status = 'stored'
-where r.id in (
-    select coalesce(nullif(:run, ''), (select n.id from runs n where n.experiment = e.name
-      and n.kind not in ('verify', 'redo') order by n.started_at desc, n.id desc limit 1))
-    from experiments e where :experiment = '' or e.name = :experiment)
-  and not exists (select 1 from picks k where k.experiment = g.experiment and k.variant_id = g.variant_id)
-group by g.run_id, g.variant_id
-order by g.experiment, min(g.sequence)
-limit 1000
+group by w.experiment, w.run_id, w.variant_id
+order by w.experiment, w.sequence
 """,
     },
     "same_picture_twice": {

@@ -176,6 +176,9 @@ class _Export:
 
     def look(self, *, force: bool) -> None:
         """What has to be written; InputError where a file is in the way that is not ours."""
+        if not self.jobs:
+            message = f"no variant of run {self.run.id} has a kept image; keep some first: promptlab mark {self.run.id}"
+            raise InputError(f"{message} --keep IMAGE…", code="without-pick")
         in_the_way = []
         for job in self.jobs:
             entry = self.folder.ours(job.name)

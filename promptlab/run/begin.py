@@ -89,14 +89,16 @@ def _begin_run(job: PreparedRun, context: RunContext, run: Run) -> None:
     """The run's own row, with its inputs and templates."""
     experiment, log = job.experiment, context.log
     with log.transaction():
-        log.use_experiment(experiment.name, experiment.path, experiment.description, job.studio.folder)
+        if job.kind != "redo":  # that is of an experiment as it was: what the log says of it now stays
+            log.use_experiment(experiment.name, experiment.path, experiment.description, job.studio.folder)
         log.insert(run)
         context.own(run)
         log.add_inputs(run.id, [*experiment.inputs, *_settings_file(job)])
         log.add_templates(
             run.id, zip(job.plan.run_templates, [each.files for each in job.plan.templates.values()], strict=True)
         )
-        log.ensure_axes_view(experiment.name, job.plan.axes)
+        if job.kind != "redo":
+            log.ensure_axes_view(experiment.name, job.plan.axes)
 
 
 def _run(job: PreparedRun, settings: dict[str, object]) -> tuple[Run, str | None]:

@@ -163,6 +163,22 @@ def test_the_experiment_is_the_logs(ran: Path, cli: CLI, rows: Callable[..., lis
     assert cli("redo", "shop", "--where", "item=jug", "--no-thumbnails").code == 0
 
 
+def test_what_the_log_says_of_the_experiment_stays(ran: Path, cli: CLI, rows: Callable[..., list[Any]]) -> None:
+    """A redo of an older run changes neither the description of the experiment nor the columns of its view."""
+    (ran / "experiments" / "shop.yaml").write_text(
+        SHOP.replace("axes: {", "description: with light\naxes: {light: [dusk], ").replace(
+            "{{ look }}", "{{ look }}{{ light }}"
+        )
+    )
+    (first,) = rows("SELECT id FROM runs")
+    assert cli("run", "shop", "--where", "item=cup", "--no-thumbnails").code == 0
+    before = rows("SELECT description, spec_path FROM experiments"), rows("SELECT * FROM axes_shop LIMIT 1")[0]
+    assert cli("redo", first[0], "--where", "item=cup", "--limit", "1", "--no-thumbnails").code == 0
+    after = rows("SELECT description, spec_path FROM experiments"), rows("SELECT * FROM axes_shop LIMIT 1")[0]
+    assert before[0] == after[0] == [("with light", "experiments/shop.yaml")]
+    assert len(before[1]) == len(after[1])
+
+
 def test_a_changed_template_is_the_logs_unless_it_is_named(studio: Path, cli: CLI) -> None:
     """The template of then makes the new image, and the message names the flag that takes the file of now."""
     (studio / "templates" / "cup.j2").write_text("a cup of {{ a }}")

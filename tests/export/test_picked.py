@@ -285,6 +285,13 @@ def test_a_signed_file_is_not_converted_by_its_name(shop: Path) -> None:
     assert (done.renamed, Path("out/T-1.webp").read_bytes() == signed) == (("T-1.webp",), True)
 
 
+def test_nothing_kept_is_a_sentence(shop: Path) -> None:
+    """An export without any product says what to do, and makes no folder."""
+    with pytest.raises(InputError, match=r"no variant of run .* has a kept image; keep some first") as caught:
+        export_picked("shop", "out")
+    assert (caught.value.problems[0].code, Path("out").exists()) == ("without-pick", False)
+
+
 def test_all_or_nothing(kept: Path) -> None:
     """A variant without a pick, or whose file is gone, is an error where all are wanted."""
     with pytest.raises(InputError, match="item=T-3,look=oak has no kept image"):
