@@ -10,6 +10,7 @@
   var token = data.token, writes = Boolean(data.write && data.who);
   var items = {}, trail = [], at = -1, loading = null, exhausted = false, first = document.querySelector("#step > article");
   var queue = [], sending = null, done = [], failures = 0, timer = null, refused = false, marks = {}, counts = {};
+  var between = null, unreachable = false; /* between two pictures; whether the server did not answer last time */
 
   /* --- small things --- */
   function all(selector, from) { return Array.prototype.slice.call((from || root).querySelectorAll(selector)); }
@@ -61,8 +62,8 @@
       return answer.json();
     });
   }
-  function load() {
-    if (loading || exhausted || trail.length - 1 - at >= AHEAD) { return loading || Promise.resolve(); }
+  function load(now) {
+    if (loading || exhausted || (!now && trail.length - 1 - at >= AHEAD)) { return loading || Promise.resolve(); }
     var last = trail[trail.length - 1];
     loading = ask({ after: last, count: AHEAD, html: 1 }).then(function (answer) {
       var ahead = trail.slice(at), fresh = learn(answer).filter(function (key) {
@@ -78,6 +79,7 @@
   function judged(item) { return item.images.every(function (image) { return marks[image.id] && marks[image.id].mark; }); }
   function show(place) {
     at = place;
+    between = null;
     var item = items[trail[at]];
     box.replaceChildren(node(item));
     var keep = new URL(location.href);
@@ -91,20 +93,24 @@
     var place = at + 1;
     while (skipJudged && place < trail.length && judged(items[trail[place]])) { place += 1; }
     if (place < trail.length) { return show(place); }
-    say("Loading…");
-    load().then(function () {
-      if (place < trail.length) { showSaved(); return show(place); }
-      return end();
-    });
+    if (between === null) { /* nothing to judge until there is a picture: no key may hit the last one */
+      var words = document.createElement("p");
+      words.className = "empty";
+      words.textContent = "Loading…";
+      box.replaceChildren(words);
+    }
+    between = skipJudged;
+    if (exhausted) { return end(); }
+    load(true).then(function () { if (between !== null && !unreachable) { onward(between); } });
   }
   function end() {
-    if (!exhausted) { return; } /* the server could not be asked: it says so */
-    if (queue.length) { say("Saving the last ones…"); window.setTimeout(end, 300); return; }
+    if (queue.length) { window.setTimeout(function () { if (between !== null) { end(); } }, 200); return; }
     var url = new URL(location.href);
     url.searchParams.delete("at");
-    location.href = url.pathname + url.search; /* the page says what is left, or that all is done */
+    location.replace(url.pathname + url.search); /* the page says what is left, or that all is done */
   }
   function back() {
+    if (between !== null) { return show(at); }
     if (at > 0) { return show(at - 1); }
     ask({ before: trail[0], count: 1, html: 1 }).then(function (answer) {
       var key = learn(answer)[0];
@@ -153,6 +159,7 @@
     place.querySelector("[data-do=again]").hidden = !queue.length;
   }
   function offline(is) {
+    unreachable = is;
     if (is && !queue.length) { problem("The server does not answer; what comes next can't be loaded.", false); }
     if (!is && !failures && !refused) { problem("", false); }
   }
@@ -189,7 +196,7 @@
     all("input[name=note]", form).forEach(function (each) { each.defaultValue = each.value; });
   }
   function judge(keep, reject, goOn) {
-    if (!writes || at < 0) { return; }
+    if (!writes || at < 0 || between !== null) { return; }
     var item = items[trail[at]], form = item.node.querySelector("form.judge"), said = fieldsOf(form), before = {};
     var command = { once: once(), key: item.key, keep: keep, reject: reject, said: said, at: Date.now() };
     keep.concat(reject).forEach(function (id) {
@@ -201,15 +208,17 @@
     queue.push(command); done.push(command); remember(command);
     Object.keys(items).forEach(function (key) { if (items[key].node) { paint(items[key].node); } });
     exhausted = false;
-    if (goOn) { onward(data.show === "unjudged" || data.show === "all"); }
+    if (goOn) { onward(data.show === "unjudged"); }
     showSaved();
     pump();
   }
   function judgeAll(mark) {
+    if (at < 0) { return; }
     var ids = items[trail[at]].images.map(function (image) { return image.id; });
     judge(mark === "keep" ? ids : [], mark === "keep" ? [] : ids, true);
   }
   function best(number) {
+    if (at < 0) { return; }
     var item = items[trail[at]], ids = item.images.length > 1 ? item.images.map(function (image) { return image.id; }) : item.cell;
     if (number > ids.length || ids.length < 2) { return; }
     judge([ids[number - 1]], ids.filter(function (_, place) { return place !== number - 1; }), true);
@@ -381,7 +390,7 @@
   window.addEventListener("beforeunload", leave);
   window.addEventListener("pagehide", release);
   window.addEventListener("online", function () { failures = 0; pump(); load(); });
-  window.setInterval(function () { if (!document.hidden) { ask({ count: 0 }).then(function (answer) { learn(answer); exhausted = false; offline(false); load(); }).catch(function () { offline(true); }); } }, Math.max(5, data.lease / 3) * 1000);
+  window.setInterval(function () { if (!document.hidden) { ask({ count: 0 }).then(function (answer) { learn(answer); exhausted = false; offline(false); if (between !== null) { onward(between); } else { load(); } }).catch(function () { offline(true); }); } }, Math.max(5, data.lease / 3) * 1000);
   root.classList.add("scripted");
   if (first) {
     ask({ at: first.dataset.key, count: 1, html: 1 }).then(function (answer) {
