@@ -123,6 +123,7 @@ def wait(driver: Any) -> Callable[[Callable[[], Any]], Any]:
 def open_queue(driver: Any, studio: Studio, wait: Any, query: str = "") -> None:
     driver.get(f"{studio.url}/review?run=last{query}")
     wait(lambda: driver.execute_script("return document.getElementById('review').dataset.ready"))
+    wait(lambda: driver.execute_script(LOADED) >= 2)
 
 
 def press(driver: Any, *keys: str) -> None:
@@ -256,6 +257,46 @@ def test_all_judged_by_keys_ends(driver: Any, studio: Studio, wait: Any) -> None
     press(driver, *"kxkxkxkx")
     wait(lambda: "All 8 are judged" in driver.page_source)
     assert len(studio.marks()) == 8
+
+
+def test_a_shared_link_in_a_browser(driver: Any, studio: Studio, wait: Any) -> None:
+    """Opened by itself or clicked on another site, the link leads in; the address loses its token, the name is asked
+    once, and two people judge different pictures."""
+    from selenium.webdriver.common.by import By
+
+    studio.stop()
+    shared = SERVER.replace("serve(", "from promptlab.browse import hosts\nhosts.is_loopback = lambda _: False\nserve(")
+    script = shared.replace(
+        "open_browser=False,", "open_browser=False, invite=lambda links: print(*links, flush=True),"
+    )
+    command = [sys.executable, "-c", script, str(studio.db), str(studio.images), "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            link = process.stdout.readline().strip()
+            driver.get(f"data:text/html,<a href='{link}'>look</a>")
+            driver.find_element(By.TAG_NAME, "a").click()
+            wait(lambda: "What is your name?" in driver.page_source)
+            assert "token" not in driver.current_url
+            seen = str(driver.execute_script("return document.cookie + document.referrer"))
+            assert "promptlab_key" not in seen
+            assert link.partition("token=")[2] not in seen + driver.page_source
+            driver.find_element(By.ID, "name").send_keys("Ben\n")
+            wait(lambda: "/name" not in driver.current_url)
+            page = link.partition("?")[0]
+            driver.get(f"{page}/review?run=last")
+            wait(lambda: driver.execute_script("return document.getElementById('review').dataset.ready"))
+            press(driver, "k")
+            wait(lambda: saved(driver))
+            with sqlite3.connect(studio.db) as log:
+                assert log.execute('SELECT "by" FROM marks').fetchall() == [("Ben",)]
+            driver.delete_all_cookies()
+            driver.get(f"{page}/review?run=last")
+            assert "open the link with its token" in driver.page_source
+            driver.get(link.replace("?", "/review?"))
+            wait(lambda: "What is your name?" in driver.page_source)
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("width", [1440, 820, 390])

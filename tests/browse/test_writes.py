@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from promptlab.browse import build_datasette
+from promptlab.browse import build_datasette, guard
 from promptlab.log import Log
 from tests.browse.shop import JSON, Browser, Shop, make_shop, visitors
 
@@ -301,3 +301,14 @@ def test_twenty_at_once_lose_none(tmp_path: Path, writer_class: Any) -> None:
     expected = sorted((id_, f"person{place % 20}", "keep") for place, id_ in enumerate(shop.ids))
     assert shop.marks() == expected
     assert shop.events() == len(shop.ids)
+
+
+def test_a_token_that_nobody_checks_is_none() -> None:
+    """Datasette 1.0 makes one up for each request: pages bring the process's own there, and nothing else will do."""
+    from datasette.utils.asgi import Request  # type: ignore[import-untyped,import-not-found,unused-ignore]
+
+    tokens = iter(("one", "another"))
+    for make in (lambda: next(tokens), None):
+        scope = {"type": "http", "headers": [], **({"csrftoken": make} if make is not None else {})}
+        assert guard.token(Request(scope, None)) == guard.token(Request(dict(scope), None))
+        assert len(guard.token(Request(scope, None))) >= 32

@@ -145,7 +145,7 @@
       figure.classList.toggle("keep", mark.mark === "keep");
       figure.classList.toggle("reject", mark.mark === "reject");
       figure.classList.toggle("unsaved", !mark.saved);
-      word.textContent = !mark.mark ? "" : mark.saved ? (mark.mark === "keep" ? "kept" : "rejected") : (mark.mark === "keep" ? "keep: not saved yet" : "reject: not saved yet");
+      word.textContent = !mark.mark ? "" : mark.saved ? (mark.mark === "keep" ? "kept" : "rejected") : mark.mark + (figure.closest(".cell") ? "…" : ": not saved yet");
     });
   }
   function showSaved() {
