@@ -259,6 +259,21 @@ def test_all_judged_by_keys_ends(driver: Any, studio: Studio, wait: Any) -> None
     assert len(studio.marks()) == 8
 
 
+def test_new_pictures_come_by_themselves(driver: Any, studio: Studio, wait: Any) -> None:
+    """Where all were judged, one that a run makes now, or that somebody gave back, is shown without a reload."""
+    with Log.open(studio.db) as log:
+        log.mark_images(studio.ids, "keep", by="ben")
+        driver.get(f"{studio.url}/review?run=last")
+        wait(lambda: "All 8 are judged" in driver.page_source)
+        wait(lambda: driver.execute_script("return document.getElementById('review').dataset.ready"))
+        log.undo_marks(by="ben")
+        log.mark_images(studio.ids[1:], "keep", by="ben")
+    driver.execute_script("window.dispatchEvent(new Event('online'))")  # as the page does every forty seconds
+    wait(lambda: shown(driver) == studio.ids[0])
+    press(driver, "x")
+    wait(lambda: studio.value("SELECT count(*) FROM marks") == 8)
+
+
 def test_a_shared_link_in_a_browser(driver: Any, studio: Studio, wait: Any) -> None:
     """Opened by itself or clicked on another site, the link leads in; the address loses its token, the name is asked
     once, and two people judge different pictures."""

@@ -16,10 +16,11 @@ from urllib.request import HTTPCookieProcessor, build_opener, urlopen
 import pytest
 from click.testing import CliRunner
 
-from promptlab.browse import application, build_datasette, hosts, sharing
+from promptlab.browse import application, build_datasette, hosts, serve, sharing
 from promptlab.browse.sharing import Keys, gate, limit_bodies
 from promptlab.cli.main import cli
-from tests.browse.shop import JSON, Browser, Shop, make_shop, visitors
+from promptlab.errors import InputError
+from tests.browse.shop import JSON, Browser, Shop, copy_shop, make_shop, visitors
 
 KEYS = Keys("owner-token-0123456789", "guest-token-0123456789")
 MARK, RUNS, NAME = "/-/promptlab/mark", "/-/promptlab", "/-/promptlab/name"
@@ -32,10 +33,16 @@ ADDRESSES = [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, writer_class: Any) -> Shop:
+    """The log that each test gets a copy of."""
+    return make_shop(tmp_path_factory.mktemp("shop"), writer_class)
+
+
 @pytest.fixture
-def shop(tmp_path: Path, writer_class: Any) -> Shop:
+def shop(made: Shop, tmp_path: Path) -> Shop:
     """A small log."""
-    return make_shop(tmp_path, writer_class)
+    return copy_shop(made, tmp_path)
 
 
 @pytest.fixture
@@ -145,6 +152,9 @@ def test_a_guest_says_a_name_once(shop: Shop, visit: Any) -> None:
     refused = browser.post(MARK, {"image": shop.ids[0], "mark": "keep"})
     assert (refused.status_code, shop.events()) == (403, 0)
     assert "say your name first" in refused.json()["error"]
+    asking = browser.post(MARK, {"image": shop.ids[0], "mark": "keep", "back": "/x"}, headers={"accept": "text/html"})
+    assert (asking.status_code, asking.headers["location"]) == (303, f"{NAME}?back=%2Fx")
+    assert shop.events() == 0
     for name, words in (("  ", "at least one letter"), ("Ada", "the name of whoever shares"), ("ADA", "take another")):
         wrong = browser.post(NAME, {"name": name, "back": "/x"})
         assert (wrong.status_code, words in wrong.json()["error"]) == (400, True)
@@ -355,16 +365,22 @@ def test_kill_loses_no_acknowledged_mark(shop: Shop) -> None:
     assert set(acknowledged) <= kept
 
 
+def test_an_address_of_another_machine_is_a_sentence(shop: Shop) -> None:
+    """What can't be listened on is said before anything is served."""
+    with pytest.raises(InputError, match=r"cannot listen on 192\.0\.2\.1 port 0"):
+        serve(shop.db, shop.images, host="192.0.2.1", port=0, open_browser=False)
+
+
 def test_the_command_says_what_is_shared_with_whom(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """--host hands on, and prints the guests' link with what they may do, then the owner's."""
     asked: dict[str, Any] = {}
 
-    def serve(db: Path, images: Path, **more: Any) -> None:
+    def noted(db: Path, images: Path, **more: Any) -> None:
         asked.update(more)
         more["invite"](["http://192.168.1.7:8001/-/promptlab?token=guest"])
         more["ready"]("http://127.0.0.1:8001/-/promptlab?token=own")
 
-    monkeypatch.setattr("promptlab.browse.serve", serve)
+    monkeypatch.setattr("promptlab.browse.serve", noted)
     for flags, words in (([], "mark and vote under names of their own"), (["--read-only"], "change nothing")):
         result = CliRunner().invoke(cli, ["browse", "--host", "0.0.0.0", "--no-open", "--db", str(shop.db), *flags])
         assert result.exit_code == 0, result.output

@@ -73,6 +73,7 @@
       exhausted = !fresh.length;
       loading = null;
       offline(false);
+      if (at < 0 && trail.length) { show(0); } /* there was nothing to judge, and now there is */
     }).catch(function () { loading = null; offline(true); });
     return loading;
   }
@@ -196,6 +197,7 @@
     all("input[name=note]", form).forEach(function (each) { each.defaultValue = each.value; });
   }
   function judge(keep, reject, goOn) {
+    if (!writes && data.write) { say("Say your name first: the link is above"); }
     if (!writes || at < 0 || between !== null) { return; }
     var item = items[trail[at]], form = item.node.querySelector("form.judge"), said = fieldsOf(form), before = {};
     var command = { once: once(), key: item.key, keep: keep, reject: reject, said: said, at: Date.now() };
@@ -286,7 +288,7 @@
       later(command, answer.error);
     } else {
       sending = null; refused = true;
-      if (command.undo && answer.error) { queue.shift(); forget(command); refused = false; say(answer.error.replace(/ \[[a-z-]+\]$/, "")); pump(); return; }
+      if (command.undo && answer.error) { queue.shift(); forget(command); refused = false; say(answer.error); pump(); return; }
       problem("Not saved: " + (answer.error || "the server refused it (" + status + ")"), true);
     }
   }
@@ -389,7 +391,7 @@
   root.addEventListener("submit", submit);
   window.addEventListener("beforeunload", leave);
   window.addEventListener("pagehide", release);
-  window.addEventListener("online", function () { failures = 0; pump(); load(); });
+  window.addEventListener("online", function () { failures = 0; exhausted = false; pump(); load(); });
   window.setInterval(function () { if (!document.hidden) { ask({ count: 0 }).then(function (answer) { learn(answer); exhausted = false; offline(false); if (between !== null) { onward(between); } else { load(); } }).catch(function () { offline(true); }); } }, Math.max(5, data.lease / 3) * 1000);
   root.classList.add("scripted");
   if (first) {
