@@ -5,17 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import re
+import sqlite3
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from promptlab.browse import build_datasette
 from promptlab.browse.leases import LEASE_SECONDS, Leases
+from promptlab.browse.page_data import find_run
+from promptlab.browse.review_index import RunIndex, Show, View, Wanted
+from promptlab.errors import InputError
 from promptlab.log import Log
 from promptlab.model import Image
 from tests.browse.shop import Browser, Shop, copy_shop, make_shop, visitors
@@ -183,6 +188,41 @@ def test_copies_share_the_mark_of_the_paid_image(visit: Any, tmp_path: Path, wri
     assert shop.marks() == [(shop.ids[0], "ada", "keep")]
     assert ask(browser, run=run.id)["counts"]["judged"] == 1
     assert ask(browser, run=shop.run)["counts"]["judged"] == 1
+
+
+MOVES = st.lists(
+    st.tuples(st.sampled_from(["keep", "reject", None, "undo"]), st.sets(st.integers(0, 11), min_size=1, max_size=4),
+              st.sampled_from(["ada", "ben"])),
+    max_size=8,
+)  # fmt: skip
+
+
+@given(MOVES)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_an_index_that_is_kept_up_is_the_same_as_a_new_one(shop: Shop, moves: list[tuple[Any, set[int], str]]) -> None:
+    """Whatever was judged and taken back since, by whom: counts, order, tags and filters are those of a fresh start."""
+    with Log.open(shop.db) as log, closing(sqlite3.connect(shop.db)) as connection:
+        run = find_run(connection, "last")
+        assert run is not None
+        kept = RunIndex(run)
+        for mark, numbers, by in moves:
+            with suppress(InputError):  # nothing to take back
+                if mark == "undo":
+                    log.undo_marks(by=by)
+                else:
+                    log.mark_images([shop.ids[number] for number in numbers], mark, by=by, tags=[by, str(mark)])
+            kept.refresh(connection)
+        fresh = RunIndex(run)
+        kept.refresh(connection)
+        fresh.refresh(connection)
+        assert sorted(kept.top_tags(9)) == sorted(fresh.top_tags(9))
+        for show in get_args(Show):
+            for view in get_args(View):
+                wanted = Wanted(show=show, view=view)
+                assert kept.counts(wanted) == fresh.counts(wanted)
+                assert kept.upcoming(wanted, "ada", count=12) == fresh.upcoming(wanted, "ada", count=12)
+        holding = dict(connection.execute("SELECT image_id, mark FROM latest_marks"))
+        assert [kept.mark_of(place) for place in range(12)] == [holding.get(id_) for id_ in shop.ids]
 
 
 # --- several people ---
