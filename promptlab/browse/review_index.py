@@ -21,7 +21,7 @@ from promptlab.browse.page_data import Row, where_in
 from promptlab.compare import axes_of, default_axis
 from promptlab.spec.matcher import resolve
 
-__all__ = ["MOST_TOGETHER", "Counts", "Group", "RunIndex", "Show", "View", "Wanted", "index_of"]
+__all__ = ["MOST_TOGETHER", "Counts", "Group", "Queue", "RunIndex", "Show", "View", "index_of"]
 
 Show = Literal["unjudged", "keep", "reject", "mine", "all"]
 View = Literal["one", "cell", "row"]
@@ -48,7 +48,7 @@ _MARKS = (
 )
 
 
-class Entry(NamedTuple):
+class IndexedImage(NamedTuple):
     """One image: which paid one carries its marks, and where it stands in the plan."""
 
     image_id: str
@@ -68,7 +68,7 @@ class Entry(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Queue:
     """What somebody reviews: conditions on axes and row fields, which marks, and how many at once."""
 
     where: tuple[tuple[str, tuple[str, ...]], ...] = ()  # an axis or axis.field, and the values of which one must match
@@ -103,7 +103,7 @@ class RunIndex:
     def __init__(self, run: Row) -> None:
         self.run = run
         self.lock = threading.Lock()
-        self.entries: list[Entry] = []
+        self.entries: list[IndexedImage] = []
         self.axes: dict[str, list[str]] = {}
         self.values: dict[str, dict[str, Any]] = {}
         self.variants: dict[str, dict[str, str]] = {}
@@ -147,7 +147,7 @@ class RunIndex:
         sql = _NEW_IMAGES if self.entries else _IMAGES
         known = self._place
         rows = connection.execute(sql, (self.run["id"], self._last_image))
-        new = [entry for entry in map(Entry._make, rows) if entry.image_id not in known]
+        new = [entry for entry in map(IndexedImage._make, rows) if entry.image_id not in known]
         if not new:
             return
         self._read_variants(connection, new)
@@ -155,14 +155,14 @@ class RunIndex:
         self._arrange(sorted([*self.entries, *new], key=lambda entry: entry.place))
         self._read_marks(connection, paid)
 
-    def _arrange(self, entries: list[Entry]) -> None:
+    def _arrange(self, entries: list[IndexedImage]) -> None:
         self.entries = entries
         self._place = {entry.image_id: place for place, entry in enumerate(entries)}
         self._paids = [entry.paid_id for entry in entries]
         self._paid = set(self._paids)
         self._lists = _Lists()
 
-    def _read_variants(self, connection: sqlite3.Connection, new: Sequence[Entry]) -> None:
+    def _read_variants(self, connection: sqlite3.Connection, new: Sequence[IndexedImage]) -> None:
         """The axes of variants that were not met before, and the values of ids that were not."""
         unknown = dict.fromkeys(entry.variant_id for entry in new if entry.variant_id not in self.variants)
         found = dict(connection.execute(_VARIANTS, (json.dumps(list(unknown)), self.run["experiment"])))
@@ -209,7 +209,7 @@ class RunIndex:
         """The mark that holds of an image."""
         return self._holds.get(self.entries[ordinal].paid_id)
 
-    def counts(self, wanted: Wanted) -> Counts:
+    def counts(self, wanted: Queue) -> Counts:
         """How many fit the filter, and what became of them; which marks are shown makes no difference."""
         ordinals = self._ordinals(wanted.where)
         paids = self._paids if len(ordinals) == len(self._paids) else map(self._paids.__getitem__, ordinals)
@@ -221,23 +221,23 @@ class RunIndex:
         """The tags that are used most in this run."""
         return Counter(tag for tags in self._tags.values() for tag in tags).most_common(most)
 
-    def by_axis(self, wanted: Wanted) -> str | None:
+    def by_axis(self, wanted: Queue) -> str | None:
         """The axis whose values stand in one row."""
         return wanted.by if wanted.by in self.axes else default_axis(self.axes)
 
-    def group_of(self, wanted: Wanted, ordinal: int) -> Group:
+    def group_of(self, wanted: Queue, ordinal: int) -> Group:
         """What is shown together with an image: alone, where the filter leaves it out."""
         groups, numbers = self._groups(wanted)
         return groups[numbers[ordinal]] if ordinal in numbers else (ordinal,)
 
     def cell_of(self, ordinal: int) -> Group:
         """The images of the same variant, as many as there are keys for, this one among them."""
-        groups, numbers = self._groups(Wanted(view="cell"))
+        groups, numbers = self._groups(Queue(view="cell"))
         return groups[numbers[ordinal]]
 
     def upcoming(
         self,
-        wanted: Wanted,
+        wanted: Queue,
         who: str,
         *,
         after: int | None = None,
@@ -255,12 +255,12 @@ class RunIndex:
             found += self._fitting(groups, range(start), wanted, who, count - len(found), skip or {})
         return found
 
-    def listed(self, wanted: Wanted, who: str) -> list[int]:
+    def listed(self, wanted: Queue, who: str) -> list[int]:
         """Every image that fits, in the order of the plan."""
         shows = self._test(wanted, who)
         return [ordinal for ordinal in self._ordinals(wanted.where) if shows(self._paids[ordinal])]
 
-    def previous(self, wanted: Wanted, who: str, before: int) -> Group | None:
+    def previous(self, wanted: Queue, who: str, before: int) -> Group | None:
         """The group before an image, whatever is judged of it where the queue shows what is not."""
         groups, numbers = self._groups(wanted)
         start = numbers[before] if before in numbers else self._following(groups, before)
@@ -287,7 +287,7 @@ class RunIndex:
         self,
         groups: Sequence[Group],
         order: Iterable[int],
-        wanted: Wanted,
+        wanted: Queue,
         who: str,
         count: int,
         skip: Mapping[str, str],
@@ -308,7 +308,7 @@ class RunIndex:
                 break
         return found
 
-    def _test(self, wanted: Wanted, who: str) -> Callable[[str], bool]:
+    def _test(self, wanted: Queue, who: str) -> Callable[[str], bool]:
         """Whether a paid image's marks are those that are shown."""
         holds, marks, tags, show, tag = self._holds, self._marks, self._tags, wanted.show, wanted.tag
         by_mark: dict[str, Callable[[str], bool]] = {
@@ -340,7 +340,7 @@ class RunIndex:
         kept.move_to_end(where)
         return kept[where]
 
-    def _groups(self, wanted: Wanted) -> tuple[list[Group], dict[int, int]]:
+    def _groups(self, wanted: Queue) -> tuple[list[Group], dict[int, int]]:
         """The groups of a view in the order of the plan, and ordinal → number of its group."""
         by = self.by_axis(wanted) if wanted.view == "row" else None
         key = (wanted.where, wanted.view, by)

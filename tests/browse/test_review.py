@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from promptlab.browse import build_datasette
 from promptlab.browse.leases import LEASE_SECONDS, Leases
 from promptlab.browse.page_data import find_run
-from promptlab.browse.review_index import RunIndex, Show, View, Wanted
+from promptlab.browse.review_index import Queue, RunIndex, Show, View
 from promptlab.errors import InputError
 from promptlab.log import Log
 from promptlab.model import Image
@@ -218,7 +218,7 @@ def test_an_index_that_is_kept_up_is_the_same_as_a_new_one(shop: Shop, moves: li
         assert sorted(kept.top_tags(9)) == sorted(fresh.top_tags(9))
         for show in get_args(Show):
             for view in get_args(View):
-                wanted = Wanted(show=show, view=view)
+                wanted = Queue(show=show, view=view)
                 assert kept.counts(wanted) == fresh.counts(wanted)
                 assert kept.upcoming(wanted, "ada", count=12) == fresh.upcoming(wanted, "ada", count=12)
         holding = dict(connection.execute("SELECT image_id, mark FROM latest_marks"))
