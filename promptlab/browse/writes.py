@@ -42,9 +42,9 @@ async def change(
 ) -> Response:
     """Call `function(log, who, form)` in the log's one writer, if the request may write at all.
 
-    Its answer is the JSON that a script gets (`Accept: application/json`); a form is sent to the page in its field
-    `back`. A refused request is 403, an InputError 400, a log that can't be written 503; none of them writes anything,
-    and nothing is answered before it is committed.
+    Its answer is the JSON that a script gets (`Accept: application/json`); a form is sent to the page that the answer
+    names as `back`, or else to the one in its own field `back`. A refused request is 403, an InputError 400, a log
+    that can't be written 503; none of them writes anything, and nothing is answered before it is committed.
     """
     form = await accept(request, datasette)
     if not isinstance(form, Accepted):
@@ -66,7 +66,8 @@ async def change(
         return refuse(request, form.links, str(error), 503)
     if _is_script(request):
         return shell.as_json({"ok": True, **answer})
-    return shell.redirect(way_back(form.given, form.links))
+    back = str(answer.get("back") or one(form.given, "back"))
+    return shell.redirect(way_back({"back": [back]}, form.links))
 
 
 async def accept(request: Request, datasette: Datasette) -> Accepted | Response:
