@@ -274,7 +274,7 @@ def test_large_bodies_are_not_kept() -> None:
 @pytest.mark.parametrize(
     ("host", "loopback"),
     [("127.0.0.1", True), ("localhost", True), ("::1", True), ("127.8.9.1", True), ("0.0.0.0", False), ("::", False),
-     ("192.168.1.7", False), ("studio.local", False), ("10.0.0.1", False)],
+     ("192.168.1.7", False), ("studio.local", False), ("10.0.0.1", False), ("0", False), ("", False), ("127.1", False)],
 )  # fmt: skip
 def test_what_is_this_machine_alone(host: str, loopback: bool) -> None:
     """Everything that others can reach needs a link."""
@@ -369,6 +369,8 @@ def test_an_address_of_another_machine_is_a_sentence(shop: Shop) -> None:
     """What can't be listened on is said before anything is served."""
     with pytest.raises(InputError, match=r"cannot listen on 192\.0\.2\.1 port 0"):
         serve(shop.db, shop.images, host="192.0.2.1", port=0, open_browser=False)
+    with pytest.raises(InputError, match="name the address to listen on"):
+        serve(shop.db, shop.images, host=" ", port=0, open_browser=False)
 
 
 def test_the_command_says_what_is_shared_with_whom(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
