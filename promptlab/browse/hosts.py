@@ -20,7 +20,6 @@ Send = Callable[[Any], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
-_ANY = ("0.0.0.0", "[::]")  # noqa: S104  compared, not bound
 _ELSEWHERE = "192.0.2.1"  # of a network that exists in documentation only (RFC 5737)
 
 
@@ -30,7 +29,7 @@ def guard_hosts(app: App, hosts: Iterable[str]) -> App:
     Bound to every interface (0.0.0.0 or ::), any plain IP address and the machine's own name are answered as well.
     """
     names = {named(host).lower() for host in hosts}
-    any_address = bool(names & set(_ANY))
+    any_address = any(is_any(name) for name in names)
     allowed = {*LOCAL, *names, *([socket.gethostname().lower()] if any_address else [])}
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,7 +76,8 @@ def is_loopback(host: str) -> bool:
 
 def is_any(host: str) -> bool:
     """Whether this is every interface at once."""
-    return named(host) in _ANY
+    found = _address(host)
+    return found is not None and found.is_unspecified
 
 
 def named(host: str) -> str:

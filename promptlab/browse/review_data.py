@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptlab.browse.page_data import Row, where_in
-from promptlab.browse.review_index import Group, RunIndex, Wanted
+from promptlab.browse.review_index import Group, Queue, RunIndex
 
-__all__ = ["COLUMNS", "Step", "details", "group_rows", "listed_rows"]
+__all__ = ["COLUMNS", "ReviewStep", "details", "group_rows", "listed_rows"]
 
 _HISTORY = 30  # of one image, the latest
 _DETAILS = """
@@ -32,7 +32,7 @@ WHERE i.id IN ({})
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ReviewStep:
     """A group as it is judged: its pictures, what they share, and the other pictures of the cell where it is one."""
 
     key: str  # its first image's id
@@ -40,7 +40,9 @@ class Step:
     cell: Sequence[Row]
 
 
-def group_rows(connection: sqlite3.Connection, index: RunIndex, wanted: Wanted, groups: Sequence[Group]) -> list[Step]:
+def group_rows(
+    connection: sqlite3.Connection, index: RunIndex, wanted: Queue, groups: Sequence[Group]
+) -> list[ReviewStep]:
     """The groups with everything that is shown of them; images that are gone since are left out."""
     cells = {group: index.cell_of(group[0]) if wanted.view == "one" else () for group in groups}
     ordinals = dict.fromkeys(ordinal for group in groups for ordinal in (*group, *cells[group]))
@@ -52,7 +54,7 @@ def group_rows(connection: sqlite3.Connection, index: RunIndex, wanted: Wanted, 
         images = [rows[ordinal] for ordinal in group if ordinal in rows]
         others = [rows[ordinal] for ordinal in cell if ordinal in rows]
         if images:
-            steps.append(Step(images[0]["id"], images, others if len(others) > 1 else ()))
+            steps.append(ReviewStep(images[0]["id"], images, others if len(others) > 1 else ()))
     return steps
 
 
@@ -83,7 +85,7 @@ def details(connection: sqlite3.Connection, index: RunIndex, ordinals: Iterable[
     return result
 
 
-def listed_rows(connection: sqlite3.Connection, index: RunIndex, wanted: Wanted, who: str) -> list[Row]:
+def listed_rows(connection: sqlite3.Connection, index: RunIndex, wanted: Queue, who: str) -> list[Row]:
     """Every image that fits, with the mark that holds; in the order of the plan."""
     entries = [index.entries[ordinal] for ordinal in index.listed(wanted, who)]
     rows = {row["image_id"]: row for row in where_in(connection, _LISTED, [each.image_id for each in entries])}

@@ -16,8 +16,8 @@ from urllib.parse import urlencode
 from promptlab.browse import guard, page_data, page_rendering, people, shell
 from promptlab.browse.as_csv import as_csv
 from promptlab.browse.leases import LEASE_SECONDS, Leases, leases_of
-from promptlab.browse.review_data import COLUMNS, Step, group_rows, listed_rows
-from promptlab.browse.review_index import Counts, Group, RunIndex, Show, View, Wanted, index_of
+from promptlab.browse.review_data import COLUMNS, ReviewStep, group_rows, listed_rows
+from promptlab.browse.review_index import Counts, Group, Queue, RunIndex, Show, View, index_of
 from promptlab.browse.writes import Accepted, accept, new_once
 from promptlab.errors import InputError
 
@@ -42,7 +42,7 @@ class _Asked:
     """What a request asks for: the queue, and where in it."""
 
     run: str
-    wanted: Wanted
+    wanted: Queue
     start: tuple[Where, str] | None
     count: int
     hold: Sequence[str]
@@ -53,7 +53,7 @@ class _Seen:
     """What was found for it."""
 
     run: page_data.Row
-    steps: Sequence[Step]
+    steps: Sequence[ReviewStep]
     counts: Counts
     tags: Sequence[tuple[str, int]]
     elsewhere: Mapping[str, int]  # who else looks at how many pictures
@@ -170,7 +170,7 @@ def _asked(request: Request) -> _Asked:
     start: list[tuple[Where, str]] = [(name, args[name]) for name in get_args(Where) if args.get(name)]
     return _Asked(
         run=args.get("run") or args.get("experiment") or "last",
-        wanted=Wanted(
+        wanted=Queue(
             where=tuple(where),
             show=_choice(args.get("mark"), cast("Sequence[Show]", get_args(Show))),
             tag=args.get("tag") or "",
@@ -275,7 +275,7 @@ def _groups(index: RunIndex, asked: _Asked, who: str, leases: Leases) -> Sequenc
     return index.upcoming(asked.wanted, who, after=place, count=asked.count, skip=held)
 
 
-def _hold(index: RunIndex, leases: Leases, who: str, asked: _Asked, steps: Sequence[Step]) -> None:
+def _hold(index: RunIndex, leases: Leases, who: str, asked: _Asked, steps: Sequence[ReviewStep]) -> None:
     """Hold what is shown now, and go on holding what the page still has; what is judged needs no lease."""
     again = [index.entries[place].paid_id for id_ in asked.hold if (place := index.place_of(id_)) is not None]
     new = [row["paid_id"] for step in steps for row in step.images if not row["marks"]]
@@ -323,7 +323,7 @@ def _context(
     }
 
 
-def _item(step: Step, links: Links) -> dict[str, Any]:
+def _item(step: ReviewStep, links: Links) -> dict[str, Any]:
     return {
         "key": step.key,
         "images": [_image(row, links) for row in step.images],

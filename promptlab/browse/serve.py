@@ -228,6 +228,8 @@ def _metadata(db: Path, images: Path, **plugin: object) -> dict[str, Any]:
 
 def _listen(host: str, port: int | None) -> socket.socket:
     """A listening socket, made before the server starts, so that its address is known and a browser may ask at once."""
+    if not host.strip():  # which would be every interface
+        raise InputError("name the address to listen on; 0.0.0.0 is every one that this machine has")
     for wanted in [_PORT, 0] if port is None else [port]:
         listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

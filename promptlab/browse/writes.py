@@ -51,7 +51,7 @@ async def change(
         return form
     by = people.who(request, datasette, form.log)
     if not by:
-        return refuse(request, form.links, people.NO_NAME, 403)
+        return _ask_name(request, form)
 
     def committed(writer: Log) -> Mapping[str, Any]:
         writer.check_there()
@@ -61,13 +61,13 @@ async def change(
     try:
         answer = await shell.write(datasette, form.log, committed)
     except InputError as error:
-        return refuse(request, form.links, str(error), 400)
+        return refuse(request, form.links, "; ".join(problem.message for problem in error.problems), 400)
     except LogError as error:
         return refuse(request, form.links, str(error), 503)
     if _is_script(request):
         return shell.as_json({"ok": True, **answer})
-    asked = {"back": [str(answer["back"])]} if answer.get("back") else {}
-    return shell.redirect(way_back({**form.given, **asked}, form.links))
+    back = str(answer.get("back") or one(form.given, "back"))
+    return shell.redirect(way_back({"back": [back]}, form.links))
 
 
 async def accept(request: Request, datasette: Datasette) -> Accepted | Response:
@@ -138,6 +138,13 @@ async def _body(request: Request) -> bytes | None:
         if size > _MOST_BYTES:
             return None
     return b"".join(parts)
+
+
+def _ask_name(request: Request, form: Accepted) -> Response:
+    """Nothing is written for somebody without a name: a form leads to the page that asks for one."""
+    if _is_script(request):
+        return refuse(request, form.links, people.NO_NAME, 403)
+    return shell.redirect(form.links.address("/name", back=way_back(form.given, form.links)))
 
 
 def _is_script(request: Request) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,12 @@ def make_shop(
                             ids.append(id_)
                         sequence += 1
     return Shop(db, folder / "images", run.id, ids)
+
+
+def copy_shop(made: Shop, folder: Path) -> Shop:
+    """The same log again, for a test that writes to it."""
+    shutil.copyfile(made.db, folder / made.db.name)
+    return replace(made, db=folder / made.db.name, images=folder / "images")
 
 
 class Browser:

@@ -5,28 +5,39 @@ from __future__ import annotations
 import csv
 import io
 import re
+import sqlite3
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from promptlab.browse import build_datasette
 from promptlab.browse.leases import LEASE_SECONDS, Leases
+from promptlab.browse.page_data import find_run
+from promptlab.browse.review_index import Queue, RunIndex, Show, View
+from promptlab.errors import InputError
 from promptlab.log import Log
 from promptlab.model import Image
-from tests.browse.shop import Browser, Shop, make_shop, visitors
+from tests.browse.shop import Browser, Shop, copy_shop, make_shop, visitors
 
 REVIEW, MARK, UNDO = "/-/promptlab/review", "/-/promptlab/mark", "/-/promptlab/mark/undo"
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, writer_class: Any) -> Shop:
+    """The log that each test gets a copy of."""
+    return make_shop(tmp_path_factory.mktemp("shop"), writer_class)
+
+
 @pytest.fixture
-def shop(tmp_path: Path, writer_class: Any) -> Shop:
+def shop(made: Shop, tmp_path: Path) -> Shop:
     """Twelve images: three products in two looks, two seeds each."""
-    return make_shop(tmp_path, writer_class)
+    return copy_shop(made, tmp_path)
 
 
 @pytest.fixture
@@ -83,33 +94,31 @@ def test_what_was_skipped_comes_again_at_the_end(shop: Shop, browser: Browser) -
     assert (answer["items"], answer["counts"]["judged"]) == ([], 12)
 
 
-@pytest.mark.parametrize(
-    ("query", "places"),
-    [
-        ({"axis.look": "cold"}, [2, 3, 6, 7, 10, 11]),
-        ({"axis.item": ["P-0000", "P-0002"], "axis.look": "warm"}, [0, 1, 8, 9]),
-        ({"field.item.category": "shoes"}, [4, 5, 6, 7]),
-        ({"field.item.category": "bags & more", "axis.look": "warm"}, [0, 1, 8, 9]),
-        ({"mark": "keep"}, [0, 5]),
-        ({"mark": "reject"}, [1]),
-        ({"mark": "mine"}, [0, 1]),
-        ({"mark": "all", "axis.item": "P-0001"}, [4, 5, 6, 7]),
-        ({"mark": "all", "tag": "blurred"}, [1]),
-        ({"mark": "nonsense", "view": "nonsense", "axis.item": "P-0001"}, [4, 6, 7]),
-    ],
-)
-def test_filters(shop: Shop, browser: Browser, query: dict[str, Any], places: list[int]) -> None:
+FILTERS: list[tuple[dict[str, Any], list[int]]] = [
+    ({"axis.look": "cold"}, [2, 3, 6, 7, 10, 11]),
+    ({"axis.item": ["P-0000", "P-0002"], "axis.look": "warm"}, [8, 9]),
+    ({"field.item.category": "shoes"}, [4, 6, 7]),
+    ({"field.item.category": "bags & more", "axis.look": "warm"}, [8, 9]),
+    ({"mark": "keep"}, [0, 5]),
+    ({"mark": "reject"}, [1]),
+    ({"mark": "mine"}, [0, 1]),
+    ({"mark": "all", "axis.item": "P-0001"}, [4, 5, 6, 7]),
+    ({"mark": "all", "tag": "blurred"}, [1]),
+    ({"mark": "nonsense", "view": "nonsense", "axis.item": "P-0001"}, [4, 6, 7]),
+]
+
+
+def test_filters(shop: Shop, browser: Browser) -> None:
     """By axis, by a field of the rows, by mark, by who marked and by tag; the JSON and the CSV agree."""
     keep(browser, shop.ids[0])
     keep(browser, shop.ids[1], mark="reject", tag="blurred")
     with Log.open(shop.db) as log:
         log.mark_images([shop.ids[5]], "keep", by="ben")
-    whole = [place for place in places if not ({"axis.look", "axis.item", "field.item.category"} & {*query} and
-             "mark" not in query and place in (0, 1, 5))]  # fmt: skip
-    found = browser.get(f"{REVIEW}.json", params={"count": 24, **query}).json()
-    assert keys(found) == [shop.ids[place] for place in whole]
-    rows = list(csv.DictReader(io.StringIO(browser.get(f"{REVIEW}.csv", params=query).text)))
-    assert [row["image_id"] for row in rows] == keys(found)
+    for query, places in FILTERS:
+        found = browser.get(f"{REVIEW}.json", params={"count": 24, **query}).json()
+        assert keys(found) == [shop.ids[place] for place in places], query
+        rows = list(csv.DictReader(io.StringIO(browser.get(f"{REVIEW}.csv", params=query).text)))
+        assert [row["image_id"] for row in rows] == keys(found), query
 
 
 def test_a_filter_that_names_nothing_says_so(browser: Browser) -> None:
@@ -179,6 +188,41 @@ def test_copies_share_the_mark_of_the_paid_image(visit: Any, tmp_path: Path, wri
     assert shop.marks() == [(shop.ids[0], "ada", "keep")]
     assert ask(browser, run=run.id)["counts"]["judged"] == 1
     assert ask(browser, run=shop.run)["counts"]["judged"] == 1
+
+
+MOVES = st.lists(
+    st.tuples(st.sampled_from(["keep", "reject", None, "undo"]), st.sets(st.integers(0, 11), min_size=1, max_size=4),
+              st.sampled_from(["ada", "ben"])),
+    max_size=8,
+)  # fmt: skip
+
+
+@given(MOVES)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_an_index_that_is_kept_up_is_the_same_as_a_new_one(shop: Shop, moves: list[tuple[Any, set[int], str]]) -> None:
+    """Whatever was judged and taken back since, by whom: counts, order, tags and filters are those of a fresh start."""
+    with Log.open(shop.db) as log, closing(sqlite3.connect(shop.db)) as connection:
+        run = find_run(connection, "last")
+        assert run is not None
+        kept = RunIndex(run)
+        for mark, numbers, by in moves:
+            with suppress(InputError):  # nothing to take back
+                if mark == "undo":
+                    log.undo_marks(by=by)
+                else:
+                    log.mark_images([shop.ids[number] for number in numbers], mark, by=by, tags=[by, str(mark)])
+            kept.refresh(connection)
+        fresh = RunIndex(run)
+        kept.refresh(connection)
+        fresh.refresh(connection)
+        assert sorted(kept.top_tags(9)) == sorted(fresh.top_tags(9))
+        for show in get_args(Show):
+            for view in get_args(View):
+                wanted = Queue(show=show, view=view)
+                assert kept.counts(wanted) == fresh.counts(wanted)
+                assert kept.upcoming(wanted, "ada", count=12) == fresh.upcoming(wanted, "ada", count=12)
+        holding = dict(connection.execute("SELECT image_id, mark FROM latest_marks"))
+        assert [kept.mark_of(place) for place in range(12)] == [holding.get(id_) for id_ in shop.ids]
 
 
 # --- several people ---

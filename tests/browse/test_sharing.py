@@ -16,10 +16,11 @@ from urllib.request import HTTPCookieProcessor, build_opener, urlopen
 import pytest
 from click.testing import CliRunner
 
-from promptlab.browse import application, build_datasette, hosts, sharing
+from promptlab.browse import application, build_datasette, hosts, serve, sharing
 from promptlab.browse.sharing import Keys, gate, limit_bodies
 from promptlab.cli.main import cli
-from tests.browse.shop import JSON, Browser, Shop, make_shop, visitors
+from promptlab.errors import InputError
+from tests.browse.shop import JSON, Browser, Shop, copy_shop, make_shop, visitors
 
 KEYS = Keys("owner-token-0123456789", "guest-token-0123456789")
 MARK, RUNS, NAME = "/-/promptlab/mark", "/-/promptlab", "/-/promptlab/name"
@@ -32,10 +33,16 @@ ADDRESSES = [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, writer_class: Any) -> Shop:
+    """The log that each test gets a copy of."""
+    return make_shop(tmp_path_factory.mktemp("shop"), writer_class)
+
+
 @pytest.fixture
-def shop(tmp_path: Path, writer_class: Any) -> Shop:
+def shop(made: Shop, tmp_path: Path) -> Shop:
     """A small log."""
-    return make_shop(tmp_path, writer_class)
+    return copy_shop(made, tmp_path)
 
 
 @pytest.fixture
@@ -93,7 +100,7 @@ def test_a_link_sets_a_cookie_and_leaves_the_address(shop: Shop, visit: Any) -> 
     for address in ("/promptlab/gallery", RUNS, "/-/metadata.json"):
         found = browser.get(address)
         assert found.status_code == 200
-        assert found.headers["referrer-policy"] == "same-origin"
+        assert found.headers["referrer-policy"] in ("same-origin", "no-referrer")
         assert KEYS.owner not in found.text
         assert KEYS.guest not in found.text
 
@@ -145,6 +152,9 @@ def test_a_guest_says_a_name_once(shop: Shop, visit: Any) -> None:
     refused = browser.post(MARK, {"image": shop.ids[0], "mark": "keep"})
     assert (refused.status_code, shop.events()) == (403, 0)
     assert "say your name first" in refused.json()["error"]
+    asking = browser.post(MARK, {"image": shop.ids[0], "mark": "keep", "back": "/x"}, headers={"accept": "text/html"})
+    assert (asking.status_code, asking.headers["location"]) == (303, f"{NAME}?back=%2Fx")
+    assert shop.events() == 0
     for name, words in (("  ", "at least one letter"), ("Ada", "the name of whoever shares"), ("ADA", "take another")):
         wrong = browser.post(NAME, {"name": name, "back": "/x"})
         assert (wrong.status_code, words in wrong.json()["error"]) == (400, True)
@@ -264,19 +274,21 @@ def test_large_bodies_are_not_kept() -> None:
 @pytest.mark.parametrize(
     ("host", "loopback"),
     [("127.0.0.1", True), ("localhost", True), ("::1", True), ("127.8.9.1", True), ("0.0.0.0", False), ("::", False),
-     ("192.168.1.7", False), ("studio.local", False), ("10.0.0.1", False)],
+     ("192.168.1.7", False), ("studio.local", False), ("10.0.0.1", False), ("0", False), ("", False), ("127.1", False)],
 )  # fmt: skip
 def test_what_is_this_machine_alone(host: str, loopback: bool) -> None:
     """Everything that others can reach needs a link."""
     assert hosts.is_loopback(host) is loopback
 
 
+#: Shared, and still on loopback: nothing of a test is open to others.
 SERVER = """
 import sys
 from pathlib import Path
-from promptlab.browse import serve
+from promptlab.browse import hosts, serve
+hosts.is_loopback = lambda host: False
 say = lambda links: print(*links, sep="\\n", flush=True)
-serve(Path(sys.argv[1]), Path(sys.argv[2]), host="0.0.0.0", port=0, user="ada", open_browser=False, read_only=True,
+serve(Path(sys.argv[1]), Path(sys.argv[2]), port=0, user="ada", open_browser=False, read_only=True,
       ready=lambda url: say([url, "ready"]), invite=say)
 """
 
@@ -288,21 +300,18 @@ def test_a_real_server_is_closed_to_who_has_no_link(shop: Shop) -> None:
         try:
             assert process.stdout is not None
             lines = [line.strip() for line in iter(process.stdout.readline, "ready\n")]
-            own, links = lines[-1], lines[:-1]
-            assert own.startswith("http://127.0.0.1:")
-            port = urlsplit(own).port
+            link, own = lines
+            assert parse_qs(urlsplit(link).query)["token"] != parse_qs(urlsplit(own).query)["token"]
+            bare = f"http://{urlsplit(own).netloc}/-/promptlab"
             with pytest.raises(HTTPError) as refused:
-                urlopen(f"http://127.0.0.1:{port}/-/promptlab", timeout=20)
+                urlopen(bare, timeout=20)
             assert refused.value.code == 403
-            token = parse_qs(urlsplit(links[0]).query)["token"][0] if links else ""
-            for link, buttons in ((own, True), (f"http://127.0.0.1:{port}/-/promptlab?token={token}", False)):
-                if not token and not buttons:
-                    continue  # a machine without a network has nobody to invite
+            refused.value.close()
+            for address, buttons in ((own, True), (link, False)):
                 opener = build_opener(HTTPCookieProcessor())
-                opener.open(link, timeout=20).close()
-                with opener.open(f"http://127.0.0.1:{port}/-/promptlab/review", timeout=20) as page:
+                opener.open(address, timeout=20).close()
+                with opener.open(f"{bare}/review", timeout=20) as page:
                     assert ('<form class="judge"' in page.read().decode()) is buttons
-            assert all(urlsplit(link).port == port and "127.0.0.1" not in link for link in links)
         finally:
             process.terminate()
             _, errors = process.communicate(timeout=20)
@@ -316,7 +325,7 @@ def test_kill_loses_no_acknowledged_mark(shop: Shop) -> None:
     import threading
     from urllib.parse import urlencode
 
-    script = SERVER.replace('host="0.0.0.0", ', "").replace("read_only=True", "read_only=False")
+    script = SERVER.replace("hosts.is_loopback = lambda host: False", "").replace("read_only=True", "read_only=False")
     command = [sys.executable, "-c", script, str(shop.db), str(shop.images)]
     acknowledged: list[str] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -356,16 +365,24 @@ def test_kill_loses_no_acknowledged_mark(shop: Shop) -> None:
     assert set(acknowledged) <= kept
 
 
+def test_an_address_of_another_machine_is_a_sentence(shop: Shop) -> None:
+    """What can't be listened on is said before anything is served."""
+    with pytest.raises(InputError, match=r"cannot listen on 192\.0\.2\.1 port 0"):
+        serve(shop.db, shop.images, host="192.0.2.1", port=0, open_browser=False)
+    with pytest.raises(InputError, match="name the address to listen on"):
+        serve(shop.db, shop.images, host=" ", port=0, open_browser=False)
+
+
 def test_the_command_says_what_is_shared_with_whom(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """--host hands on, and prints the guests' link with what they may do, then the owner's."""
     asked: dict[str, Any] = {}
 
-    def serve(db: Path, images: Path, **more: Any) -> None:
+    def noted(db: Path, images: Path, **more: Any) -> None:
         asked.update(more)
         more["invite"](["http://192.168.1.7:8001/-/promptlab?token=guest"])
         more["ready"]("http://127.0.0.1:8001/-/promptlab?token=own")
 
-    monkeypatch.setattr("promptlab.browse.serve", serve)
+    monkeypatch.setattr("promptlab.browse.serve", noted)
     for flags, words in (([], "mark and vote under names of their own"), (["--read-only"], "change nothing")):
         result = CliRunner().invoke(cli, ["browse", "--host", "0.0.0.0", "--no-open", "--db", str(shop.db), *flags])
         assert result.exit_code == 0, result.output

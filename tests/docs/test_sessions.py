@@ -25,6 +25,7 @@ MARKS = {"run", "with a key", "serves", "test command"}
 UNMARKED = {
     ("README.md", "python3 -m venv"),
     ("client.md", "promptlab resume"),
+    ("review.md", "promptlab browse --host"),
     ("client.md", "export PROMPTLAB_WEBHOOK"),
     ("simulator.md", "promptlab simulator"),
 }

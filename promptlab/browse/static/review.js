@@ -10,6 +10,7 @@
   var token = data.token, writes = Boolean(data.write && data.who);
   var items = {}, trail = [], at = -1, loading = null, exhausted = false, first = document.querySelector("#step > article");
   var queue = [], sending = null, done = [], failures = 0, timer = null, refused = false, marks = {}, counts = {};
+  var between = null, unreachable = false; /* between two pictures; whether the server did not answer last time */
 
   /* --- small things --- */
   function all(selector, from) { return Array.prototype.slice.call((from || root).querySelectorAll(selector)); }
@@ -61,8 +62,8 @@
       return answer.json();
     });
   }
-  function load() {
-    if (loading || exhausted || trail.length - 1 - at >= AHEAD) { return loading || Promise.resolve(); }
+  function load(now) {
+    if (loading || exhausted || (!now && trail.length - 1 - at >= AHEAD)) { return loading || Promise.resolve(); }
     var last = trail[trail.length - 1];
     loading = ask({ after: last, count: AHEAD, html: 1 }).then(function (answer) {
       var ahead = trail.slice(at), fresh = learn(answer).filter(function (key) {
@@ -72,12 +73,14 @@
       exhausted = !fresh.length;
       loading = null;
       offline(false);
+      if (at < 0 && trail.length) { show(0); } /* there was nothing to judge, and now there is */
     }).catch(function () { loading = null; offline(true); });
     return loading;
   }
   function judged(item) { return item.images.every(function (image) { return marks[image.id] && marks[image.id].mark; }); }
   function show(place) {
     at = place;
+    between = null;
     var item = items[trail[at]];
     box.replaceChildren(node(item));
     var keep = new URL(location.href);
@@ -91,20 +94,24 @@
     var place = at + 1;
     while (skipJudged && place < trail.length && judged(items[trail[place]])) { place += 1; }
     if (place < trail.length) { return show(place); }
-    say("Loading…");
-    load().then(function () {
-      if (place < trail.length) { showSaved(); return show(place); }
-      return end();
-    });
+    if (between === null) { /* nothing to judge until there is a picture: no key may hit the last one */
+      var words = document.createElement("p");
+      words.className = "empty";
+      words.textContent = "Loading…";
+      box.replaceChildren(words);
+    }
+    between = skipJudged;
+    if (exhausted) { return end(); }
+    load(true).then(function () { if (between !== null && !unreachable) { onward(between); } });
   }
   function end() {
-    if (!exhausted) { return; } /* the server could not be asked: it says so */
-    if (queue.length) { say("Saving the last ones…"); window.setTimeout(end, 300); return; }
+    if (queue.length) { window.setTimeout(function () { if (between !== null) { end(); } }, 200); return; }
     var url = new URL(location.href);
     url.searchParams.delete("at");
-    location.href = url.pathname + url.search; /* the page says what is left, or that all is done */
+    location.replace(url.pathname + url.search); /* the page says what is left, or that all is done */
   }
   function back() {
+    if (between !== null) { return show(at); }
     if (at > 0) { return show(at - 1); }
     ask({ before: trail[0], count: 1, html: 1 }).then(function (answer) {
       var key = learn(answer)[0];
@@ -139,7 +146,7 @@
       figure.classList.toggle("keep", mark.mark === "keep");
       figure.classList.toggle("reject", mark.mark === "reject");
       figure.classList.toggle("unsaved", !mark.saved);
-      word.textContent = !mark.mark ? "" : mark.saved ? (mark.mark === "keep" ? "kept" : "rejected") : (mark.mark === "keep" ? "keep: not saved yet" : "reject: not saved yet");
+      word.textContent = !mark.mark ? "" : mark.saved ? (mark.mark === "keep" ? "kept" : "rejected") : mark.mark + (figure.closest(".cell") ? "…" : ": not saved yet");
     });
   }
   function showSaved() {
@@ -153,6 +160,7 @@
     place.querySelector("[data-do=again]").hidden = !queue.length;
   }
   function offline(is) {
+    unreachable = is;
     if (is && !queue.length) { problem("The server does not answer; what comes next can't be loaded.", false); }
     if (!is && !failures && !refused) { problem("", false); }
   }
@@ -189,7 +197,8 @@
     all("input[name=note]", form).forEach(function (each) { each.defaultValue = each.value; });
   }
   function judge(keep, reject, goOn) {
-    if (!writes || at < 0) { return; }
+    if (!writes && data.write) { say("Say your name first: the link is above"); }
+    if (!writes || at < 0 || between !== null) { return; }
     var item = items[trail[at]], form = item.node.querySelector("form.judge"), said = fieldsOf(form), before = {};
     var command = { once: once(), key: item.key, keep: keep, reject: reject, said: said, at: Date.now() };
     keep.concat(reject).forEach(function (id) {
@@ -201,15 +210,17 @@
     queue.push(command); done.push(command); remember(command);
     Object.keys(items).forEach(function (key) { if (items[key].node) { paint(items[key].node); } });
     exhausted = false;
-    if (goOn) { onward(data.show === "unjudged" || data.show === "all"); }
+    if (goOn) { onward(data.show === "unjudged"); }
     showSaved();
     pump();
   }
   function judgeAll(mark) {
+    if (at < 0) { return; }
     var ids = items[trail[at]].images.map(function (image) { return image.id; });
     judge(mark === "keep" ? ids : [], mark === "keep" ? [] : ids, true);
   }
   function best(number) {
+    if (at < 0) { return; }
     var item = items[trail[at]], ids = item.images.length > 1 ? item.images.map(function (image) { return image.id; }) : item.cell;
     if (number > ids.length || ids.length < 2) { return; }
     judge([ids[number - 1]], ids.filter(function (_, place) { return place !== number - 1; }), true);
@@ -277,7 +288,7 @@
       later(command, answer.error);
     } else {
       sending = null; refused = true;
-      if (command.undo && answer.error) { queue.shift(); forget(command); refused = false; say(answer.error.replace(/ \[[a-z-]+\]$/, "")); pump(); return; }
+      if (command.undo && answer.error) { queue.shift(); forget(command); refused = false; say(answer.error); pump(); return; }
       problem("Not saved: " + (answer.error || "the server refused it (" + status + ")"), true);
     }
   }
@@ -380,8 +391,8 @@
   root.addEventListener("submit", submit);
   window.addEventListener("beforeunload", leave);
   window.addEventListener("pagehide", release);
-  window.addEventListener("online", function () { failures = 0; pump(); load(); });
-  window.setInterval(function () { if (!document.hidden) { ask({ count: 0 }).then(function (answer) { learn(answer); exhausted = false; offline(false); load(); }).catch(function () { offline(true); }); } }, Math.max(5, data.lease / 3) * 1000);
+  window.addEventListener("online", function () { failures = 0; exhausted = false; pump(); load(); });
+  window.setInterval(function () { if (!document.hidden) { ask({ count: 0 }).then(function (answer) { learn(answer); exhausted = false; offline(false); if (between !== null) { onward(between); } else { load(); } }).catch(function () { offline(true); }); } }, Math.max(5, data.lease / 3) * 1000);
   root.classList.add("scripted");
   if (first) {
     ask({ at: first.dataset.key, count: 1, html: 1 }).then(function (answer) {
