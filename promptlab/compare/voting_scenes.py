@@ -129,7 +129,7 @@ def read_voting_scenes(
         if len(cell) > 1
     )
     shown = {value for scene in scenes for value in scene.pictures}
-    values = tuple(dict.fromkeys(value for value, _ in places.values() if value in shown))
+    values = tuple(sorted(shown))
     if len(values) > MOST_VALUES:
         what = f"the axis {by!r} has {len(values):,} values" if by else f"the run has {len(values):,} variants"
         raise InputError(
