@@ -113,6 +113,7 @@ class LivePoll:
     def __init__(self, poll: Poll) -> None:
         self.poll = poll
         self.frame = Frame(SIDE, SIDE)
+        self.length = LENGTH
         self.values = 0  # of the fullest scene: four and more can be voted on four at a time
         self._lock = threading.Lock()
         self._chooser: Chooser | None = None
@@ -137,6 +138,11 @@ class LivePoll:
             goal = self.poll.goal
             busy = [each.shown.scene for each in on_screen]
             return chooser.choose(goal, kind, voter, hidden=self._hidden[voter] | mine, busy=busy)
+
+    def sent(self, length: int) -> None:
+        """A ballot's pictures had this length: no later one of this poll is shorter, so that none stands out."""
+        with self._lock:
+            self.length = max(self.length, length)
 
     def prepare(self, connection: sqlite3.Connection) -> None:
         """Read what there is to vote on, so that `values` and `frame` are known."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from promptlab.browse import guard, image_routes, page_data, people, shell
-from promptlab.browse.polls import LENGTH, LivePoll, Ticket, live_poll, tickets
+from promptlab.browse.polls import LivePoll, Ticket, live_poll, tickets
 from promptlab.browse.writes import Given, change, one
 from promptlab.compare.answers import FOUR, comparisons_of, read_answer
 from promptlab.compare.voting_scenes import read_voting_scenes
@@ -218,11 +218,12 @@ async def _issue(datasette: Datasette, log: OpenLog, live: LivePoll, voter: str,
         try:
             if store is None:
                 raise StoreError("no folder of images")
-            make = partial(blind_pictures, store, hashes, live.frame, LENGTH)
+            make = partial(blind_pictures, store, hashes, live.frame, live.length)
             files = await asyncio.get_running_loop().run_in_executor(_makers(), make)
         except StoreError:  # a file was deleted or damaged: nobody can judge this pair
             live.skip(voter, shown)
             continue
+        live.sent(len(files[0]))
         return tickets.issue(live.poll.id, voter, shown, tuple(files))
     raise NotThere(
         "The pictures can't be read", "Their files are gone or damaged; look at one on its own page to see why."

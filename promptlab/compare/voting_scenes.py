@@ -162,7 +162,7 @@ def _part(
     for id_, (_, shared) in places.items():
         groups.setdefault(shared, []).append(id_)
     order = list(groups.values())
-    random.Random(f"promptlab vote {seed}").shuffle(order)
+    random.Random(f"promptlab vote {seed}").shuffle(order)  # noqa: S311  which part is no secret
     most = max(1, _MOST * len(places) // rows)  # variants
     chosen: list[str] = []
     for group in order:

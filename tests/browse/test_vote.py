@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from PIL import Image as Picture
 
-from promptlab.browse import build_datasette, polls, vote_page
+from promptlab.browse import build_datasette, polls
 from promptlab.log import Log
 from promptlab.model import Image
 from promptlab.store import Store
@@ -150,7 +150,7 @@ Check = Callable[[Studio], Awaitable[None]]
 def studio(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
     """Pictures are small here: to make them ready is most of what a ballot costs."""
     monkeypatch.setattr(polls, "SIDE", 96)
-    monkeypatch.setattr(vote_page, "LENGTH", 8192)
+    monkeypatch.setattr(polls, "LENGTH", 8192)
     folder = tmp_path / "studio"
     shutil.copytree(made, folder)
     yield Studio(folder, build_datasette(folder / "promptlab.db", folder / "images", user="owner"))
