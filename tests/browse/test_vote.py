@@ -232,8 +232,8 @@ def test_nothing_on_the_way_tells_the_variant(studio: Studio) -> None:
                     )
                     assert "no-store" in names["cache-control"]
                     assert not {"etag", "last-modified", "content-disposition"} & names.keys()
-                said = {"outcome": "left"} if kind == "pair" else {"outcome": "best", "best": "1", "worst": "3"}
-                answer = await ana.post("vote/cast", token=token, **said)
+                choice = {"outcome": "left"} if kind == "pair" else {"outcome": "best", "best": "1", "worst": "3"}
+                answer = await ana.post("vote/cast", token=token, **choice)
                 assert sorted(answer.json()) == ["counted", "ok", "yours"]
                 assert answer.json()["yours"] == step + 1 + 6 * (kind == "best_worst")
         assert len(sizes) == 1
@@ -576,7 +576,7 @@ def test_a_datasette_that_only_shows_takes_no_votes(studio: Studio) -> None:
 def test_tickets_are_bounded_and_expire(monkeypatch: pytest.MonkeyPatch) -> None:
     """In bytes, in one voter's tabs, and in time."""
     clock = [0.0]
-    monkeypatch.setattr(polls.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
     tickets = polls.Tickets(most_bytes=100)
     shown: Any = None
     first = tickets.issue("p", "ana", shown, (b"x" * 40,))
@@ -624,14 +624,15 @@ def test_a_pick_that_is_none_writes_nothing(studio: Studio, case: str) -> None:
     """Its images must be one row of the run, of different values."""
     row = [studio.image(style) for style in STYLES]
     fields: dict[str, Any] = {"run": studio.run, "by": "style", "best": row[0], "among": row}
-    fields |= {
+    changes: dict[str, dict[str, Any]] = {
         "two rows": {"among": [*row, studio.image("inkwash", "coldlight")]},
         "another run's": {"among": [*row, "nothing"]},
         "one value": {"among": [row[0]]},
         "best is worst": {"worst": row[0]},
         "no best": {"best": ""},
         "cross-site": {"headers": {"sec-fetch-site": "cross-site"}},
-    }[case]  # fmt: skip
+    }
+    fields |= changes[case]
 
     async def check() -> None:
         ana = Voter(studio)

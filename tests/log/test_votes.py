@@ -69,7 +69,9 @@ def test_a_closed_poll_takes_no_vote_and_no_undo(ground: Ground) -> None:
 def test_a_ballot_that_is_sent_twice_counts_once(ground: Ground) -> None:
     """The second one changes nothing, whatever it says."""
     ballot = ground.cast()
-    again = Ballot(ballot.id, ground.poll.id, "pair", "anna", (Comparison(*ground.images[:2], "right"),))
+    again = Ballot(
+        ballot.id, ground.poll.id, "pair", "anna", (Comparison(ground.images[0], ground.images[1], "right"),)
+    )
     assert not ground.log.cast(again)
     assert [each.outcome for each in ground.log.comparisons(ballot.id)] == ["left"]
     assert ground.log.count_ballots(ground.poll.id) == 1
