@@ -24,7 +24,7 @@ from promptlab.compare.answers import FOUR, comparisons_of, read_answer
 from promptlab.compare.voting_scenes import read_voting_scenes
 from promptlab.errors import InputError, StoreError
 from promptlab.log.votes import Ballot, BallotKind, Poll, Votes
-from promptlab.store.blind import blind_pictures
+from promptlab.store.blind import blind_picture, same_length
 
 if TYPE_CHECKING:
     from datasette.app import Datasette  # type: ignore[import-untyped,import-not-found,unused-ignore]
@@ -218,8 +218,9 @@ async def _issue(datasette: Datasette, log: OpenLog, live: LivePoll, voter: str,
         try:
             if store is None:
                 raise StoreError("no folder of images")
-            make = partial(blind_pictures, store, hashes, live.frame, live.length)
-            files = await asyncio.get_running_loop().run_in_executor(_makers(), make)
+            loop = asyncio.get_running_loop()
+            made = [loop.run_in_executor(_makers(), blind_picture, store, each, live.frame) for each in hashes]
+            files = same_length(await asyncio.gather(*made), live.length)
         except StoreError:  # a file was deleted or damaged: nobody can judge this pair
             live.skip(voter, shown)
             continue

@@ -17,7 +17,7 @@ from promptlab.store.decode import pixels
 from promptlab.store.formats import BadImage, sniff
 from promptlab.store.local import Store
 
-__all__ = ["BACKGROUND", "Frame", "blind_picture", "blind_pictures", "common_frame", "padded"]
+__all__ = ["BACKGROUND", "Frame", "blind_picture", "common_frame", "padded", "same_length"]
 
 #: Beside a picture that does not fill the frame; what shows it has the same colour around.
 BACKGROUND = (27, 27, 26)
@@ -45,16 +45,11 @@ def common_frame(sizes: Iterable[tuple[int | None, int | None]], side: int) -> F
     return Frame(width, height) if (width, height) != (1, 1) else Frame(side, side)
 
 
-def blind_pictures(store: Store, hashes: Sequence[str], frame: Frame, length: int) -> list[bytes]:
-    """These contents as JPEGs of the same size and the same number of bytes, in their order.
-
-    `length` in bytes is what each of them gets, and twice, four times, ... as much where one does not fit: all or
-    none. StoreError names a picture that can't be read.
-    """
-    made = [blind_picture(store, sha256, frame) for sha256 in hashes]
-    while any(len(each) > length for each in made):
+def same_length(jpegs: Sequence[bytes], length: int) -> list[bytes]:
+    """These files with the same number of bytes: `length`, or twice, four times, ... as much where one needs it."""
+    while any(len(each) > length for each in jpegs):
         length *= 2
-    return [padded(each, length) for each in made]
+    return [padded(each, length) for each in jpegs]
 
 
 def padded(jpeg: bytes, length: int) -> bytes:

@@ -11,7 +11,7 @@ from PIL import Image as Picture
 
 from promptlab.errors import StoreError
 from promptlab.store import Store
-from promptlab.store.blind import BACKGROUND, Frame, blind_picture, blind_pictures, common_frame
+from promptlab.store.blind import BACKGROUND, Frame, blind_picture, common_frame, same_length
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_all_pictures_of_a_ballot_have_one_length(store: Store) -> None:
     plain = keep(store, Picture.new("RGB", (64, 64), (1, 2, 3)), "png")
     noisy = keep(store, Picture.effect_noise((256, 256), 100), "png")
     for hashes, lengths in (([plain, plain], {4096}), ([plain, noisy], {16384, 32768, 65536, 131072})):
-        found = blind_pictures(store, hashes, Frame(256, 256), 4096)
+        found = same_length([blind_picture(store, each, Frame(256, 256)) for each in hashes], 4096)
         assert len({len(each) for each in found}) == 1
         assert len(found[0]) in lengths
         assert found[0] != found[1]
