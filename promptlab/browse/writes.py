@@ -30,9 +30,8 @@ async def change(
 ) -> Response:
     """Call `function(log, who, form)` in the log's one writer, if the request may write at all.
 
-    Its answer is the JSON that a script gets (`Accept: application/json`); a form is sent to the page that the answer
-    names as `back`, or else to the one in its own field `back`. A refused request is 403, an InputError 400, a log
-    that can't be written 503; none of them writes anything.
+    Its answer is the JSON that a script gets (`Accept: application/json`); a form is sent to the page in its field
+    `back`. A refused request is 403, an InputError 400, a log that can't be written 503; none of them writes anything.
     """
     log, links = await shell.open_log(request, datasette)
     if log is None or links is None:
@@ -51,7 +50,7 @@ async def change(
         return _no(request, links, str(error), 503)
     if _is_script(request):
         return shell.as_json({"ok": True, **answer})
-    back = str(answer.get("back") or one(given, "back"))
+    back = one(given, "back")
     return shell.redirect(back if _HERE.fullmatch(back) else links.runs())
 
 
