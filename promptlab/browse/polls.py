@@ -121,6 +121,7 @@ class LivePoll:
         self._undone: set[str] = set()
         self._read_at = 0.0
         self._running = False
+        self.kinds: dict[str, BallotKind] = {}  # what each voter asked for when they began
         self._hidden: dict[str, set[Pair]] = defaultdict(set)
         self._cast: dict[str, deque[tuple[str, Shown]]] = defaultdict(lambda: deque(maxlen=_UNDONE))
         self._again: dict[str, list[Shown]] = defaultdict(list)

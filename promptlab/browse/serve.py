@@ -1,21 +1,24 @@
 """`promptlab browse`: Datasette over a log, live, on this machine, with promptlab's pages in front.
 
 Never immutable, so that a run that is writing shows its rows; never open to another host's name, so that no web page
-can read the log through the browser (DNS rebinding).
+can read the log through the browser (DNS rebinding); open to other machines only by a link with a token (`sharing`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import json
 import socket
 import sqlite3
 import threading
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
+from promptlab.browse import hosts as known_hosts
+from promptlab.browse import sharing
+from promptlab.browse.hosts import App, Receive, Scope, Send, guard_hosts
 from promptlab.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,13 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["application", "build_datasette", "guard_hosts", "serve", "write_files"]
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[Any], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
 _PORT = 8001
-_LOCAL = ("localhost", "127.0.0.1", "[::1]")
+_MOST_BYTES = 2_000_000  # of one request
+_NAMED_BY_CONTENT = ("-/promptlab/file/", "-/promptlab/thumbnail/", "-/promptlab/static/")
 
 
 def serve(
@@ -41,22 +40,40 @@ def serve(
     open_browser: bool = True,
     user: str | None = None,
     base_url: str = "/",
+    read_only: bool = False,
     ready: Callable[[str], None] | None = None,
+    invite: Callable[[Sequence[str]], None] | None = None,
 ) -> None:
     """Serve the log until Ctrl-C.
 
     `port` None: 8001, or any free one where that is taken; 0: any free one; a number: that one, or InputError. `ready`
     is called with the address as soon as a browser may ask. LogError where `db` is not a log; an old one is brought up
     to date first.
+
+    Where `host` is not of this machine alone, nobody is answered without a link: `ready` gets the owner's, and
+    `invite`, called before, those to give to others. `read_only`: others look and don't write; on this machine alone,
+    nobody writes.
     """
     import uvicorn
 
     from promptlab.log import Log
 
     Log.open(db, create=False).close()
-    datasette = build_datasette(db, images, base_url=base_url, user=user)
+    shared = not known_hosts.is_loopback(host)
+    datasette = build_datasette(db, images, base_url=base_url, user=user, write=shared or not read_only, hosts=[host])
     listener = _listen(host, port)
-    address = f"http://{_named(host)}:{listener.getsockname()[1]}{datasette.urls.path('/-/promptlab')}"
+    number = listener.getsockname()[1]
+    app = application(datasette, hosts=[host])
+    page = f":{number}{datasette.urls.path('/-/promptlab')}"
+    address = f"http://{known_hosts.named(_own(host))}{page}"
+    if shared:
+        keys = sharing.Keys.new()
+        app = guard_hosts(sharing.gate(app, keys, port=number, base_url=base_url, read_only=read_only), [host])
+        address += f"?{urlencode({'token': keys.owner})}"
+        if invite is not None:
+            others = known_hosts.own_addresses() if known_hosts.is_any(host) else [host]
+            link = f"{page}?{urlencode({'token': keys.guest})}"
+            invite([f"http://{known_hosts.named(each)}{link}" for each in others])
     if ready is not None:
         ready(address)
     if open_browser:
@@ -64,23 +81,34 @@ def serve(
 
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
     config = uvicorn.Config(
-        application(datasette, hosts=[host]),
+        app,
         lifespan="on",
         log_level="warning",
-        access_log=False,
+        access_log=False,  # it would hold the links' tokens
         timeout_graceful_shutdown=2,
     )
     with listener, contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listener])
 
 
+def _own(host: str) -> str:
+    """The host by which this machine asks itself."""
+    return ("::1" if ":" in host else "127.0.0.1") if known_hosts.is_any(host) else host
+
+
 def build_datasette(
-    db: Path, images: Path, *, base_url: str = "/", write: bool = True, user: str | None = None
+    db: Path,
+    images: Path,
+    *,
+    base_url: str = "/",
+    write: bool = True,
+    user: str | None = None,
+    hosts: Iterable[str] = (),
 ) -> Datasette:
     """A Datasette over one log, with every word, query and setting handed over; live, never immutable.
 
     `write` lets its pages write marks and votes, under the name `user` (None: this machine's user) unless the person
-    who is looking gives another.
+    who is looking gives another. `hosts` are names, beside localhost and plain addresses, under which they may.
     """
     from datasette.app import Datasette  # type: ignore[import-untyped,import-not-found,unused-ignore]
     from datasette.plugins import pm  # type: ignore[import-untyped,import-not-found,unused-ignore]
@@ -93,15 +121,16 @@ def build_datasette(
         pm.register(plugin, name="promptlab")
     return Datasette(
         [str(db.absolute())],
-        metadata=_metadata(db, images, write=write, user=user),
+        metadata=_metadata(db, images, write=write, user=user, hosts=list(hosts)),
         template_dir=str(Path(__file__).parent / "datasette_templates"),
         settings={**SETTINGS, "base_url": base_url},
     )
 
 
 def application(datasette: Datasette, *, hosts: Iterable[str] = ()) -> App:
-    """The whole ASGI app: Datasette, the runs page as its front, new views described, other hosts' names refused."""
-    return guard_hosts(_front(datasette, datasette.app()), hosts)
+    """The whole ASGI app: Datasette, the runs page as its front, new views described, other hosts' names and what is
+    too large refused."""
+    return guard_hosts(sharing.limit_bodies(_front(datasette, datasette.app()), _MOST_BYTES), hosts)
 
 
 def write_files(folder: Path, db: Path, images: Path) -> list[Path]:
@@ -132,38 +161,6 @@ def _keep_errors_short() -> None:
 # --- the parts of the app -----------------------------------------------------------------------------------------
 
 
-def guard_hosts(app: App, hosts: Iterable[str]) -> App:
-    """Answer only requests that name this machine: localhost, 127.0.0.1, [::1] and `hosts`.
-
-    A page of another site can make its name point here, but cannot make the browser send another Host header. Bound
-    to every interface (0.0.0.0 or ::), any plain IP address is answered as well: an attacker's name is none.
-    """
-    named = {_named(host).lower() for host in hosts}
-    any_address = bool(named & {"0.0.0.0", "[::]"})  # noqa: S104  compared, not bound
-    allowed = {*_LOCAL, *named, *([socket.gethostname().lower()] if any_address else [])}
-
-    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket"):
-            given = [value.decode("latin-1") for key, value in scope["headers"] if key == b"host"]
-            name = _host_name(given[0]) if len(given) == 1 else ""
-            if name not in allowed and not (any_address and _is_address(name)):
-                await _refuse(scope, send)
-                return
-        await app(scope, receive, send)
-
-    return guarded
-
-
-async def _refuse(scope: Scope, send: Send) -> None:
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1008})
-        return
-    body = b"promptlab browse answers only as localhost: this request was for another host name.\n"
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"x-content-type-options", b"nosniff")]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
 def _front(datasette: Datasette, app: App) -> App:
     """Send the bare address to the runs page, and describe views that a run made while we were looking."""
     base_url = datasette.setting("base_url")
@@ -178,9 +175,25 @@ def _front(datasette: Datasette, app: App) -> App:
                 await send({"type": "http.response.body", "body": b""})
                 return
             await _describe(datasette, name, version)
+            if scope["path"].removeprefix(base_url).startswith(_NAMED_BY_CONTENT):
+                send = _kept(send)
         await app(scope, receive, send)
 
     return front
+
+
+def _kept(send: Send) -> Send:
+    """Let the browser keep what was found: Datasette forbids it for any request with a cookie, also where the address
+    is the content's hash, and each picture would be fetched again on each page."""
+
+    async def kept(message: Any) -> None:
+        if message["type"] == "http.response.start" and message["status"] == 200:
+            headers = [(key, value) for key, value in message["headers"] if key.lower() != b"cache-control"]
+            headers.append((b"cache-control", b"private, max-age=31536000, immutable"))
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return kept
 
 
 async def _describe(datasette: Datasette, name: str, seen: list[int]) -> None:
@@ -227,23 +240,3 @@ def _listen(host: str, port: int | None) -> socket.socket:
             continue
         return listener
     raise InputError(f"cannot listen on {host} port {port if port is not None else _PORT}: {reason}; try another port")
-
-
-def _named(host: str) -> str:
-    """The host as an address writes it: an IPv6 address in brackets."""
-    return f"[{host}]" if ":" in host and not host.startswith("[") else host
-
-
-def _host_name(header: str) -> str:
-    """The name of a Host header, without its port, in lower case."""
-    name = header.strip().lower()
-    end = name.find("]") + 1 if name.startswith("[") else name.find(":")
-    return name[:end] if end > 0 else name
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name.strip("[]"))
-    except ValueError:
-        return False
-    return True

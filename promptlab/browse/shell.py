@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from promptlab.log import Log
 
 __all__ = [
-    "Route", "allowed", "as_json", "mapping", "message", "nothing_here", "number", "open_log", "page", "read",
+    "Route", "allowed", "as_json", "mapping", "message", "nothing_here", "now", "number", "open_log", "page", "read",
     "redirect", "write",
 ]  # fmt: skip
 
@@ -89,12 +89,17 @@ def page(template: str, links: Links, *, status: int = 200, **context: Any) -> R
 
     shared = {
         "links": links,
-        "now": datetime.now(UTC),
+        "now": now(),
         "live": False,
         "seconds_between": page_rendering.seconds_between,
     }
     body = page_rendering.render(template, {**shared, **context})
     return Response.html(body, status=status, headers=dict(HEADERS))
+
+
+def now() -> datetime:
+    """The time that a page is made at."""
+    return datetime.now(UTC)
 
 
 def message(links: Links, title: str, text: str, *, status: int = 404) -> Response:

@@ -75,6 +75,10 @@ async def vote_page(request: Request, datasette: Datasette) -> Response:
             )
         if asked.poll is None or asked.poll.closed_at is not None:
             return await _start_page(request, datasette, log, links, asked)
+        if asked.only and not request.args.get("poll"):  # an address with values in it is no address to vote at
+            return shell.redirect(links.vote(poll=asked.poll.id, kind=request.args.get("kind")))
+        if not people.who(request, datasette, log):
+            return shell.redirect(links.address("/name", back=links.vote(poll=asked.poll.id)))
         found = await _next(request, datasette, log, asked.poll)
     except NotThere as reason:
         return shell.message(links, *reason.args)
@@ -96,6 +100,8 @@ async def vote_json(request: Request, datasette: Datasette) -> Response:
             raise NotThere("No votes here", "This Datasette does not write.")
         if asked.poll is None or asked.poll.closed_at is not None:
             return shell.as_json({"state": "closed"})
+        if not people.who(request, datasette, log):
+            raise NotThere("No name", people.NO_NAME)
         found = await _next(request, datasette, log, asked.poll)
     except NotThere as reason:
         return shell.as_json({"state": "none", "reason": reason.args[1]}, status=404)
@@ -192,7 +198,7 @@ async def _next(request: Request, datasette: Datasette, log: OpenLog, poll: Poll
     """What a voter has in front of them, made where there is nothing yet, with all its pictures."""
     voter = people.who(request, datasette, log)
     live = live_poll(_path(datasette, log), poll)
-    wanted = request.args.get("kind")
+    wanted = request.args.get("kind") or live.kinds.get(voter)
     try:
         await shell.read(datasette, log, live.prepare)
         kind: BallotKind = "best_worst" if wanted == "best_worst" and live.values >= FOUR else "pair"
@@ -248,11 +254,12 @@ def _pictures(links: Links, ticket: Ticket | None) -> list[str]:
 
 def _addresses(links: Links, poll: Poll, kind: BallotKind) -> dict[str, str]:
     """Where the page's forms and links lead; they name the poll alone."""
-    shown = {"kind": kind if kind != "pair" else None}
+    shown = {"kind": kind}
     return {
         "here": links.vote(poll=poll.id, **shown),
+        "name": links.address("/name", back=links.vote(poll=poll.id, **shown)),
         "json": links.address("/vote.json", poll=poll.id, **shown),
-        "pairs": links.vote(poll=poll.id),
+        "pairs": links.vote(poll=poll.id, kind="pair"),
         "fours": links.vote(poll=poll.id, kind="best_worst"),
         "tally": links.address("/vote/tally", poll=poll.id),
     } | {name: links.address(f"/vote/{name}") for name in ("cast", "skip", "again", "undo", "close")}
@@ -269,10 +276,10 @@ def _sentence(error: InputError) -> str:
 
 async def start(request: Request, datasette: Datasette) -> Response:
     """Open the poll, or take part in the one that is open."""
-    return await change(request, datasette, partial(_start, await _links(request, datasette)))
+    return await change(request, datasette, _start)
 
 
-def _start(links: Links | None, log: Log, who: str, given: Given) -> dict[str, Any]:
+def _start(log: Log, who: str, given: Given) -> dict[str, Any]:
     run = log.find_run(one(given, "run"))
     by = None if one(given, "by") == "variant" else one(given, "by")
     goal, kind = one(given, "goal") or "best", one(given, "kind") or "pair"
@@ -282,20 +289,22 @@ def _start(links: Links | None, log: Log, who: str, given: Given) -> dict[str, A
     if not read_voting_scenes(log, run.id, by, only).scenes:
         raise InputError(f"run {run.id} has no two pictures that could be compared by {by or 'variant'}")
     poll = log.open_poll(run.id, by, by=who, only=only, goal=cast(Literal["best", "rank"], goal), blind=True)
-    back = links.vote(poll=poll.id, kind=kind if kind != "pair" else None) if links is not None else ""
-    return {"poll": poll.id, "goal": poll.goal, "back": back}
-
-
-async def _links(request: Request, datasette: Datasette) -> Links | None:
-    return (await shell.open_log(request, datasette))[1]
+    live_poll(log.path, poll).kinds[who] = cast(BallotKind, kind)
+    return {"poll": poll.id, "goal": poll.goal}
 
 
 async def cast_ballot(request: Request, datasette: Datasette) -> Response:
     """Write a ballot; one whose token is gone, used, somebody else's or of another poll writes nothing."""
-    return await change(request, datasette, _cast)
+    written: list[tuple[Path, Poll, Ticket]] = []
+    answer = await change(request, datasette, partial(_cast, written))
+    if answer.status < 400:  # it is committed: only now its ticket is used up
+        for path, poll, ticket in written:
+            tickets.drop(ticket.token)
+            live_poll(path, poll).noted(ticket.voter, ticket.ballot_id, ticket.shown)
+    return answer
 
 
-def _cast(log: Log, who: str, given: Given) -> dict[str, Any]:
+def _cast(written: list[tuple[Path, Poll, Ticket]], log: Log, who: str, given: Given) -> dict[str, Any]:
     ticket = _ticket(who, given)
     if ticket is None:
         return {"counted": False, "reason": "that ballot was not open any more; here is the next one"}
@@ -303,9 +312,8 @@ def _cast(log: Log, who: str, given: Given) -> dict[str, Any]:
     answer = read_answer(kind, len(ticket.files), one(given, "outcome"), one(given, "best"), one(given, "worst"))
     said = comparisons_of([each.image_id for each in ticket.shown.pictures], answer)
     counted = log.cast(Ballot(ticket.ballot_id, ticket.poll_id, kind, who, said, shown_at=ticket.shown_at))
-    tickets.drop(ticket.token)
     if counted and (poll := log.poll(ticket.poll_id)) is not None:
-        live_poll(log.path, poll).noted(who, ticket.ballot_id, ticket.shown)
+        written.append((log.path, poll, ticket))
     return {"counted": counted, "yours": log.count_ballots(ticket.poll_id, by=who)}
 
 

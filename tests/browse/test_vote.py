@@ -455,6 +455,37 @@ def test_without_a_script_a_form_votes(studio: Studio) -> None:
     run(check())
 
 
+def test_the_kind_one_began_with_is_remembered(studio: Studio) -> None:
+    """And an address that holds other axes to a value leads to one without values."""
+
+    async def check() -> None:
+        ana, ben = Voter(studio), Voter(studio, "ben")
+        await ana.start(kind="best_worst")
+        page = f"vote?run={studio.run}&by=style"
+        assert (await ana.get(page)).text.count("/-/promptlab/ballot/") == 4
+        assert (await ben.get(page)).text.count("/-/promptlab/ballot/") == 2
+        await ana.start(**{"axis.look": "warmlight"})
+        answer = await ana.get(f"{page}&axis.look=warmlight")
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/-/promptlab/vote?poll={ana.poll}")
+
+    run(check())
+
+
+def test_a_guest_says_a_name_first(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until then there are no pictures to vote on."""
+
+    async def check() -> None:
+        ana = Voter(studio)
+        await ana.start()
+        monkeypatch.setattr("promptlab.browse.people.who", lambda *_: "")
+        answer = await ana.get(f"vote?run={studio.run}&by=style")
+        assert (answer.status_code, "/name?back=" in answer.headers["location"]) == (303, True)
+        assert (await ana.next())["state"] == "none"
+        assert (await ana.post("vote/cast", token="A" * 32, outcome="left")).status_code == 403
+
+    run(check())
+
+
 def test_the_tally_is_hidden_until_asked_for(studio: Studio) -> None:
     """Asking is logged with the name, is one's own, and is over with the next vote."""
 

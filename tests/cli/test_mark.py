@@ -114,7 +114,7 @@ def test_what_changed_is_said_and_taken_back(ran: Path, cli: CLI) -> None:
         "6 images: reject by ada (2 of them were keep)\n"
     )
     assert cli("mark", "last", "--reject", "S-204_neon_*").out == "2 images: reject by ada (2 were so already)\n"
-    assert cli("mark", "--undo").out == "took back the last mark by ada: 2 images (2 reject); now 2 reject\n"
+    # The second reject changed nothing, so there is nothing of it to take back.
     assert cli("mark", "last", "--undo").out == (
         "took back the last mark by ada: 6 images (6 reject); now 2 keep, 4 without a mark\n"
     )

@@ -105,6 +105,69 @@ def test_undo_agrees_with_a_stack_of_states(log: Log, images: list[str], command
             log.undo_marks(by=by)
             assert [row for row in state(log) if row[1] == by] == stacks[by].pop()
         else:
-            stacks[by].append(own)
-            log.mark_images([images[number] for number in numbers], command, by=by, note=note)
+            if log.mark_images([images[number] for number in numbers], command, by=by, note=note).batch:
+                stacks[by].append(own)
+            else:
+                assert [row for row in state(log) if row[1] == by] == own
         assert [row for row in state(log) if row[1] != by] == others
+
+
+def history(log: Log) -> list[tuple[object, ...]]:
+    return list(log.rows('SELECT image_id, "by", mark, undoes IS NOT NULL FROM mark_events ORDER BY rowid'))
+
+
+def test_a_mark_that_stands_there_is_not_written_again(log: Log, images: list[str]) -> None:
+    """The history holds changes: the same mark, the same tags or no mark to clear adds nothing; a new tag does."""
+    log.mark_images(images[:1], "keep", by="anna", tags=["cover"])
+    for tags, note in ((None, None), (["cover"], None)):
+        again = log.mark_images(images[:1], "keep", by="anna", tags=tags, note=note)
+        assert (again.images, again.before, again.batch) == (1, {"keep": 1}, "")
+    log.mark_images(images[1:], None, by="anna")
+    assert len(history(log)) == 1
+    assert log.mark_images(images[:2], "keep", by="anna").batch
+    assert [row[0] for row in history(log)] == images[:2]
+    log.mark_images(images[:1], "keep", by="anna", tags=["blurred"])
+    assert len(history(log)) == 3
+
+
+def test_a_mark_against_a_newer_one_is_a_change(log: Log, images: list[str]) -> None:
+    """Where somebody else rejected it since, to keep it again makes the keep hold."""
+    log.mark_images(images[:1], "keep", by="anna")
+    log.execute("UPDATE marks SET at = '2020-01-01T00:00:00.000Z'")
+    log.mark_images(images[:1], "reject", by="ben")
+    assert log.value("SELECT mark FROM latest_marks") == "reject"
+    log.execute("UPDATE marks SET at = '2021-01-01T00:00:00.000Z' WHERE \"by\" = 'ben'")
+    assert log.mark_images(images[:1], "keep", by="anna").batch
+    assert log.value("SELECT mark FROM latest_marks") == "keep"
+
+
+def test_the_best_of_a_cell_is_one_command(log: Log, images: list[str]) -> None:
+    """One is kept and the others are rejected in one commit, and taken back in one."""
+    done = log.mark_each({images[0]: "reject", images[1]: "keep", images[2]: "reject"}, by="anna")
+    assert (done.images, done.after) == (3, {"keep": 1, "reject": 2})
+    assert [row[2] for row in state(log)] == ["reject", "keep", "reject"]
+    log.undo_marks(by="anna")
+    assert state(log) == []
+
+
+def test_a_named_command_is_carried_out_once(log: Log, images: list[str]) -> None:
+    """Sent again, at once or after other marks, it writes nothing; somebody else's command of that name neither."""
+    first = log.mark_images(images[:2], "keep", by="anna", once="0123456789abcdef")
+    log.mark_images(images[:1], "reject", by="anna")
+    before, were = state(log), history(log)
+    again = log.mark_images(images[:2], "keep", by="anna", once="0123456789abcdef")
+    assert (again.images, again.after["keep"], again.batch) == (first.images, 2, first.batch)
+    assert log.mark_images(images, "reject", by="ben", once="0123456789abcdef").images == 0
+    assert (state(log), history(log)) == (before, were)
+
+
+def test_undo_of_a_named_command_is_done_once(log: Log, images: list[str]) -> None:
+    """A command is taken back by its name; again, by another person, or after its undoing was repeated: nothing."""
+    log.mark_images(images[:1], "keep", by="anna")
+    second = log.mark_images(images[1:], "keep", by="anna").batch
+    assert log.undo_marks(by="ben", batch=second).images == 0
+    assert log.undo_marks(by="anna", batch=second, once="undo-0123456789a").images == 2
+    assert log.undo_marks(by="anna", batch=second).images == 0
+    assert log.undo_marks(by="anna", once="undo-0123456789a").images == 2  # the same request: nothing more is undone
+    assert [row[0] for row in state(log)] == images[:1]
+    assert log.undo_marks(by="anna").image_ids == images[:1]
