@@ -16,6 +16,7 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from promptlab.compare.next_ballot import Chooser, Pair, Shown
 from promptlab.compare.voting_scenes import read_casts, read_voting_scenes
@@ -122,6 +123,7 @@ class LivePoll:
         self._read_at = 0.0
         self._running = False
         self.kinds: dict[str, BallotKind] = {}  # what each voter asked for when they began
+        self.ready: OrderedDict[tuple[str, BallotKind], Any] = OrderedDict()  # tasks of the page: what comes next
         self._hidden: dict[str, set[Pair]] = defaultdict(set)
         self._cast: dict[str, deque[tuple[str, Shown]]] = defaultdict(lambda: deque(maxlen=_UNDONE))
         self._again: dict[str, list[Shown]] = defaultdict(list)
@@ -139,6 +141,17 @@ class LivePoll:
             goal = self.poll.goal
             busy = [each.shown.scene for each in on_screen]
             return chooser.choose(goal, kind, voter, hidden=self._hidden[voter] | mine, busy=busy)
+
+    def waits_for(self, voter: str, kind: BallotKind) -> bool:
+        """Whether something that was taken back comes before anything that was made ready."""
+        return any(shown.kind == kind for shown in self._again[voter])
+
+    def is_fresh(self, voter: str, shown: Shown) -> bool:
+        """Whether what was made ready for a voter earlier is still something new to them."""
+        with self._lock:
+            if shown.kind == "pair" and self._chooser is not None and self._chooser.has_seen(voter, shown.pairs):
+                return False
+            return not shown.pairs & self._hidden[voter]
 
     def sent(self, length: int) -> None:
         """A ballot's pictures had this length: no later one of this poll is shorter, so that none stands out."""

@@ -21,6 +21,7 @@ from promptlab.browse import guard, image_routes, page_data, people, shell
 from promptlab.browse.polls import LivePoll, Ticket, live_poll, tickets
 from promptlab.browse.writes import Given, change, one
 from promptlab.compare.answers import FOUR, comparisons_of, read_answer
+from promptlab.compare.next_ballot import Shown
 from promptlab.compare.voting_scenes import read_voting_scenes
 from promptlab.errors import InputError, StoreError
 from promptlab.log.votes import Ballot, BallotKind, Poll, Votes
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["ROUTES"]
 
 _AXIS = "axis."  # ?axis.look=warm votes on that value alone
+_READY = 50  # ballots of a poll that are made ready ahead
 _TRIES = 8  # ballots whose files can't be read, until that is said
 PLACES = {"pair": ("left", "right"), "best_worst": ("first", "second", "third", "fourth")}
 
@@ -214,7 +216,48 @@ async def _next(request: Request, datasette: Datasette, log: OpenLog, poll: Poll
     }  # fmt: skip
 
 
+Made = tuple[Shown, list[bytes]]
+
+
 async def _issue(datasette: Datasette, log: OpenLog, live: LivePoll, voter: str, kind: BallotKind) -> Ticket | None:
+    """A new ballot; while it is looked at, the one after it is made ready, so that nobody waits for pictures.
+
+    So the time of an answer says nothing of what the pictures took to make, either.
+    """
+    made = await _made_ready(live, voter, kind) or await _make(datasette, log, live, voter, kind)
+    if made is None:
+        return None
+    shown, files = made[0], same_length(made[1], live.length)
+    live.sent(len(files[0]))
+    ticket = tickets.issue(live.poll.id, voter, shown, tuple(files))
+    if (voter, kind) not in live.ready:
+        live.ready[voter, kind] = asyncio.create_task(_make_ahead(datasette, log, live, voter, kind))
+        while len(live.ready) > _READY:
+            live.ready.popitem(last=False)
+    return ticket
+
+
+async def _made_ready(live: LivePoll, voter: str, kind: BallotKind) -> Made | None:
+    """What was made ready for this voter, if it still is something new to them."""
+    if live.waits_for(voter, kind):
+        return None
+    task: asyncio.Task[Made | None] | None = live.ready.pop((voter, kind), None)
+    if task is None or task.cancelled() or task.get_loop() is not asyncio.get_running_loop():
+        return None
+    made = await task
+    return made if made is not None and live.is_fresh(voter, made[0]) else None
+
+
+async def _make_ahead(datasette: Datasette, log: OpenLog, live: LivePoll, voter: str, kind: BallotKind) -> Made | None:
+    """As `_make`; what can't be made now is found out again, and said, by who asks for it."""
+    try:
+        return await _make(datasette, log, live, voter, kind)
+    except (NotThere, InputError):
+        return None
+
+
+async def _make(datasette: Datasette, log: OpenLog, live: LivePoll, voter: str, kind: BallotKind) -> Made | None:
+    """What a voter sees next, with its pictures; None where nothing is left."""
     store = log.store()
     for _ in range(_TRIES):
         shown = await shell.read(datasette, log, lambda db: live.next(db, voter, kind))
@@ -226,12 +269,9 @@ async def _issue(datasette: Datasette, log: OpenLog, live: LivePoll, voter: str,
                 raise StoreError("no folder of images")
             loop = asyncio.get_running_loop()
             made = [loop.run_in_executor(_makers(), blind_picture, store, each, live.frame) for each in hashes]
-            files = same_length(await asyncio.gather(*made), live.length)
+            return shown, await asyncio.gather(*made)
         except StoreError:  # a file was deleted or damaged: nobody can judge this pair
             live.skip(voter, shown)
-            continue
-        live.sent(len(files[0]))
-        return tickets.issue(live.poll.id, voter, shown, tuple(files))
     raise NotThere(
         "The pictures can't be read", "Their files are gone or damaged; look at one on its own page to see why."
     )

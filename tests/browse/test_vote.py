@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from PIL import Image as Picture
 
-from promptlab.browse import build_datasette, polls
+from promptlab.browse import build_datasette, polls, vote_page
 from promptlab.log import Log
 from promptlab.model import Image
 from promptlab.store import Store
@@ -428,6 +428,36 @@ def test_a_page_that_is_loaded_again_shows_the_same(studio: Studio) -> None:
         ana = Voter(studio)
         await ana.start()
         assert (await ana.next())["token"] == (await ana.next())["token"]
+
+    run(check())
+
+
+def test_the_next_ballot_is_made_while_one_is_looked_at(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the time of an answer says nothing of its pictures; what was skipped meanwhile is made anew."""
+    made: list[frozenset[str]] = []
+    original = vote_page._make
+
+    async def make(*given: Any) -> Any:
+        found = await original(*given)
+        if found is not None:
+            made.append(frozenset(each.image_id for each in found[0].pictures))
+        return found
+
+    monkeypatch.setattr(vote_page, "_make", make)
+
+    async def check() -> None:
+        ana = Voter(studio)
+        await ana.start()
+        first = await ana.next()
+        (live,) = [each for each in polls._lives.values() if each.poll.id == ana.poll]
+        await asyncio.wait_for(asyncio.shield(live.ready["ana", "pair"]), 30)
+        assert len(made) == 2
+        await ana.post("vote/cast", token=first["token"], outcome="left")
+        second = await ana.next()
+        assert pictures_of(second["token"]) == made[1]
+        await asyncio.wait_for(asyncio.shield(live.ready["ana", "pair"]), 30)
+        await ana.post("vote/undo")
+        assert pictures_of((await ana.next())["token"]) == made[0]
 
     run(check())
 
