@@ -133,7 +133,7 @@ async def _start_page(request: Request, datasette: Datasette, log: OpenLog, link
         votes = Votes(Path(), connection)
         axes = _axes(connection, asked.run)
         if asked.by is None:
-            return {"axes": axes, "by": None, "values": 0, "scenes": 0, "earlier": []}
+            return {"axes": axes, "by": None, "values": 0, "scenes": 0, "earlier": [], "seeded": True}
         ground = read_voting_scenes(votes, asked.run["id"], asked.axis, asked.only)
         earlier = [
             (poll, votes.count_ballots(poll.id))
@@ -142,7 +142,7 @@ async def _start_page(request: Request, datasette: Datasette, log: OpenLog, link
         ]
         return {
             "axes": axes, "by": asked.by, "values": ground.most_values, "scenes": len(ground.scenes),
-            "earlier": earlier,
+            "earlier": earlier, "seeded": ground.seeded,
         }  # fmt: skip
 
     try:

@@ -82,12 +82,16 @@ class VotingScene:
 
 @dataclass(frozen=True, slots=True)
 class VotingScenes:
-    """The scenes of a run that can be voted on; `by` None: whole variants are compared."""
+    """The scenes of a run that can be voted on; `by` None: whole variants are compared.
+
+    `seeded` is False where some have no seed: what is by chance differs in them too.
+    """
 
     run_id: str
     by: str | None
     values: tuple[str, ...]
     scenes: tuple[VotingScene, ...] = field(repr=False)
+    seeded: bool = True
 
     @property
     def most_values(self) -> int:
@@ -136,7 +140,8 @@ def read_voting_scenes(
             f"{what}; a vote on more than {MOST_VALUES} would take thousands of ballots: compare by another axis",
             code="too-many-values",
         )
-    return VotingScenes(run_id, by, values, scenes)
+    seeded = all(seed is not None for (_, seed, _), cell in cells.items() if len(cell) > 1)
+    return VotingScenes(run_id, by, values, scenes, seeded)
 
 
 def _places_of_variants(

@@ -294,6 +294,14 @@ def test_scenes_hold_all_but_the_axis(studio: Any) -> None:
     assert len(held.scenes) == 2
 
 
+def test_scenes_without_a_seed_say_so(studio: Any) -> None:
+    """They can be voted on: the same draw of the same other values."""
+    run = studio.run({"style": ["film", "ink"]}, [None])
+    found = read_voting_scenes(studio.log, run.id, "style")
+    assert (len(found.scenes), found.seeded) == (1, False)
+    assert read_voting_scenes(studio.log, studio.run({"style": ["film", "ink"]}, [1], id="R2").id, "style").seeded
+
+
 def test_an_axis_that_is_not_there_is_named(studio: Any) -> None:
     """With the nearest; and one of too many values says what to do."""
     run = studio.run({"style": [f"s{number}" for number in range(MOST_VALUES + 1)], "look": ["a", "b"]}, [1])
