@@ -1,17 +1,14 @@
-"""Blind voting and picks: nothing tells the variant, and only one honest request writes one vote."""
+"""Blind voting: nothing tells the variant, and only one honest request writes one vote."""
 
 from __future__ import annotations
 
 import asyncio
 import io
-import itertools
 import json
 import re
 import shutil
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,154 +16,34 @@ import pytest
 from PIL import Image as Picture
 
 from promptlab.browse import build_datasette, polls, vote_page
-from promptlab.log import Log
-from promptlab.model import Image
 from promptlab.store import Store
-
-STYLES = ("filmstock", "inkwash", "neonglow", "chalkdust", "pastelly")
-LOOKS = ("warmlight", "coldlight")
-SEEDS = (11, 12)
-#: Every style has its own format, size and noise: whatever a page lets through of these would tell it.
-KINDS = {
-    "filmstock": ("png", 256),
-    "inkwash": ("webp", 96),
-    "neonglow": ("jpg", 160),
-    "chalkdust": ("png", 64),
-    "pastelly": ("webp", 512),
-}
-LOCAL = {"origin": "http://localhost", "sec-fetch-site": "same-origin", "accept": "application/json"}
-
-
-def draw(style: str, look: str, seed: int) -> bytes:
-    """A picture whose bytes differ in everything between styles; the colour of its middle tells which it is."""
-    format, side = KINDS[style]
-    picture = Picture.new("RGB", (side, side), colour_of(style))
-    corner = Picture.new("RGB", (side // 8, side // 8), (seed * 10 % 256, 90 if look == "warmlight" else 200, 30))
-    picture.paste(corner, (0, 0))
-    out = io.BytesIO()
-    exif = Picture.Exif()
-    exif[0x010E] = f"{style} {look}"
-    picture.save(out, {"png": "PNG", "jpg": "JPEG", "webp": "WEBP"}[format], exif=exif)
-    return out.getvalue()
-
-
-def colour_of(style: str) -> tuple[int, int, int]:
-    place = STYLES.index(style)
-    return (40 + 40 * place, 220 - 40 * place, 120)
+from tests.browse.voters import (
+    LOCAL,
+    LOOKS,
+    SEEDS,
+    STYLES,
+    Studio,
+    Voter,
+    make_studio,
+    pictures,
+    pictures_of,
+    run,
+)
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, writer_class: Any) -> Path:
-    """A studio with one run: style by look by seed."""
-    folder = tmp_path_factory.mktemp("votes") / "studio"
-    folder.mkdir()
-    store = Store(folder / "images")
-    with Log.open(folder / "promptlab.db") as log:
-        writer = writer_class(log, store, folder)
-        run = writer.run("01RUNRUNRUNRUNRUNRUNRUN00", "secretads", planned=20, completed=20)
-        for number, (style, look, seed) in enumerate(itertools.product(STYLES, LOOKS, SEEDS)):
-            made = writer.generation(run, number, {"style": style, "look": look}, seed=seed, prompt=f"{style} teapot")
-            data = draw(style, look, seed)
-            with store.part() as part:
-                part.write(data)
-                stored = store.put_new(part, KINDS[style][0])
-            side = KINDS[style][1]
-            log.insert(Image(
-                id=f"I{number:025d}", generation_id=made.id, position=0, sha256=stored.sha256, bytes=len(data),
-                width=side, height=side, format=KINDS[style][0],
-            ))  # fmt: skip
-    return folder
-
-
-@dataclass
-class Studio:
-    """A copy of it for one test, and its Datasette."""
-
-    folder: Path
-    datasette: Any
-    run: str = "01RUNRUNRUNRUNRUNRUNRUN00"
-
-    def log(self) -> Log:
-        return Log.open(self.folder / "promptlab.db", create=False)
-
-    def counts(self) -> tuple[int, int, int, int]:
-        """Everything that voting writes."""
-        with self.log() as log:
-            tables = ("polls", "ballots", "votes", "tally_views")
-            polls, ballots, votes, looks = (log.value(f"SELECT count(*) FROM {name}") for name in tables)
-            return polls, ballots, votes, looks
-
-    def image(self, style: str, look: str = "warmlight", seed: int = 11) -> str:
-        number = list(itertools.product(STYLES, LOOKS, SEEDS)).index((style, look, seed))
-        return f"I{number:025d}"
-
-
-@dataclass
-class Voter:
-    """A browser: its name, its cookies, and the page it has open."""
-
-    studio: Studio
-    name: str = "ana"
-    cookies: dict[str, str] = field(default_factory=dict)
-    csrf: str = ""
-    poll: str = ""
-
-    def __post_init__(self) -> None:
-        self.cookies["promptlab_name"] = self.name
-
-    async def get(self, path: str, **more: Any) -> Any:
-        answer = await self.studio.datasette.client.get(f"/-/promptlab/{path}", cookies=self.cookies, **more)
-        self.cookies |= dict(answer.cookies)
-        if found := re.search(r'name="csrftoken" value="([^"]+)"', answer.text):
-            self.csrf = found[1]
-        if found := re.search(r'name="poll" value="([^"]+)"', answer.text):
-            self.poll = found[1]
-        return answer
-
-    async def post(self, path: str, headers: Any = None, cookies: Any = None, **data: Any) -> Any:
-        fields = {"csrftoken": self.csrf, "poll": self.poll} | data
-        return await self.studio.datasette.client.post(
-            f"/-/promptlab/{path}", data=fields, headers=LOCAL | (headers or {}), cookies=cookies or self.cookies
-        )
-
-    async def start(self, by: str = "style", kind: str = "pair", goal: str = "best", **more: str) -> None:
-        await self.get(f"vote?run={self.studio.run}&by={by}")
-        answer = await self.post("vote/start", run=self.studio.run, by=by, goal=goal, kind=kind, **more)
-        assert answer.status_code == 200, answer.text
-        self.poll = answer.json()["poll"]
-
-    async def next(self, kind: str = "pair") -> Any:
-        return (await self.get(f"vote.json?poll={self.poll}&kind={kind}")).json()
-
-    async def vote(self, outcome: str = "left", **more: str) -> Any:
-        found = await self.next()
-        return (await self.post("vote/cast", token=found["token"], outcome=outcome, **more)).json()
-
-
-Check = Callable[[Studio], Awaitable[None]]
+    return make_studio(tmp_path_factory.mktemp("votes") / "studio", writer_class)
 
 
 @pytest.fixture
-def studio(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
+def studio(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
     """Pictures are small here: to make them ready is most of what a ballot costs."""
     monkeypatch.setattr(polls, "SIDE", 96)
     monkeypatch.setattr(polls, "LENGTH", 8192)
     folder = tmp_path / "studio"
     shutil.copytree(made, folder)
-    yield Studio(folder, build_datasette(folder / "promptlab.db", folder / "images", user="owner"))
-    for each in polls.tickets.of_poll(""):
-        polls.tickets.drop(each.token)
-
-
-def run(check: Awaitable[Any]) -> Any:
-    return asyncio.run(check)  # type: ignore[arg-type]
-
-
-def pictures(body: bytes) -> str:
-    """Which style a picture shows, as an eye would tell it."""
-    middle = Picture.open(io.BytesIO(body)).convert("RGB").getpixel((48, 48))
-    assert isinstance(middle, tuple)
-    return min(STYLES, key=lambda style: sum(abs(a - b) for a, b in zip(middle, colour_of(style), strict=True)))
+    return Studio(folder, build_datasette(folder / "promptlab.db", folder / "images", user="owner"))
 
 
 def test_it_asks_once_for_the_goal_and_the_kind(studio: Studio) -> None:
@@ -415,12 +292,6 @@ def test_undo_and_skip(studio: Studio) -> None:
     run(check())
 
 
-def pictures_of(token: str) -> frozenset[str]:
-    ticket = polls.tickets.get(token)
-    assert ticket is not None
-    return frozenset(each.image_id for each in ticket.shown.pictures)
-
-
 def test_a_page_that_is_loaded_again_shows_the_same(studio: Studio) -> None:
     """So that nobody looks for a better pair by reloading."""
 
@@ -649,60 +520,6 @@ def test_tickets_are_bounded_and_expire(monkeypatch: pytest.MonkeyPatch) -> None
     assert [tickets.get(each.token) is not None for each in mine] == [False, True, True, True]
     clock[0] = 4000.0
     assert tickets.of_poll("p") == tickets.of_poll("q") == []
-
-
-def test_pickings_of_a_row(studio: Studio) -> None:
-    """The best of a row is one ballot of an open poll; a second pick replaces the first, and undo brings it back."""
-    from promptlab.browse.pick_routes import picked
-
-    row = [studio.image(style) for style in STYLES]
-
-    async def check() -> None:
-        ana = Voter(studio)
-        await ana.get(f"vote?run={studio.run}&by=style")
-        first = (await ana.post("pick", run="secretads", by="style", best=row[0], among=row)).json()
-        assert (first["ok"], first["images"], first["replaced"]) == (True, 5, [])
-        other = (await ana.post("pick", run=studio.run, by="style", best=studio.image("inkwash", seed=12))).json()
-        assert (other["images"], other["replaced"]) == (5, [])
-        second = (await ana.post("pick", run=studio.run, by="style", best=row[1], worst=row[4], among=row)).json()
-        assert second["replaced"] == [first["ballot"]]
-        with studio.log() as log:
-            (poll,) = log.polls(studio.run)
-            assert not poll.blind
-            kinds = {ballot.id: (ballot.kind, len(ballot.comparisons)) for ballot in log.ballots(studio.run)}
-            assert kinds == {other["ballot"]: ("best", 4), second["ballot"]: ("best_worst", 7)}
-            found = picked(log._connection, studio.run, "style", "ana")
-            assert found == {row[1]: "best", row[4]: "worst", studio.image("inkwash", seed=12): "best"}
-        assert (await ana.post("pick/undo", run=studio.run, by="style")).json()["ballot"] == second["ballot"]
-        with studio.log() as log:
-            assert [ballot.id for ballot in log.ballots(studio.run)] == [first["ballot"], other["ballot"]]
-
-    run(check())
-
-
-@pytest.mark.parametrize("case", ["two rows", "another run's", "one value", "best is worst", "no best", "cross-site"])
-def test_a_pick_that_is_none_writes_nothing(studio: Studio, case: str) -> None:
-    """Its images must be one row of the run, of different values."""
-    row = [studio.image(style) for style in STYLES]
-    fields: dict[str, Any] = {"run": studio.run, "by": "style", "best": row[0], "among": row}
-    changes: dict[str, dict[str, Any]] = {
-        "two rows": {"among": [*row, studio.image("inkwash", "coldlight")]},
-        "another run's": {"among": [*row, "nothing"]},
-        "one value": {"among": [row[0]]},
-        "best is worst": {"worst": row[0]},
-        "no best": {"best": ""},
-        "cross-site": {"headers": {"sec-fetch-site": "cross-site"}},
-    }
-    fields |= changes[case]
-
-    async def check() -> None:
-        ana = Voter(studio)
-        await ana.get(f"vote?run={studio.run}&by=style")
-        answer = await ana.post("pick", **fields)
-        assert answer.status_code == (403 if case == "cross-site" else 400)
-        assert studio.counts() == (0, 0, 0, 0)
-
-    run(check())
 
 
 def test_many_voters_in_one_process(studio: Studio) -> None:
