@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from promptlab.errors import StoreError
-from promptlab.store.decode import pixels
+from promptlab.store.decode import _in_plain_mode, pixels
 from promptlab.store.formats import BadImage, sniff
 from promptlab.store.local import Store
 
@@ -66,14 +66,12 @@ def blind_picture(store: Store, sha256: str, frame: Frame) -> bytes:
     try:
         if isinstance(seen, BadImage):
             raise seen
-        picture = pixels(data, seen, 2 * max(frame.width, frame.height))
+        picture = _in_plain_mode(pixels(data, seen, 2 * max(frame.width, frame.height)))
     except BadImage as bad:
         raise StoreError(f"the image {sha256[:12]} can't be shown: {bad}") from bad
     scale = min(frame.width / picture.width, frame.height / picture.height)
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    if picture.mode.startswith("I"):  # 16-bit grey: its conversion clips instead of scaling
-        picture = picture.convert("I").point(lambda value: value * (1 / 256)).convert("L")
-    has_alpha = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
+    has_alpha = picture.mode == "RGBA"
     picture = picture.convert("RGBA" if has_alpha else "RGB").resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
     whole = Image.new("RGB", (frame.width, frame.height), BACKGROUND)
     at = ((frame.width - size[0]) // 2, (frame.height - size[1]) // 2)

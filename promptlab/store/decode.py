@@ -1,4 +1,4 @@
-"""Full decode, perceptual hash and thumbnail of one image, in one pass. Pillow is imported here alone.
+"""Full decode, perceptual hash and thumbnail of one image, in one pass; smaller copies. Pillow is imported here alone.
 
 What it costs is nearly all Pillow's decode (`benchmarks/bench.py pictures`), so the rest follows what has been
 measured: a JPEG is decoded at the scale the thumbnail needs (every coefficient is still read), everything else is
@@ -15,17 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptlab.store.formats import BadImage, Sniffed, sniff
+from promptlab.store.formats import BadImage, Format, Sniffed, sniff
 from promptlab.store.local import Store, Thumbnail, explained
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["THUMBNAIL_PX", "Decoded", "decode_file", "thumbnail_of"]
+__all__ = ["THUMBNAIL_PX", "Decoded", "Resized", "decode_file", "resized", "thumbnail_of"]
 
 THUMBNAIL_PX = 384
 #: A thumbnail that reducing by whole pixels makes at least this large is not resized as well: 1024 px become 342.
 _LARGE_ENOUGH = 320
+_LARGEST_PROFILE = 4096
 _PILLOW = {"png": "PNG", "jpg": "JPEG", "webp": "WEBP"}
 
 
@@ -36,6 +37,41 @@ class Decoded:
     perceptual_hash: str
     width: int
     height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resized:
+    """A copy of an image for a page: upright, without metadata; a JPEG, or a WebP where something is transparent."""
+
+    format: Format
+    data: bytes
+    width: int
+    height: int
+
+
+def resized(data: bytes, side: int, quality: int) -> Resized | BadImage:
+    """A copy of at most `side` pixels a side, at Pillow's `quality` (0 to 95); the same bytes each time."""
+    from PIL import Image
+
+    seen = sniff(data)
+    if isinstance(seen, BadImage):
+        return seen
+    try:
+        picture = pixels(data, seen, side)
+    except BadImage as bad:
+        return bad
+    profile = picture.info.get("icc_profile") if picture.mode in ("L", "RGB", "RGBA") else None
+    picture = _without_idle_alpha(_in_plain_mode(picture))
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    picture.info = {}
+    # Colours of a wide gamut are wrong without their profile; one of many kilobytes costs more than it shows.
+    kept = {"icc_profile": profile} if profile and len(profile) <= _LARGEST_PROFILE else {}
+    encoded = io.BytesIO()
+    if picture.mode == "RGBA":
+        picture.save(encoded, "WEBP", quality=quality, method=4, **kept)
+        return Resized("webp", encoded.getvalue(), *picture.size)
+    picture.save(encoded, "JPEG", quality=quality, optimize=True, progressive=True, **kept)
+    return Resized("jpg", encoded.getvalue(), *picture.size)
 
 
 def decode_file(path: Path, thumbnail: Path | None) -> Decoded | BadImage:
@@ -108,11 +144,7 @@ def _small(picture: Image) -> Image:
     """A copy of at most `THUMBNAIL_PX` a side: L, RGB, or RGBA where something is transparent."""
     from PIL import Image
 
-    if picture.mode.startswith("I"):  # 16-bit grey: its conversion clips instead of scaling
-        picture = picture.convert("I").point(lambda value: value * (1 / 256)).convert("L")
-    has_alpha = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
-    if picture.mode not in ("L", "RGB", "RGBA") or (has_alpha and picture.mode != "RGBA"):
-        picture = picture.convert("RGBA" if has_alpha else "RGB")
+    picture = _in_plain_mode(picture)
     side = max(picture.size)
     factor = -(-side // THUMBNAIL_PX)
     if side / factor >= _LARGE_ENOUGH or factor == 1:
@@ -120,10 +152,26 @@ def _small(picture: Image) -> Image:
     else:
         small = picture
         small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BICUBIC, reducing_gap=1.1)
-    if small.mode == "RGBA" and small.getchannel("A").getextrema() == (255, 255):
-        small = small.convert("RGB")
+    small = _without_idle_alpha(small)
     small.info = {}
     return small
+
+
+def _in_plain_mode(picture: Image) -> Image:
+    """L, RGB or RGBA."""
+    if picture.mode.startswith("I"):  # 16-bit grey: its conversion clips instead of scaling
+        picture = picture.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    has_alpha = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
+    if picture.mode not in ("L", "RGB", "RGBA") or (has_alpha and picture.mode != "RGBA"):
+        picture = picture.convert("RGBA" if has_alpha else "RGB")
+    return picture
+
+
+def _without_idle_alpha(picture: Image) -> Image:
+    """RGB where nothing is transparent."""
+    if picture.mode == "RGBA" and picture.getchannel("A").getextrema() == (255, 255):
+        return picture.convert("RGB")
+    return picture
 
 
 def _dhash(small: Image) -> str:
