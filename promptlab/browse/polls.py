@@ -16,6 +16,7 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from promptlab.compare.next_ballot import Chooser, Pair, Shown
 from promptlab.compare.voting_scenes import read_casts, read_voting_scenes
@@ -113,6 +114,7 @@ class LivePoll:
     def __init__(self, poll: Poll) -> None:
         self.poll = poll
         self.frame = Frame(SIDE, SIDE)
+        self.length = LENGTH
         self.values = 0  # of the fullest scene: four and more can be voted on four at a time
         self._lock = threading.Lock()
         self._chooser: Chooser | None = None
@@ -120,6 +122,8 @@ class LivePoll:
         self._undone: set[str] = set()
         self._read_at = 0.0
         self._running = False
+        self.kinds: dict[str, BallotKind] = {}  # what each voter asked for when they began
+        self.ready: OrderedDict[tuple[str, BallotKind], Any] = OrderedDict()  # tasks of the page: what comes next
         self._hidden: dict[str, set[Pair]] = defaultdict(set)
         self._cast: dict[str, deque[tuple[str, Shown]]] = defaultdict(lambda: deque(maxlen=_UNDONE))
         self._again: dict[str, list[Shown]] = defaultdict(list)
@@ -137,6 +141,22 @@ class LivePoll:
             goal = self.poll.goal
             busy = [each.shown.scene for each in on_screen]
             return chooser.choose(goal, kind, voter, hidden=self._hidden[voter] | mine, busy=busy)
+
+    def waits_for(self, voter: str, kind: BallotKind) -> bool:
+        """Whether something that was taken back comes before anything that was made ready."""
+        return any(shown.kind == kind for shown in self._again[voter])
+
+    def is_fresh(self, voter: str, shown: Shown) -> bool:
+        """Whether what was made ready for a voter earlier is still something new to them."""
+        with self._lock:
+            if shown.kind == "pair" and self._chooser is not None and self._chooser.has_seen(voter, shown.pairs):
+                return False
+            return not shown.pairs & self._hidden[voter]
+
+    def sent(self, length: int) -> None:
+        """A ballot's pictures had this length: no later one of this poll is shorter, so that none stands out."""
+        with self._lock:
+            self.length = max(self.length, length)
 
     def prepare(self, connection: sqlite3.Connection) -> None:
         """Read what there is to vote on, so that `values` and `frame` are known."""

@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from promptlab.browse import guard, image_routes, page_data, people, shell
-from promptlab.browse.polls import LENGTH, LivePoll, Ticket, live_poll, tickets
+from promptlab.browse.polls import LivePoll, Ticket, live_poll, tickets
 from promptlab.browse.writes import Given, change, one
 from promptlab.compare.answers import FOUR, comparisons_of, read_answer
+from promptlab.compare.next_ballot import Shown
 from promptlab.compare.voting_scenes import read_voting_scenes
 from promptlab.errors import InputError, StoreError
 from promptlab.log.votes import Ballot, BallotKind, Poll, Votes
-from promptlab.store.blind import blind_pictures
+from promptlab.store.blind import blind_picture, same_length
 
 if TYPE_CHECKING:
     from datasette.app import Datasette  # type: ignore[import-untyped,import-not-found,unused-ignore]
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["ROUTES"]
 
 _AXIS = "axis."  # ?axis.look=warm votes on that value alone
+_READY = 50  # ballots of a poll that are made ready ahead
 _TRIES = 8  # ballots whose files can't be read, until that is said
 PLACES = {"pair": ("left", "right"), "best_worst": ("first", "second", "third", "fourth")}
 
@@ -75,6 +77,10 @@ async def vote_page(request: Request, datasette: Datasette) -> Response:
             )
         if asked.poll is None or asked.poll.closed_at is not None:
             return await _start_page(request, datasette, log, links, asked)
+        if asked.only and not request.args.get("poll"):  # an address with values in it is no address to vote at
+            return shell.redirect(links.vote(poll=asked.poll.id, kind=request.args.get("kind")))
+        if not people.who(request, datasette, log):
+            return shell.redirect(links.address("/name", back=links.vote(poll=asked.poll.id)))
         found = await _next(request, datasette, log, asked.poll)
     except NotThere as reason:
         return shell.message(links, *reason.args)
@@ -96,6 +102,8 @@ async def vote_json(request: Request, datasette: Datasette) -> Response:
             raise NotThere("No votes here", "This Datasette does not write.")
         if asked.poll is None or asked.poll.closed_at is not None:
             return shell.as_json({"state": "closed"})
+        if not people.who(request, datasette, log):
+            raise NotThere("No name", people.NO_NAME)
         found = await _next(request, datasette, log, asked.poll)
     except NotThere as reason:
         return shell.as_json({"state": "none", "reason": reason.args[1]}, status=404)
@@ -125,7 +133,7 @@ async def _start_page(request: Request, datasette: Datasette, log: OpenLog, link
         votes = Votes(Path(), connection)
         axes = _axes(connection, asked.run)
         if asked.by is None:
-            return {"axes": axes, "by": None, "values": 0, "scenes": 0, "earlier": []}
+            return {"axes": axes, "by": None, "values": 0, "scenes": 0, "earlier": [], "seeded": True}
         ground = read_voting_scenes(votes, asked.run["id"], asked.axis, asked.only)
         earlier = [
             (poll, votes.count_ballots(poll.id))
@@ -134,7 +142,7 @@ async def _start_page(request: Request, datasette: Datasette, log: OpenLog, link
         ]
         return {
             "axes": axes, "by": asked.by, "values": ground.most_values, "scenes": len(ground.scenes),
-            "earlier": earlier,
+            "earlier": earlier, "seeded": ground.seeded,
         }  # fmt: skip
 
     try:
@@ -192,7 +200,7 @@ async def _next(request: Request, datasette: Datasette, log: OpenLog, poll: Poll
     """What a voter has in front of them, made where there is nothing yet, with all its pictures."""
     voter = people.who(request, datasette, log)
     live = live_poll(_path(datasette, log), poll)
-    wanted = request.args.get("kind")
+    wanted = request.args.get("kind") or live.kinds.get(voter)
     try:
         await shell.read(datasette, log, live.prepare)
         kind: BallotKind = "best_worst" if wanted == "best_worst" and live.values >= FOUR else "pair"
@@ -208,7 +216,48 @@ async def _next(request: Request, datasette: Datasette, log: OpenLog, poll: Poll
     }  # fmt: skip
 
 
+Made = tuple[Shown, list[bytes]]
+
+
 async def _issue(datasette: Datasette, log: OpenLog, live: LivePoll, voter: str, kind: BallotKind) -> Ticket | None:
+    """A new ballot; while it is looked at, the one after it is made ready, so that nobody waits for pictures.
+
+    So the time of an answer says nothing of what the pictures took to make, either.
+    """
+    made = await _made_ready(live, voter, kind) or await _make(datasette, log, live, voter, kind)
+    if made is None:
+        return None
+    shown, files = made[0], same_length(made[1], live.length)
+    live.sent(len(files[0]))
+    ticket = tickets.issue(live.poll.id, voter, shown, tuple(files))
+    if (voter, kind) not in live.ready:
+        live.ready[voter, kind] = asyncio.create_task(_make_ahead(datasette, log, live, voter, kind))
+        while len(live.ready) > _READY:
+            live.ready.popitem(last=False)
+    return ticket
+
+
+async def _made_ready(live: LivePoll, voter: str, kind: BallotKind) -> Made | None:
+    """What was made ready for this voter, if it still is something new to them."""
+    if live.waits_for(voter, kind):
+        return None
+    task: asyncio.Task[Made | None] | None = live.ready.pop((voter, kind), None)
+    if task is None or task.cancelled() or task.get_loop() is not asyncio.get_running_loop():
+        return None
+    made = await task
+    return made if made is not None and live.is_fresh(voter, made[0]) else None
+
+
+async def _make_ahead(datasette: Datasette, log: OpenLog, live: LivePoll, voter: str, kind: BallotKind) -> Made | None:
+    """As `_make`; what can't be made now is found out again, and said, by who asks for it."""
+    try:
+        return await _make(datasette, log, live, voter, kind)
+    except (NotThere, InputError):
+        return None
+
+
+async def _make(datasette: Datasette, log: OpenLog, live: LivePoll, voter: str, kind: BallotKind) -> Made | None:
+    """What a voter sees next, with its pictures; None where nothing is left."""
     store = log.store()
     for _ in range(_TRIES):
         shown = await shell.read(datasette, log, lambda db: live.next(db, voter, kind))
@@ -218,12 +267,11 @@ async def _issue(datasette: Datasette, log: OpenLog, live: LivePoll, voter: str,
         try:
             if store is None:
                 raise StoreError("no folder of images")
-            make = partial(blind_pictures, store, hashes, live.frame, LENGTH)
-            files = await asyncio.get_running_loop().run_in_executor(_makers(), make)
+            loop = asyncio.get_running_loop()
+            made = [loop.run_in_executor(_makers(), blind_picture, store, each, live.frame) for each in hashes]
+            return shown, await asyncio.gather(*made)
         except StoreError:  # a file was deleted or damaged: nobody can judge this pair
             live.skip(voter, shown)
-            continue
-        return tickets.issue(live.poll.id, voter, shown, tuple(files))
     raise NotThere(
         "The pictures can't be read", "Their files are gone or damaged; look at one on its own page to see why."
     )
@@ -246,11 +294,12 @@ def _pictures(links: Links, ticket: Ticket | None) -> list[str]:
 
 def _addresses(links: Links, poll: Poll, kind: BallotKind) -> dict[str, str]:
     """Where the page's forms and links lead; they name the poll alone."""
-    shown = {"kind": kind if kind != "pair" else None}
+    shown = {"kind": kind}
     return {
         "here": links.vote(poll=poll.id, **shown),
+        "name": links.address("/name", back=links.vote(poll=poll.id, **shown)),
         "json": links.address("/vote.json", poll=poll.id, **shown),
-        "pairs": links.vote(poll=poll.id),
+        "pairs": links.vote(poll=poll.id, kind="pair"),
         "fours": links.vote(poll=poll.id, kind="best_worst"),
         "tally": links.address("/vote/tally", poll=poll.id),
     } | {name: links.address(f"/vote/{name}") for name in ("cast", "skip", "again", "undo", "close")}
@@ -267,10 +316,10 @@ def _sentence(error: InputError) -> str:
 
 async def start(request: Request, datasette: Datasette) -> Response:
     """Open the poll, or take part in the one that is open."""
-    return await change(request, datasette, partial(_start, await _links(request, datasette)))
+    return await change(request, datasette, _start)
 
 
-def _start(links: Links | None, log: Log, who: str, given: Given) -> dict[str, Any]:
+def _start(log: Log, who: str, given: Given) -> dict[str, Any]:
     run = log.find_run(one(given, "run"))
     by = None if one(given, "by") == "variant" else one(given, "by")
     goal, kind = one(given, "goal") or "best", one(given, "kind") or "pair"
@@ -280,20 +329,22 @@ def _start(links: Links | None, log: Log, who: str, given: Given) -> dict[str, A
     if not read_voting_scenes(log, run.id, by, only).scenes:
         raise InputError(f"run {run.id} has no two pictures that could be compared by {by or 'variant'}")
     poll = log.open_poll(run.id, by, by=who, only=only, goal=cast(Literal["best", "rank"], goal), blind=True)
-    back = links.vote(poll=poll.id, kind=kind if kind != "pair" else None) if links is not None else ""
-    return {"poll": poll.id, "goal": poll.goal, "back": back}
-
-
-async def _links(request: Request, datasette: Datasette) -> Links | None:
-    return (await shell.open_log(request, datasette))[1]
+    live_poll(log.path, poll).kinds[who] = cast(BallotKind, kind)
+    return {"poll": poll.id, "goal": poll.goal}
 
 
 async def cast_ballot(request: Request, datasette: Datasette) -> Response:
     """Write a ballot; one whose token is gone, used, somebody else's or of another poll writes nothing."""
-    return await change(request, datasette, _cast)
+    written: list[tuple[Path, Poll, Ticket]] = []
+    answer = await change(request, datasette, partial(_cast, written))
+    if answer.status < 400:  # it is committed: only now its ticket is used up
+        for path, poll, ticket in written:
+            tickets.drop(ticket.token)
+            live_poll(path, poll).noted(ticket.voter, ticket.ballot_id, ticket.shown)
+    return answer
 
 
-def _cast(log: Log, who: str, given: Given) -> dict[str, Any]:
+def _cast(written: list[tuple[Path, Poll, Ticket]], log: Log, who: str, given: Given) -> dict[str, Any]:
     ticket = _ticket(who, given)
     if ticket is None:
         return {"counted": False, "reason": "that ballot was not open any more; here is the next one"}
@@ -301,9 +352,8 @@ def _cast(log: Log, who: str, given: Given) -> dict[str, Any]:
     answer = read_answer(kind, len(ticket.files), one(given, "outcome"), one(given, "best"), one(given, "worst"))
     said = comparisons_of([each.image_id for each in ticket.shown.pictures], answer)
     counted = log.cast(Ballot(ticket.ballot_id, ticket.poll_id, kind, who, said, shown_at=ticket.shown_at))
-    tickets.drop(ticket.token)
     if counted and (poll := log.poll(ticket.poll_id)) is not None:
-        live_poll(log.path, poll).noted(who, ticket.ballot_id, ticket.shown)
+        written.append((log.path, poll, ticket))
     return {"counted": counted, "yours": log.count_ballots(ticket.poll_id, by=who)}
 
 

@@ -87,6 +87,10 @@ class Chooser:
         known = set(self.ground.values)
         return [vote for cast in self._casts.values() for vote in cast.votes if {vote.left, vote.right} <= known]
 
+    def has_seen(self, voter: str, pairs: Iterable[Pair]) -> bool:
+        """Whether a voter has judged some of these pictures together."""
+        return any(self._seen[voter][pair] > 0 for pair in pairs)
+
     # --- what comes next ---
 
     def choose(

@@ -82,12 +82,16 @@ class VotingScene:
 
 @dataclass(frozen=True, slots=True)
 class VotingScenes:
-    """The scenes of a run that can be voted on; `by` None: whole variants are compared."""
+    """The scenes of a run that can be voted on; `by` None: whole variants are compared.
+
+    `seeded` is False where some have no seed: what is by chance differs in them too.
+    """
 
     run_id: str
     by: str | None
     values: tuple[str, ...]
     scenes: tuple[VotingScene, ...] = field(repr=False)
+    seeded: bool = True
 
     @property
     def most_values(self) -> int:
@@ -129,14 +133,15 @@ def read_voting_scenes(
         if len(cell) > 1
     )
     shown = {value for scene in scenes for value in scene.pictures}
-    values = tuple(dict.fromkeys(value for value, _ in places.values() if value in shown))
+    values = tuple(sorted(shown))
     if len(values) > MOST_VALUES:
         what = f"the axis {by!r} has {len(values):,} values" if by else f"the run has {len(values):,} variants"
         raise InputError(
             f"{what}; a vote on more than {MOST_VALUES} would take thousands of ballots: compare by another axis",
             code="too-many-values",
         )
-    return VotingScenes(run_id, by, values, scenes)
+    seeded = all(seed is not None for (_, seed, _), cell in cells.items() if len(cell) > 1)
+    return VotingScenes(run_id, by, values, scenes, seeded)
 
 
 def _places_of_variants(
@@ -162,7 +167,7 @@ def _part(
     for id_, (_, shared) in places.items():
         groups.setdefault(shared, []).append(id_)
     order = list(groups.values())
-    random.Random(f"promptlab vote {seed}").shuffle(order)  # noqa: S311  a fair order, not a secret
+    random.Random(f"promptlab vote {seed}").shuffle(order)  # noqa: S311  which part is no secret
     most = max(1, _MOST * len(places) // rows)  # variants
     chosen: list[str] = []
     for group in order:

@@ -21,7 +21,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _POLLS = """
 SELECT id, experiment, run_id, axis, only_values, goal, blind, opened_by, opened_at, closed_at
-FROM polls WHERE {} ORDER BY opened_at, id
+FROM polls WHERE {} ORDER BY opened_at, rowid
 """
 _BALLOT = """
 INSERT INTO ballots (id, poll_id, kind, "by", judge, shown_at, at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING

@@ -13,11 +13,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from promptlab.errors import StoreError
-from promptlab.store.decode import pixels
+from promptlab.store.decode import _in_plain_mode, pixels
 from promptlab.store.formats import BadImage, sniff
 from promptlab.store.local import Store
 
-__all__ = ["BACKGROUND", "Frame", "blind_picture", "blind_pictures", "common_frame", "padded"]
+__all__ = ["BACKGROUND", "Frame", "blind_picture", "common_frame", "padded", "same_length"]
 
 #: Beside a picture that does not fill the frame; what shows it has the same colour around.
 BACKGROUND = (27, 27, 26)
@@ -45,16 +45,11 @@ def common_frame(sizes: Iterable[tuple[int | None, int | None]], side: int) -> F
     return Frame(width, height) if (width, height) != (1, 1) else Frame(side, side)
 
 
-def blind_pictures(store: Store, hashes: Sequence[str], frame: Frame, length: int) -> list[bytes]:
-    """These contents as JPEGs of the same size and the same number of bytes, in their order.
-
-    `length` in bytes is what each of them gets, and twice, four times, ... as much where one does not fit: all or
-    none. StoreError names a picture that can't be read.
-    """
-    made = [blind_picture(store, sha256, frame) for sha256 in hashes]
-    while any(len(each) > length for each in made):
+def same_length(jpegs: Sequence[bytes], length: int) -> list[bytes]:
+    """These files with the same number of bytes: `length`, or twice, four times, ... as much where one needs it."""
+    while any(len(each) > length for each in jpegs):
         length *= 2
-    return [padded(each, length) for each in made]
+    return [padded(each, length) for each in jpegs]
 
 
 def padded(jpeg: bytes, length: int) -> bytes:
@@ -71,14 +66,12 @@ def blind_picture(store: Store, sha256: str, frame: Frame) -> bytes:
     try:
         if isinstance(seen, BadImage):
             raise seen
-        picture = pixels(data, seen, 2 * max(frame.width, frame.height))
+        picture = _in_plain_mode(pixels(data, seen, 2 * max(frame.width, frame.height)))
     except BadImage as bad:
         raise StoreError(f"the image {sha256[:12]} can't be shown: {bad}") from bad
     scale = min(frame.width / picture.width, frame.height / picture.height)
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    if picture.mode.startswith("I"):  # 16-bit grey: its conversion clips instead of scaling
-        picture = picture.convert("I").point(lambda value: value * (1 / 256)).convert("L")
-    has_alpha = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
+    has_alpha = picture.mode == "RGBA"
     picture = picture.convert("RGBA" if has_alpha else "RGB").resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
     whole = Image.new("RGB", (frame.width, frame.height), BACKGROUND)
     at = ((frame.width - size[0]) // 2, (frame.height - size[1]) // 2)

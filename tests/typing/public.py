@@ -43,6 +43,10 @@ from promptlab import (
     Waiting,
     Wire,
 )
+from promptlab.log.votes import Poll
+from promptlab.report.ballot import WrittenBallot
+from promptlab.report.ballot_import import ImportedVotes
+from promptlab.report.voting import PollSummary
 
 
 def load_and_plan(path: Path) -> None:
@@ -90,6 +94,10 @@ def without_files() -> None:
         assert_type(list(log.images("R")), list[Image])
     assert_type(promptlab.usage("template", since="2026-11-01"), list[Spent])
     assert_type(promptlab.mark("last", "keep", ["cup*"], where="x=cup", tags=["warm"]), int)
+    assert_type(promptlab.write_ballot("last", "x", "ballot.html", pairs=12, kind="best_worst"), WrittenBallot)
+    assert_type(promptlab.import_votes(["votes-anna.json"], reopen=True), list[ImportedVotes])
+    assert_type(promptlab.votes("last"), list[PollSummary])
+    assert_type(promptlab.close_votes("last", "x"), list[Poll])
 
 
 def errors() -> None:
