@@ -91,8 +91,8 @@ def test_figures(said: str, text: str) -> None:
         ),
         (
             words.leads("film", ["ink", "clay"], OPEN, "matched pairs", several=True),
-            "film leads, but is not apart from ink and clay: preferred to ink in 54 of 100 matched pairs, surely between "
-            "44 and 64.",
+            "film leads, but is not apart from ink and clay: preferred to ink in 54 of 100 matched pairs, surely "
+            "between 44 and 64.",
         ),
         (
             words.open_vote("film", None, OPEN, False, "matched pairs"),
@@ -128,7 +128,7 @@ def test_headlines(said: str, text: str) -> None:
 def test_the_price_decides_between_equals(
     first: float | None, second: float | None, apart: bool, text: str | None
 ) -> None:
-    """Of two that are not apart the cheaper one is named; of a winner, what the next one costs; unknown says nothing."""
+    """Of two that are not apart the cheaper is named; of a winner, what the next one costs; unknown says nothing."""
     assert words.price("film", "ink", first, second, apart=apart) == text
 
 
