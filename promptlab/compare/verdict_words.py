@@ -53,8 +53,8 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
 
 
 def hundred(chance: float) -> str:
-    """`62 of 100`; never all or none of what is only likely."""
-    return f"{min(max(round(100 * chance), 0), 100)} of 100"
+    """`62 of 100`."""
+    return f"{round(100 * chance)} of 100"
 
 
 def percent(share: float) -> str:
@@ -103,7 +103,9 @@ def no_votes(axis: str, matched: int) -> str:
 
 def one_picture(axis: str, images: int, kept: int, rejected: int) -> str:
     """There is nothing to rank: each value has one picture."""
-    judged = f" {kept + rejected:,} are judged: {kept:,} kept, {rejected:,} rejected." if kept + rejected else ""
+    number = kept + rejected
+    are = "is" if number == 1 else "are"
+    judged = f" {number:,} {are} judged: {kept:,} kept, {rejected:,} rejected." if number else ""
     return f"Each {axis} has one picture, so there is nothing to rank among {count(images, 'picture')}.{judged}"
 
 

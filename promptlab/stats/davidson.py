@@ -84,11 +84,11 @@ def trust_in_model(chance: float) -> float:
     """How much of the model's own variance is the least for two variants, of which one wins with this chance.
 
     A sandwich is estimated from residuals, and votes that all say the same leave none: six of six would be "surely more
-    than 87", where the exact interval begins at 54. From 92:8 on the model's variance is the least, up to 80:20 a
+    than 87", where the exact interval begins at 54. From 93:7 on the model's variance is the least, up to 87:13 a
     quarter of it, which keeps the difference of two covariances from being zero by chance; the simulated coverage of
     votes that are not so one-sided stays what it is.
     """
-    return 0.25 + 0.75 * min(max((max(chance, 1 - chance) - 0.8) / 0.12, 0.0), 1.0)
+    return 0.25 + 0.75 * min(max((max(chance, 1 - chance) - 0.87) / 0.06, 0.0), 1.0)
 
 
 def fit(votes: Iterable[Vote], variants: Sequence[str] | None = None, *, pseudo: float = PSEUDO) -> Worths:

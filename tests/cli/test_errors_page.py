@@ -69,7 +69,7 @@ def test_example_makes_its_error(code: str, studio: Path, cli: Callable[..., Any
             path = studio / (name or "experiments/example.yaml")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(body, encoding="utf-8")
-    if command[0] == "mark":
+    if command[0] in ("mark", "compare"):
         cli("try", "a teapot", "--no-thumbnails")
     if command[0] in ("show", "report"):
         cli("try", "a stool", "--no-thumbnails")

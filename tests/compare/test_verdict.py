@@ -435,7 +435,7 @@ def test_items_with_one_picture_each_are_not_ranked(studio: Studio) -> None:
     for metric in ("votes", "kept"):
         found = verdict_of(studio.log, run.id, "item", metric=metric)
         assert found.hidden
-        assert found.headline.endswith("among 60 pictures. 1 are judged: 0 kept, 1 rejected.")
+        assert found.headline.endswith("among 60 pictures. 1 is judged: 0 kept, 1 rejected.")
         assert found.standings == ()
 
 
@@ -513,3 +513,15 @@ def test_lines_begin_with_the_headline(studio: Studio) -> None:
     told = lines(found)
     assert told[0] == found.headline
     assert set(told) >= {*found.sentences, *found.takes, *(each.text for each in found.trust)}
+
+
+def test_a_kept_count_is_counted_again_when_the_run_changes(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of large runs the count of cells is kept; a generation that is lost afterwards is seen all the same."""
+    monkeypatch.setattr("promptlab.compare.evidence._LARGE", 1)
+    run, _ = voted(studio, ["left"] * 6)
+    first = verdict_of(studio.log, run.id, "prompt")
+    assert verdict_of(studio.log, run.id, "prompt") == first
+    assert first.missing == ()
+    id_ = studio.log.value("SELECT id FROM generations WHERE run_id = ? ORDER BY sequence LIMIT 1", (run.id,))
+    studio.log.execute("UPDATE generations SET status = 'failed' WHERE id = ?", (id_,))
+    assert verdict_of(studio.log, run.id, "prompt").missing != ()

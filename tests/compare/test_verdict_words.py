@@ -128,7 +128,7 @@ def test_headlines(said: str, text: str) -> None:
 def test_the_price_decides_between_equals(
     first: float | None, second: float | None, apart: bool, text: str | None
 ) -> None:
-    """Of two that are not apart the cheaper one is named; of a winner, what the next costs; unknown says nothing."""
+    """Of two that are not apart the cheaper is named; of a winner, what the next one costs; unknown says nothing."""
     assert words.price("film", "ink", first, second, apart=apart) == text
 
 

@@ -1,6 +1,6 @@
 """Simulated voters: intervals cover, looking at any time names no winner between equals, the best is found sooner.
 
-Slow, about five minutes of CPU in all; seeds are fixed, so that a run that passed passes again.
+Slow, about three minutes of CPU in all; seeds are fixed, so that a run that passed passes again.
 """
 
 from __future__ import annotations
@@ -70,9 +70,8 @@ def test_intervals_of_two_with_tastes_are_wide_rather_than_narrow() -> None:
 
 
 @pytest.mark.parametrize(
-    ("variants", "scenes", "voters", "luck"), [(2, 150, 1, 0.0), (2, 20, 3, 1.0), (3, 15, 3, 1.0)],
-    ids=["two, exact", "two, 3 voters", "three, 3 voters"],
-)  # fmt: skip
+    ("variants", "scenes", "voters", "luck"), [(2, 150, 1, 0.0), (3, 15, 3, 1.0)], ids=["two, exact", "three, 3 voters"]
+)
 def test_no_winner_between_equals(variants: int, scenes: int, voters: int, luck: float) -> None:
     """Equals, looked at after every vote: a winner is ever named in at most 5 % of 2,000 runs."""
     names = [f"x{at}" for at in range(variants)]
@@ -134,8 +133,8 @@ def test_power_is_what_simulated_votes_reach(scenes: int, chance: float, ties: f
 
 
 def test_the_scenes_needed_reach_four_of_five() -> None:
-    """What is said to be needed for 60:40, 65:35 and 70:30 has a power of 0.8 to 0.82."""
+    """What is said to be needed for 60:40, 65:35 and 70:30 has a power of 0.8, or a little more: counts are whole."""
     for chance in (0.6, 0.65, 0.7):
         needed = scenes_needed(chance)
         assert needed is not None
-        assert 0.8 <= power(needed, chance) <= 0.82
+        assert 0.8 <= power(needed, chance) <= 0.85
