@@ -4,6 +4,16 @@ __all__: list[str]
 
 from promptlab._version import __version__ as __version__
 from promptlab.browse import serve as serve
+from promptlab.compare.power_ahead import PowerAhead as PowerAhead
+from promptlab.compare.power_ahead import power_of as power_of
+from promptlab.compare.scenes import Scenes as Scenes
+from promptlab.compare.scenes import compared_axis as compared_axis
+from promptlab.compare.scenes import scenes_of as scenes_of
+from promptlab.compare.verdict import Verdict as Verdict
+from promptlab.compare.verdict import metrics_of as metrics_of
+from promptlab.compare.verdict import verdict_as_json as verdict_as_json
+from promptlab.compare.verdict import verdict_of as verdict_of
+from promptlab.compare.verdict_picture import picture as picture
 from promptlab.errors import AccountRefused as AccountRefused
 from promptlab.errors import BudgetReached as BudgetReached
 from promptlab.errors import ConfirmationNeeded as ConfirmationNeeded

@@ -18,14 +18,16 @@ class NavigationLink:
     href: str
 
 
-def navigation(links: Links) -> list[NavigationLink]:
-    """The pages that a header leads to, in order."""
+def navigation(links: Links, run: str | None = None) -> list[NavigationLink]:
+    """The pages that a header leads to, in order. Those that show one run show `run`, or else the latest one."""
+    one = run or "last"
     return [
         NavigationLink("runs", "Runs", links.runs()),
-        NavigationLink("compare", "Side by side", links.compare(run="last")),
-        NavigationLink("gallery", "Gallery", links.table("gallery")),
-        NavigationLink("revised", "Revised prompts", links.query("what_the_model_rewrote")),
-        NavigationLink("failures", "Failures", links.query("failures")),
-        NavigationLink("spend", "Spending", links.query("spend_by_template")),
+        NavigationLink("gallery", "Gallery", links.gallery(run=run)),
+        NavigationLink("compare", "Side by side", links.compare(run=one)),
+        NavigationLink("review", "Review", links.review(run=one)),
+        NavigationLink("vote", "Vote", links.vote(run=one)),
+        NavigationLink("ranking", "Ranking", links.ranking(run=one)),
+        NavigationLink("spend", "Spend", links.spend()),
         NavigationLink("data", "All data", links.database()),
     ]

@@ -24,7 +24,9 @@ __all__ = [
     "experiments",
     "fetch",
     "find_run",
+    "has_table",
     "image_detail",
+    "image_words",
     "recent_runs",
     "where_in",
 ]
@@ -84,16 +86,16 @@ def recent_runs(
 ) -> tuple[list[RunCard], bool]:
     """A page of runs, the latest first, and whether there are more."""
     where, parameters = ("where experiment = ?", [experiment]) if experiment else ("where true", [])
-    if _hides(connection):
+    if has_table(connection, "hidden_runs"):
         where += " and id not in (select run_id from hidden_runs)"
     query = f"select {_RUN_COLUMNS} from runs {where} order by started_at desc, id desc limit ? offset ?"  # noqa: S608
     runs = fetch(connection, query, *parameters, size + 1, (page - 1) * size)
     return [_card(connection, run) for run in runs[:size]], len(runs) > size
 
 
-def _hides(connection: sqlite3.Connection) -> bool:
-    """Whether this log can hide runs; an older one is shown as it is, since a page does not migrate it."""
-    return connection.execute("select 1 from sqlite_master where name = 'hidden_runs'").fetchone() is not None
+def has_table(connection: sqlite3.Connection, name: str) -> bool:
+    """Whether this log has a table or view; an older one is shown as it is, since a page does not migrate it."""
+    return connection.execute("select 1 from sqlite_master where name = ?", (name,)).fetchone() is not None
 
 
 def _card(connection: sqlite3.Connection, run: Row) -> RunCard:
@@ -127,6 +129,21 @@ def find_run(connection: sqlite3.Connection, text: str) -> Row | None:
 
 
 # --- one image ----------------------------------------------------------------------------------------------------
+
+
+def image_words(connection: sqlite3.Connection, key: str) -> Row | None:
+    """What is told of an image in a few lines: its prompts, values and cost."""
+    image = _one(
+        connection,
+        "select i.id, i.revised_prompt, g.prompt, g.negative_prompt, g.seed, g.draw, g.cost_usd, g.credits, "
+        "g.cost_source, g.cached_from, g.latency_ms, g.model, g.provider, g.n, v.axes "
+        "from images i join generations g on g.id = i.generation_id "
+        "left join variants v on v.experiment = g.experiment and v.id = g.variant_id where i.id = ?",
+        key,
+    )
+    if image is not None:
+        image["axes"] = json.loads(image["axes"] or "{}")
+    return image
 
 
 @dataclass(frozen=True, slots=True)

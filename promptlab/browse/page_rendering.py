@@ -16,7 +16,19 @@ from markupsafe import Markup, escape
 from promptlab.browse.navigation import navigation
 from promptlab.compare import Line, word_diff
 
-__all__ = ["ago", "cost", "diff_html", "dollars", "duration", "names", "pretty_json", "render", "risk", "spent"]
+__all__ = [
+    "ago",
+    "compile_templates",
+    "cost",
+    "diff_html",
+    "dollars",
+    "duration",
+    "names",
+    "pretty_json",
+    "render",
+    "risk",
+    "spent",
+]
 
 Bounds = tuple[float | None, float | None]  # the least and the most; None is unknown
 
@@ -30,6 +42,12 @@ CONTENT_SECURITY_POLICY = (
 def render(template: str, context: Mapping[str, Any]) -> str:
     """A page as HTML, everything in it escaped."""
     return _environment().get_template(template).render(context)
+
+
+def compile_templates() -> None:
+    """Compile every template now, which takes a third of a second, so that the first page need not wait for it."""
+    for name in _environment().list_templates():
+        _environment().get_template(name)
 
 
 @cache

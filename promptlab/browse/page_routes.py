@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from promptlab.browse import (
+    gallery_page,
     grid_page,
     image_page,
     image_routes,
     mark_routes,
     name_page,
     pick_routes,
+    ranking_page,
     review_page,
     runs_page,
     shell,
@@ -52,6 +54,7 @@ async def no_page() -> Response:
 #: Address patterns (without the base_url) and what answers them. A hash is 64 lower-case hex digits and nothing else.
 ROUTES: list[shell.Route] = [
     *runs_page.ROUTES,
+    *gallery_page.ROUTES,
     *grid_page.ROUTES,
     *image_page.ROUTES,
     *mark_routes.ROUTES,
@@ -60,6 +63,7 @@ ROUTES: list[shell.Route] = [
     *pick_routes.ROUTES,
     *name_page.ROUTES,
     *review_page.ROUTES,
+    *ranking_page.ROUTES,
     (r"^/-/promptlab/file/(?P<sha256>[0-9a-f]{64})\Z", image_file),
     (r"^/-/promptlab/thumbnail/(?P<sha256>[0-9a-f]{64})\Z", thumbnail_file),
     (r"^/-/promptlab/static/(?P<name>[a-z]+\.(?:css|js))\Z", static_file),

@@ -6,6 +6,7 @@ promptlab log each hook does nothing.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -28,8 +29,13 @@ def startup(datasette: Datasette) -> Callable[[], Awaitable[None]]:
         from promptlab.browse.large_tables import bound_tables
         from promptlab.browse.open_logs import find_logs
 
-        for name in await find_logs(datasette):
+        logs = await find_logs(datasette)
+        for name in logs:
             bound_tables(datasette, name)
+        if logs:
+            from promptlab.browse.page_rendering import compile_templates
+
+            asyncio.get_running_loop().run_in_executor(None, compile_templates)  # while the server starts
 
     return look
 
@@ -105,6 +111,14 @@ def extra_css_urls(datasette: Datasette, database: str | None) -> list[str]:
     """promptlab's look on Datasette's pages of a log; elsewhere nothing changes."""
     links = _links(datasette, database)
     return [links.static("datasette.css")] if links is not None else []
+
+
+@hookimpl  # type: ignore[untyped-decorator,unused-ignore]
+def register_mcp_tools(datasette: Datasette, mcp: Any) -> None:
+    """Read-only tools for datasette-mcp, which calls this hook where it is installed."""
+    from promptlab.browse.mcp_tools import register
+
+    register(datasette, mcp)
 
 
 def _links(datasette: Datasette, database: str | None = None) -> Any:

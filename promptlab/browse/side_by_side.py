@@ -1,60 +1,52 @@
 """A page of the side-by-side grid, read from the log: what it costs does not grow with the run.
 
-A run of a few variants with many rows each is cut at its variants (`compare.cut_page`): their row counts come from an
-index, and only the rows of the page are read. A run of more variants than can be looked through is cut along its plan:
-a page is a stretch of generations, each with what it can be compared with. Plain functions over a connection.
+A run of a few variants with many rows each is cut at its variants: their row counts come from an index, and only the
+rows of the page are read. Where a row is a matched scene, `compare.cut_page` says which rows those are; where rows or
+columns are an axis or the seeds, `compare.cut_cells` does (`grid_cells`). A run of more variants than can be looked
+through is cut along its plan (`grid_stretch`). Plain functions over a connection.
 """
 # ruff: noqa: S608  the SQL is put together from this file alone; values are bound
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from promptlab.browse.page_data import Row, fetch, where_in
-from promptlab.compare import (
-    Column,
-    Grid,
-    VariantRows,
-    axes_of,
-    build_grid,
-    column_of,
-    cut_page,
-    default_axis,
-    shared_axes,
-)
-from promptlab.plan.identity import variant_id
+from promptlab.browse import grid_cells, grid_stretch
+from promptlab.browse.experiment_facts import ExperimentFacts
+from promptlab.browse.grid_rows import Extent, read_variant, with_images
+from promptlab.browse.page_data import Row
+from promptlab.compare import Grid, Layout, VariantRows, axes_of, build_grid, choose_layout, cut_page
+from promptlab.compare.layout import ALL, SEED, VARIANT
 
 __all__ = ["SideBySide", "Wanted", "side_by_side"]
 
 _VARIANTS = 10_000  # more than these are not looked through for one page
-_SAMPLE = 1_000  # rows read from the start of the plan, and again spread over it, to learn the axes of a huge run
+_SAMPLE = 1_000  # a run of fewer rows is counted from the rows themselves
 _COLUMNS = 24
 _CELLS = 200
 _PAGE_BYTES = 350_000  # of the cells; the rest of a page is below 100 kB
-_CELL_BYTES = 800  # links, thumbnail, price
-_LISTED = 100  # values of an axis that a page lists
-_SHOWN = (
-    "g.rowid, g.id AS generation_id, g.variant_id, g.seed, g.draw, g.sequence, g.status, g.prompt, g.negative_prompt, "
-    "g.credits, g.cost_usd, g.cost_source, g.cached_from, g.latency_ms, g.error_code, g.error_message, g.provider, "
-    "g.model"
-)
+_CELL_BYTES = 1_500  # links, thumbnail, buttons
+_SEEDS_FROM, _SEED_ROWS = 20, 500  # variants that are asked for their seeds, and rows: they all have the same
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a reader asks for: the compared axis, values that others are held to, and which page of it."""
+    """What a reader asks for: rows, columns, what to slide along, values that others are held to, and which page."""
 
-    by: str | None = None  # an axis, "variant" for whole variants, None for the first axis that varies
-    only: Mapping[str, str] | None = None
+    by: str | None = None  # the columns: an axis, "seed", "variant" for whole variants; None: what is worth comparing
+    rows: str | None = None  # an axis, "seed", or "all" for a row per matched scene
+    scrub: str | None = None  # an axis or "seed" that is held at one value; "none"
+    only: Mapping[str, str] = field(default_factory=dict)  # axis → value; "seed" → a seed
     page: int = 1
     across: int = 1  # page of the columns
     size: int = 60  # lines of a page, at most
+    prompts: bool = False  # whether each picture comes with its prompt
+    facts: ExperimentFacts = field(default_factory=ExperimentFacts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +55,10 @@ class SideBySide:
 
     run: Row
     grid: Grid
+    layout: Layout
     axes: Mapping[str, Sequence[str]]  # axis → value ids of the whole run; of a huge run, those that were met
-    only: Mapping[str, str]  # the filter in force
+    seeds: Sequence[int]
+    only: Mapping[str, str]  # the filter in force, with what is slid along
     simulated: bool
     page: int
     pages: int | None  # None: not counted
@@ -75,61 +69,111 @@ class SideBySide:
     first_line: int = 1
     stretch: tuple[int, int, int | None] | None = None  # a huge run: from and to which generation, of how many that fit
 
-
-@dataclass(frozen=True, slots=True)
-class _Extent:
-    """A run's generations: how many, and the rowids they lie between, by which an index finds them alone."""
-
-    run_id: str
-    experiment: str
-    rows: int
-    first: int
-    last: int
+    @property
+    def held(self) -> str | None:
+        """The value that the scrubbed axis is held at."""
+        return self.only.get(self.layout.scrub) if self.layout.scrub else None
 
     @property
-    def alone(self) -> bool:
-        """Whether no other run has a row in between."""
-        return self.last - self.first + 1 == self.rows
+    def scenes(self) -> bool:
+        """Whether a row is a matched scene, with its seed and draw."""
+        return self.layout.rows == ALL and self.layout.columns not in (SEED, ALL) and SEED not in self.only
 
 
 def side_by_side(connection: sqlite3.Connection, run: Row, wanted: Wanted) -> SideBySide:
     """A page of a run as a grid. An unknown axis or value of the query narrows nothing, or finds nothing."""
-    sql = "SELECT count(*), ifnull(min(rowid), 0), ifnull(max(rowid), 0) FROM generations WHERE run_id = ?"
-    extent = _Extent(run["id"], run["experiment"], *connection.execute(sql, (run["id"],)).fetchone())
+    extent = Extent.of(connection, run)
     variants = _variants(connection, extent)
     if variants is None:
         return _by_stretch(connection, run, extent, wanted)
-    return _by_variant(connection, run, extent, variants, wanted)
+    axes = axes_of(variant.axes for variant in variants)
+    ordered = _in_file_order(axes, wanted.facts.order)
+    if any(axes[axis] != ordered[axis] for axis in axes):
+        variants.sort(key=_place_of(ordered))
+    seeds = _seeds(connection, extent, variants)
+    layout, only = _choose(ordered, seeds, wanted)
+    found = SideBySide(
+        run,
+        Grid(layout.axis, (), ()),
+        layout,
+        ordered,
+        seeds,
+        only,
+        bool(run["simulated"]),
+        wanted.page,
+        1,
+        False,
+        1,
+        0,
+        0,
+    )
+    matching = [each for each in variants if _fits(each, only)]
+    return (_scenes if found.scenes else _cells)(connection, extent, found, variants, matching, wanted)
 
 
-def _choose(axes: Mapping[str, Sequence[str]], wanted: Wanted) -> tuple[str | None, dict[str, str]]:
-    """The compared axis (None: whole variants), and the filter without what says nothing."""
-    by = wanted.by
-    if by is None or (by != "variant" and by not in axes):
-        by = default_axis(axes) or "variant"
-    only = {axis: value for axis, value in (wanted.only or {}).items() if axis in axes and axis != by}
-    return (None if by == "variant" else by), only
+def _choose(axes: Mapping[str, Sequence[str]], seeds: Sequence[int], wanted: Wanted) -> tuple[Layout, dict[str, str]]:
+    """The layout, and the filter without what says nothing; what is slid along is held at its baseline or first."""
+    rest = {axis: values for axis, values in axes.items() if axis not in wanted.only or axis == wanted.scrub}
+    layout = choose_layout(
+        axes if wanted.by or wanted.rows else rest or axes,
+        len(seeds), baseline=wanted.facts.baseline, rows=wanted.rows, columns=wanted.by, scrub=wanted.scrub,
+    )  # fmt: skip
+    known = {*axes, *([SEED] if seeds else [])} - {layout.rows, layout.columns}
+    only = {axis: value for axis, value in wanted.only.items() if axis in known}
+    if layout.scrub == SEED:
+        only.setdefault(SEED, str(seeds[0]))
+    elif layout.scrub is not None:
+        values, first = axes[layout.scrub], wanted.facts.baseline.get(layout.scrub, "")
+        only.setdefault(layout.scrub, first if first in values else values[0])
+    return layout, only
 
 
-def _shape(connection: sqlite3.Connection, extent: _Extent, columns: int, size: int) -> tuple[int, int]:
+def _fits(variant: VariantRows, only: Mapping[str, str]) -> bool:
+    return all(variant.axes.get(axis) == value for axis, value in only.items() if axis != SEED)
+
+
+def _in_file_order(axes: dict[str, list[str]], order: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """The axes and their values as the experiment's file has them; what it does not have comes last."""
+    found = {}
+    for axis in [*(axis for axis in order if axis in axes), *(axis for axis in axes if axis not in order)]:
+        place = {value: number for number, value in enumerate(order.get(axis, ()))}
+        found[axis] = sorted(axes[axis], key=lambda value: place.get(value, len(place)))
+    return found
+
+
+def _place_of(axes: Mapping[str, Sequence[str]]) -> Any:
+    places = {axis: {value: number for number, value in enumerate(values)} for axis, values in axes.items()}
+    return lambda variant: tuple([place.get(variant.axes.get(axis), -1) for axis, place in places.items()])
+
+
+def _shape(
+    connection: sqlite3.Connection, extent: Extent, columns: int, wanted: Wanted, in_cell: int = 1
+) -> tuple[int, int]:
     """How many columns and lines a page has, so that it stays small whatever its prompts are like."""
-    samples = [extent.rows * place // 5 for place in range(5)]
-    sql = """
-        SELECT max(n * (? + 2 * length(CAST(prompt AS BLOB)) + ifnull(length(CAST(negative_prompt AS BLOB)), 0) + 2 * (
-          SELECT ifnull(max(length(CAST(i.revised_prompt AS BLOB))), 0) FROM images i WHERE i.generation_id = s.id)))
-        FROM (SELECT id, n, prompt, negative_prompt FROM generations WHERE run_id = ? AND sequence >= ?
-          ORDER BY sequence LIMIT 8) s
-    """
-    each = max(connection.execute(sql, (_CELL_BYTES, extent.run_id, at)).fetchone()[0] or 1 for at in samples)
-    cells = max(1, min(_CELLS, _PAGE_BYTES // each))
+    each = _CELL_BYTES
+    if wanted.prompts:
+        samples = [extent.rows * place // 5 for place in range(5)]
+        sql = """
+            SELECT max(n * (? + 2 * length(CAST(prompt AS BLOB)) + ifnull(length(CAST(negative_prompt AS BLOB)), 0)
+              + 2 * (SELECT ifnull(max(length(CAST(i.revised_prompt AS BLOB))), 0) FROM images i
+                WHERE i.generation_id = s.id)))
+            FROM (SELECT id, n, prompt, negative_prompt FROM generations WHERE run_id = ? AND sequence >= ?
+              ORDER BY sequence LIMIT 8) s
+        """
+        each = max(connection.execute(sql, (each, extent.run_id, at)).fetchone()[0] or 1 for at in samples)
+    else:
+        sql = "SELECT n FROM generations WHERE run_id = ? ORDER BY sequence LIMIT 1"
+        row = connection.execute(sql, (extent.run_id,)).fetchone()
+        each *= max(1, row[0]) if row else 1
+    cells = max(1, min(_CELLS, _PAGE_BYTES // each) // in_cell)
     across = max(1, min(_COLUMNS, cells, columns))
-    return across, max(1, min(size, cells // across))
+    return across, max(1, min(wanted.size, cells // across))
 
 
 # --- cut at the variants ------------------------------------------------------------------------------------------
 
 
-def _variants(connection: sqlite3.Connection, extent: _Extent) -> list[VariantRows] | None:
+def _variants(connection: sqlite3.Connection, extent: Extent) -> list[VariantRows] | None:
     """The run's variants in the order of its plan, with their counts; None where there are too many to look through.
 
     The index of (experiment, variant_id) is in the order of the rows and holds nothing else, so that counting a run
@@ -153,44 +197,90 @@ def _variants(connection: sqlite3.Connection, extent: _Extent) -> list[VariantRo
     return [VariantRows(id_, axes, count) for (id_, _, count), axes in zip(rows, every, strict=True)]
 
 
-def _by_variant(
-    connection: sqlite3.Connection, run: Row, extent: _Extent, variants: Sequence[VariantRows], wanted: Wanted
+def _seeds(connection: sqlite3.Connection, extent: Extent, variants: Sequence[VariantRows]) -> list[int]:
+    """The run's seeds in the order of their repeats, from some of its variants: they all have the same."""
+    most = max(variants, key=lambda variant: variant.rows, default=None)
+    seeds: dict[int, None] = {}
+    read = 0
+    for each in [*([most] if most else []), *variants[:: max(1, len(variants) // _SEEDS_FROM)]]:
+        if read < _SEED_ROWS:
+            seeds |= dict.fromkeys(read_variant(connection, extent, each.id, "seed"))
+            read += each.rows
+    return [seed for seed in seeds if seed is not None]
+
+
+def _scenes(
+    connection: sqlite3.Connection,
+    extent: Extent,
+    found: SideBySide,
+    variants: Sequence[VariantRows],
+    matching: Sequence[VariantRows],
+    wanted: Wanted,
 ) -> SideBySide:
-    axes = axes_of(variant.axes for variant in variants)
-    by, only = _choose(axes, wanted)
-    matching = [each for each in variants if only.items() <= each.axes.items()] if only else variants
-    columns = len(matching if by is None else {each.axes.get(by) for each in matching})
-    width, height = _shape(connection, extent, columns, wanted.size)
+    """A line per matched scene."""
+    by = found.layout.axis
+    total = len(matching if by is None else {each.axes.get(by) for each in matching})
+    width, height = _shape(connection, extent, total, wanted)
     page = cut_page(
         matching, by,
         lines=slice((wanted.page - 1) * height, wanted.page * height),
         columns=slice((wanted.across - 1) * width, wanted.across * width),
     )  # fmt: skip
     known = {variant.id: variant.axes for variant in matching}
-    sql = f"""
-        SELECT {_SHOWN} FROM generations g
-        WHERE g.experiment = ? AND g.variant_id = ? AND g.rowid BETWEEN ? AND ? AND g.run_id = ?
-        ORDER BY g.rowid LIMIT ? OFFSET ?
-    """
     rows: list[Row] = []
     for piece in page.pieces:
-        bounds = (extent.experiment, piece.variant_id, extent.first, extent.last, extent.run_id)
-        rows += fetch(connection, sql, *bounds, piece.stop - piece.start, piece.start)
+        rows += grid_cells.read_piece(connection, extent, piece)
     for row in rows:
         row["axes"] = known[row["variant_id"]]
-    pages = math.ceil(page.total_lines / height)
-    return SideBySide(
-        run=run,
-        grid=build_grid(_with_images(connection, rows), by, page.columns),
-        axes=axes,
-        only=only,
-        simulated=bool(run["simulated"]),
-        page=wanted.page,
+    grid = build_grid(with_images(connection, rows), by, page.columns)
+    return _paged(found, grid, wanted, (width, height), page.total_columns, page.total_lines)
+
+
+def _cells(
+    connection: sqlite3.Connection,
+    extent: Extent,
+    found: SideBySide,
+    variants: Sequence[VariantRows],
+    matching: Sequence[VariantRows],
+    wanted: Wanted,
+) -> SideBySide:
+    """A line per value of an axis, or per seed, or per scene held at one seed."""
+    scrubbed = {axis: value for axis, value in found.only.items() if axis != found.layout.scrub}
+    frame = [each for each in variants if _fits(each, scrubbed)]
+    lines, columns = grid_cells.count_cells(frame, found.layout, found.seeds)
+    fitting = sum(each.rows for each in matching) / (len(found.seeds) if SEED in found.only and found.seeds else 1)
+    each = math.ceil(min(grid_cells.IN_CELL, fitting / max(1, lines * columns)))
+    width, height = _shape(connection, extent, columns, wanted, max(1, each))
+    page = grid_cells.read_page(
+        connection, extent, found.layout, matching, frame, found.seeds,
+        held_seed=_as_seed(found.only.get(SEED)),
+        order=found.axes,
+        lines=slice((wanted.page - 1) * height, wanted.page * height),
+        columns=slice((wanted.across - 1) * width, wanted.across * width),
+    )  # fmt: skip
+    return _paged(found, page.grid, wanted, (width, height), page.total_columns, page.total_rows)
+
+
+def _as_seed(text: str | None) -> int | None:
+    """A seed of the address; one that is none fits nothing."""
+    if text is None:
+        return None
+    return int(text) if text.lstrip("-").isdecimal() and text.isascii() and len(text) < 20 else -1
+
+
+def _paged(
+    found: SideBySide, grid: Grid, wanted: Wanted, shape: tuple[int, int], columns: int, lines: int
+) -> SideBySide:
+    width, height = shape
+    pages = math.ceil(lines / height)
+    return replace(
+        found,
+        grid=grid,
         pages=pages,
         more=wanted.page < pages,
-        across_pages=math.ceil(page.total_columns / width),
-        total_columns=page.total_columns,
-        total_lines=page.total_lines,
+        across_pages=math.ceil(columns / width),
+        total_columns=columns,
+        total_lines=lines,
         first_line=(wanted.page - 1) * height + 1,
     )
 
@@ -198,163 +288,40 @@ def _by_variant(
 # --- cut along the plan -------------------------------------------------------------------------------------------
 
 
-def _by_stretch(connection: sqlite3.Connection, run: Row, extent: _Extent, wanted: Wanted) -> SideBySide:
-    axes = axes_of(_sample(connection, extent).values())
-    by, only = _choose(axes, wanted)
-    compared = axes[by] if by is not None and len(axes[by]) <= _LISTED else []
-    width, height = _shape(connection, extent, len(compared) or _COLUMNS, wanted.size)
+def _by_stretch(connection: sqlite3.Connection, run: Row, extent: Extent, wanted: Wanted) -> SideBySide:
+    """A huge run: its rows are its scenes, along its plan."""
+    axes = _in_file_order(grid_stretch.sampled_axes(connection, extent), wanted.facts.order)
+    seeds = grid_stretch.sampled_seeds(connection, extent)
+    layout, only = _choose(axes, seeds, replace(wanted, rows=ALL))
+    if layout.columns in (SEED, ALL):
+        layout = replace(layout, columns=VARIANT)
+    by = layout.axis
+    if wanted.by is None and by is not None and len(axes[by]) > _COLUMNS:
+        few = {axis: values for axis, values in axes.items() if len(values) <= _COLUMNS}
+        layout = choose_layout(few, 0, baseline=wanted.facts.baseline, rows=ALL, scrub=wanted.scrub)
+        by = layout.axis
+        only = {axis: value for axis, value in only.items() if axis != by}
+    compared = axes[by] if by is not None and len(axes[by]) <= grid_stretch.LISTED else []
+    width, height = _shape(connection, extent, len(compared) or _COLUMNS, wanted)
     height = height if compared else height * width
-    start = (wanted.page - 1) * height
-    ids, total = _stretch(connection, extent, axes, only, start, height)
-    rows = _read(connection, extent, ids)
-    columns = _columns(rows, by, compared)
-    width = max(1, min(width, len(columns)))
-    shown = columns[(wanted.across - 1) * width : wanted.across * width]
-    if by is not None and compared:
-        rows += _partners(connection, extent, rows, by, shown)
-    more = len(ids) == height and (total is None or start + height < total)
+    page = grid_stretch.read_stretch(
+        connection, extent, axes, only, by, compared,
+        start=(wanted.page - 1) * height, size=height, width=width, across=wanted.across, most=_VARIANTS,
+    )  # fmt: skip
+    start, total = (wanted.page - 1) * height, page.total
     return SideBySide(
         run=run,
-        grid=build_grid(_with_images(connection, rows), by, shown),
+        grid=page.grid,
+        layout=layout,
         axes=axes,
+        seeds=seeds,
         only=only,
         simulated=bool(run["simulated"]),
         page=wanted.page,
         pages=None if total is None else math.ceil(total / height),
-        more=more,
-        across_pages=math.ceil(len(columns) / width),
-        total_columns=len(columns),
+        more=page.found == height and (total is None or start + height < total),
+        across_pages=math.ceil(page.total_columns / page.width),
+        total_columns=page.total_columns,
         total_lines=None,
-        stretch=(start + 1, start + len(ids), total),
+        stretch=(start + 1, start + page.found, total),
     )
-
-
-def _sample(connection: sqlite3.Connection, extent: _Extent) -> dict[str, dict[str, str]]:
-    """Variants from the start of the plan, where the inner axes turn, and spread over it, where the outer ones do."""
-    sql = "SELECT variant_id FROM generations WHERE run_id = ? AND sequence >= ? ORDER BY sequence LIMIT ?"
-    ids = [id_ for (id_,) in connection.execute(sql, (extent.run_id, 0, _SAMPLE))]
-    for place in range(_SAMPLE):
-        ids += [id_ for (id_,) in connection.execute(sql, (extent.run_id, extent.rows * place // _SAMPLE, 1))]
-    return _axes(connection, extent.experiment, dict.fromkeys(ids))
-
-
-def _axes(connection: sqlite3.Connection, experiment: str, ids: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Variant → its axes, in the order of `ids`."""
-    wanted = list(ids)
-    sql = "SELECT id, axes FROM variants WHERE experiment = ? AND id IN ({})"
-    found = {row["id"]: json.loads(row["axes"] or "{}") for row in where_in(connection, sql, wanted, experiment)}
-    return {id_: found[id_] for id_ in wanted if id_ in found}
-
-
-def _stretch(
-    connection: sqlite3.Connection,
-    extent: _Extent,
-    axes: Mapping[str, Sequence[str]],
-    only: Mapping[str, str],
-    start: int,
-    size: int,
-) -> tuple[list[int], int | None]:
-    """The rowids of the generations from `start` on that fit the filter, and how many fit where that is known."""
-    if not only:
-        sql = "SELECT rowid FROM generations WHERE run_id = ? ORDER BY sequence LIMIT ? OFFSET ?"
-        return [rowid for (rowid,) in connection.execute(sql, (extent.run_id, size, start))], extent.rows
-    free = {axis: [*values, None] for axis, values in axes.items() if axis not in only}  # None: it does not apply
-    few = all(len(values) <= _LISTED for values in free.values()) and math.prod(map(len, free.values())) <= _VARIANTS
-    if few and _ids_are_hashes(connection, extent):
-        cells = [variant_id({**only, **_present(free, cell)}) for cell in itertools.product(*free.values())]
-        found = sorted(row["rowid"] for row in _of_variants(connection, extent, cells))
-        return found[start : start + size], len(found)
-    condition = " AND EXISTS (SELECT 1 FROM json_each(v.axes) e WHERE e.key = ? AND e.value = ?)" * len(only)
-    sql = f"""
-        SELECT g.rowid FROM generations g JOIN variants v ON v.experiment = g.experiment AND v.id = g.variant_id
-        WHERE g.run_id = ? {condition} ORDER BY g.sequence LIMIT ? OFFSET ?
-    """
-    values = [text for pair in only.items() for text in pair]
-    return [rowid for (rowid,) in connection.execute(sql, (extent.run_id, *values, size, start))], None
-
-
-def _of_variants(connection: sqlite3.Connection, extent: _Extent, ids: Iterable[str], more: str = "") -> list[Row]:
-    """The rowids of this run's generations of these variants, and `more` columns; from an index alone where there are
-    none, and no other run has rows in between."""
-    own = "" if extent.alone else "AND run_id = ?"
-    sql = (
-        f"SELECT rowid {more} FROM generations INDEXED BY generations_experiment "
-        f"WHERE experiment = ? AND rowid BETWEEN ? AND ? {own} AND variant_id IN ({{}})"
-    )
-    bounds = (extent.experiment, extent.first, extent.last, *([] if extent.alone else [extent.run_id]))
-    return where_in(connection, sql, ids, *bounds)
-
-
-def _present(axes: Iterable[str], cell: Iterable[str | None]) -> dict[str, str]:
-    return {axis: value for axis, value in zip(axes, cell, strict=True) if value is not None}
-
-
-def _ids_are_hashes(connection: sqlite3.Connection, extent: _Extent) -> bool:
-    """Whether the ids of this run's variants can be computed, as in every log of promptlab."""
-    sql = "SELECT variant_id FROM generations WHERE run_id = ? ORDER BY sequence LIMIT 1"
-    (id_,) = connection.execute(sql, (extent.run_id,)).fetchone()
-    return all(variant_id(axes) == id_ for axes in _axes(connection, extent.experiment, [id_]).values())
-
-
-def _columns(rows: Sequence[Row], by: str | None, compared: Sequence[str]) -> list[Column]:
-    """The columns of a stretch: every value of an axis of few, else those that it meets."""
-    found = {f"={value}": Column(f"={value}", value, value) for value in compared}
-    for row in rows:
-        column = column_of(row["variant_id"], row["axes"], by)
-        found.setdefault(column.key, column)
-    return list(found.values())
-
-
-def _read(connection: sqlite3.Connection, extent: _Extent, rowids: Iterable[int]) -> list[Row]:
-    """These generations with their axes, in the order of the plan."""
-    rows = where_in(connection, f"SELECT {_SHOWN} FROM generations g WHERE g.rowid IN ({{}})", rowids)
-    axes = _axes(connection, extent.experiment, {row["variant_id"] for row in rows})
-    for row in rows:
-        row["axes"] = axes.get(row["variant_id"], {})
-    return sorted(rows, key=lambda row: (row["sequence"], row["generation_id"]))
-
-
-def _partners(
-    connection: sqlite3.Connection, extent: _Extent, rows: Sequence[Row], by: str, columns: Sequence[Column]
-) -> list[Row]:
-    """What stands beside these rows in the other columns, wherever in the plan it is."""
-    lines = {(shared_axes(row["axes"], by), row["seed"], row["draw"]) for row in rows}
-    wanted = [
-        dict(shared) if column.value is None else {**dict(shared), by: column.value}
-        for shared, column in itertools.product({line[0] for line in lines}, columns)
-    ]
-    if _ids_are_hashes(connection, extent):
-        known = {variant_id(axes): shared_axes(axes, by) for axes in wanted}
-    else:
-        keys = {frozenset(axes.items()) for axes in wanted}
-        variants = connection.execute("SELECT id, axes FROM variants WHERE experiment = ?", (extent.experiment,))
-        every = ((id_, json.loads(axes or "{}")) for id_, axes in variants)
-        known = {id_: shared_axes(axes, by) for id_, axes in every if frozenset(axes.items()) in keys}
-    here = {row["rowid"] for row in rows}
-    beside = [
-        row["rowid"]
-        for row in _of_variants(connection, extent, known, ", variant_id, seed, draw")
-        if row["rowid"] not in here and (known[row["variant_id"]], row["seed"], row["draw"]) in lines
-    ]
-    return _read(connection, extent, beside)
-
-
-# --- what a cell shows --------------------------------------------------------------------------------------------
-
-
-def _with_images(connection: sqlite3.Connection, rows: Sequence[Row]) -> Sequence[Row]:
-    """The rows with their images, each with its latest mark; a cached copy shows the mark of the paid image."""
-    shown = {row["generation_id"]: row for row in rows}
-    for row in rows:
-        row["images"] = []
-    sql = """
-        SELECT i.id, i.generation_id, i.position, i.status, i.revised_prompt, i.sha256, i.width, i.height,
-            (SELECT m.mark FROM marks m WHERE m.image_id = coalesce(paid.id, i.id) ORDER BY m.at DESC LIMIT 1) AS mark
-        FROM images i
-        JOIN generations g ON g.id = i.generation_id
-        LEFT JOIN images paid ON paid.generation_id = g.cached_from AND paid.position = i.position
-        WHERE i.generation_id IN ({}) ORDER BY i.generation_id, i.position
-    """
-    for image in where_in(connection, sql, shown):
-        shown[image["generation_id"]]["images"].append(image)
-    return rows

@@ -31,6 +31,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "Look": {
         "runs": "List runs, newest first.",
         "show": "Show one run, or one generation: failures, spend, the request.",
+        "compare": "Say which value of an axis is best, how sure that is, what it would take.",
         "browse": "Open the log in Datasette, with images.",
         "votes": "What was voted on; ballots for people who are offline.",
         "forget": "Delete a run: its rows, and the files that nothing else uses.",

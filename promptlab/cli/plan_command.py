@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -20,6 +21,7 @@ from promptlab.studio.prepare import prepare
 from promptlab.studio.preview import preview
 
 if TYPE_CHECKING:
+    from promptlab.compare.power_ahead import PowerAhead, PowerFor
     from promptlab.history.against import RevisionChanges
     from promptlab.plan import Explanation
     from promptlab.studio.prepare import PreparedRun
@@ -38,12 +40,14 @@ __all__ = ["command", "describe", "look_ahead", "report"]
 @click.option("--explain", is_flag=True, help="The count after each step; with --variant, why that one is in or out.")
 @click.option("--variant", metavar="AXIS=ID,…|ID", help="With --explain: this variant.")
 @click.option("--against", metavar="REV", help="Compare with the experiment and templates of a git revision.")
+@click.option("--power", metavar="AXIS", help="The gap between two values of AXIS that these seeds could show, and "
+              "the seeds and money for 60:40, 65:35 and 70:30.")  # fmt: skip
 @click.option("--format", "style", type=click.Choice(["text", "github", "json"]), default="text",
               help="How problems are printed; github and json print nothing else.")  # fmt: skip
 @options.json_flag
 def command(
     paths: tuple[Path, ...], provider: str | None, db: Path | None, where: tuple[str, ...], limit: int | None,
-    fresh: bool, explain: bool, variant: str | None, against: str | None, style: str, as_json: bool,
+    fresh: bool, explain: bool, variant: str | None, against: str | None, power: str | None, style: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Check experiments and show variants, calls, images, credits, dollars and time. Sends nothing, needs no key.
 
@@ -54,9 +58,10 @@ def command(
       promptlab plan experiments/shelf_photos.yaml
       promptlab plan experiments/shelf_photos.yaml --explain --variant item=T-100,look=neon
       promptlab plan experiments/shelf_photos.yaml --against HEAD~1
+      promptlab plan experiments/shelf_photos.yaml --power look
       promptlab plan experiments/*.yaml --format github
     """
-    looks = [_look(path, provider, db, where, limit, fresh, explain, variant, against) for path in paths]
+    looks = [_look(path, provider, db, where, limit, fresh, explain, variant, against, power) for path in paths]
     problems = [problem for look in looks for problem in look.problems]
     if as_json:
         documents = [look.document() for look in looks]
@@ -83,6 +88,7 @@ class _Look:
         self.preview: Preview | None = None
         self.explained: Explanation | None = None
         self.changes: RevisionChanges | None = None
+        self.power: PowerAhead | None = None
 
     def document(self) -> dict[str, object]:
         """The file as --json prints it (docs/cli.md)."""
@@ -98,6 +104,8 @@ class _Look:
             found["explained"] = asdict(self.explained) | {"included": self.explained.included}
         if self.changes is not None:
             found["against"] = {"revision": self.against, **asdict(self.changes)}
+        if self.power is not None:
+            found["power"] = asdict(self.power)
         return found
 
     def texts(self) -> Iterator[str]:
@@ -111,11 +119,13 @@ class _Look:
             yield _steps(self.preview)
         if self.changes is not None:
             yield _changes(self.changes, self.against or "")
+        if self.power is not None:
+            yield _power(self.power, simulated=self.preview.simulated)
 
 
 def _look(
     path: Path, provider: str | None, db: Path | None, where: tuple[str, ...], limit: int | None, fresh: bool,
-    explain: bool, variant: str | None, against: str | None,
+    explain: bool, variant: str | None, against: str | None, power: str | None,
 ) -> _Look:  # fmt: skip
     """Everything asked about one file; its problems are kept, so that the other files are looked at too."""
     look = _Look(path, against)
@@ -132,6 +142,10 @@ def _look(
             from promptlab.history.against import compare_revision
 
             look.changes = compare_revision(job, against)
+        if power is not None:
+            from promptlab.compare.power_ahead import power_of
+
+            look.power = power_of(job, power)
     except InputError as error:
         look.problems = [*error.problems, *look.problems]
     return look
@@ -267,3 +281,38 @@ def _changes(found: RevisionChanges, revision: str) -> str:
     cost = formats.money(found.credits, found.cost_usd) if found.to_send else "nothing"
     lines.append(f"  to bring the log up to date: {formats.count(found.to_send, 'call')}, {cost}")
     return formats.folded("\n".join(lines), "    ")
+
+
+def _power(found: PowerAhead, *, simulated: bool) -> str:
+    """What the plan could show of an axis, and what smaller gaps would take."""
+    noun = "seed" if found.seeded else "draw"
+    number = found.seeds if found.seeded else found.draws
+    lines = [
+        f"  by {found.axis} ({formats.count(len(found.values), 'value')}): {formats.count(found.scenes, 'scene')}, "
+        f"{formats.count(number, noun)} each, one vote on each scene, no ties",
+        f"  the smallest gap they could show, in 4 of 5 cases: {_odds(found.smallest_gap)}"
+        if found.smallest_gap is not None
+        else "  they could not show any gap: it takes more scenes",
+    ]
+    rows = [
+        (
+            _odds(each.chance), f"{each.power:.0%}", "–" if each.scenes is None else f"{each.scenes:,}",
+            "–" if each.seeds is None else f"{each.seeds:,}", _for_all(each),
+        )
+        for each in found.gaps
+    ]  # fmt: skip
+    head = ("true gap", "found", "scenes", f"{noun}s", "would cost" if simulated else "cost in all")
+    table = formats.table(rows, head, right=(1, 2, 3))
+    return "\n".join([formats.folded("\n".join(lines), "    "), *(f"    {line}" for line in table.split("\n"))])
+
+
+def _odds(chance: float) -> str:
+    """`60:40`; a gap is rounded up, so that it is no smaller than what can be shown."""
+    share = min(math.ceil(100 * chance - 1e-9), 100)
+    return f"{share}:{100 - share}"
+
+
+def _for_all(each: PowerFor) -> str:
+    """What the whole plan would cost with so many seeds."""
+    offers = ", ".join(f"{name.capitalize()} {formats.dollars(usd)}" for name, usd in each.on_plans)
+    return formats.money(each.credits, each.cost_usd) + (f"; on {offers}" if offers else "")

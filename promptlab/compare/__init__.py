@@ -11,14 +11,24 @@ from promptlab.compare.grid import (
     build_grid,
     column_of,
     cut_page,
-    default_axis,
     shared_axes,
+)
+from promptlab.compare.layout import (
+    CellsPage,
+    Heading,
+    Layout,
+    choose_layout,
+    cut_cells,
+    default_axis,
 )
 from promptlab.compare.text import Op, Segment, similarity, word_diff
 
 __all__ = [
+    "CellsPage",
     "Column",
     "Grid",
+    "Heading",
+    "Layout",
     "Line",
     "Op",
     "Page",
@@ -27,7 +37,9 @@ __all__ = [
     "VariantRows",
     "axes_of",
     "build_grid",
+    "choose_layout",
     "column_of",
+    "cut_cells",
     "cut_page",
     "default_axis",
     "shared_axes",

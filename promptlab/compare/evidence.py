@@ -142,7 +142,7 @@ def evidence_of(log: Log, run_id: str, by: str | None, where: Where = ()) -> Evi
     rows = log.execute(_CELLS, (run.id,)).fetchall()
     axes = dict(log.rows("SELECT id, axes FROM variants WHERE experiment = ?", (run.experiment,)))
     every = {id_: json.loads(axes.get(id_) or "{}") for id_ in dict.fromkeys(row[0] for row in rows)}
-    check_axis(every, by, run.id)
+    check_axis(every, by, f"run {run.id}")
     chosen = chosen_variants(log, run.id, every, where)
     places = {id_: place for id_, axes in chosen.items() if (place := place_of(id_, axes, by)) is not None}
     values = tuple(dict.fromkeys(value for value, _ in places.values()))

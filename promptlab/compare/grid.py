@@ -16,7 +16,7 @@ from typing import Any
 
 __all__ = [
     "Column", "Grid", "Line", "Page", "Piece", "VariantRows", "axes_of", "build_grid", "column_of", "cut_page",
-    "default_axis", "shared_axes",
+    "shared_axes",
 ]  # fmt: skip
 
 Row = Mapping[str, Any]
@@ -42,6 +42,7 @@ class Line:
     draw: int
     matched: bool
     cells: tuple[tuple[Row, ...], ...]
+    more: tuple[int, ...] = ()  # generations of each cell that are not among its rows; empty: none of any
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +96,6 @@ def axes_of(variants: Iterable[Mapping[str, str]]) -> dict[str, list[str]]:
                 axes[axis] = {}
             axes[axis][value] = None
     return {axis: list(values) for axis, values in axes.items()}
-
-
-def default_axis(axes: Mapping[str, Sequence[str]]) -> str | None:
-    """The axis that is worth comparing first: the first with more than one value."""
-    return next((axis for axis, values in axes.items() if len(values) > 1), None)
 
 
 def cut_page(variants: Iterable[VariantRows], by: str | None, *, lines: slice, columns: slice) -> Page:

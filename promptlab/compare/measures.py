@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,8 +22,15 @@ SELECT image_id, variant_id, number, successes, trials, scorer, version, at FROM
 WHERE name = ? AND (image_id IS NOT NULL OR experiment = ?) AND (number IS NOT NULL OR trials IS NOT NULL)
 """
 _NAMES: Final = """
-SELECT name, count(*) FROM scores WHERE (image_id IS NOT NULL OR experiment = ?)
-AND (number IS NOT NULL OR trials IS NOT NULL) GROUP BY name ORDER BY name
+WITH RECURSIVE names (name) AS (
+  SELECT min(name) FROM scores UNION ALL SELECT (SELECT min(name) FROM scores WHERE name > n.name) FROM names n
+  WHERE n.name IS NOT NULL
+)
+SELECT n.name FROM names n WHERE n.name IS NOT NULL AND EXISTS (
+  SELECT 1 FROM (SELECT image_id, experiment FROM scores
+    WHERE name = n.name AND (number IS NOT NULL OR trials IS NOT NULL) ORDER BY rowid DESC LIMIT 5000) s
+  WHERE s.experiment = ?1 OR EXISTS (
+    SELECT 1 FROM images i JOIN generations g ON g.id = i.generation_id WHERE i.id = s.image_id AND g.experiment = ?1))
 """
 Scene = str
 Value = str
@@ -76,16 +84,16 @@ def marks_of(log: Log, evidence: Evidence) -> MarkCounts:
 
 
 def _averaged(calls: Mapping[Scene, Mapping[Value, list[float]]]) -> dict[Scene, dict[Value, float]]:
-    """Images of one call are one observation."""
+    """Images of one call are one observation; the sum is the same in whatever order they come."""
     return {
-        scene: {value: sum(each) / len(each) for value, each in sorted(own.items())}
+        scene: {value: math.fsum(each) / len(each) for value, each in sorted(own.items())}
         for scene, own in sorted(calls.items())
     }
 
 
-def score_names(log: Log, evidence: Evidence) -> list[str]:
-    """The scores with numbers that this log has, of images or of this experiment's variants."""
-    return [name for name, _ in log.rows(_NAMES, (evidence.run.experiment,))]
+def score_names(log: Log, experiment: str) -> list[str]:
+    """The scores with numbers that this log has of an experiment's images and variants."""
+    return [name for (name,) in log.rows(_NAMES, (experiment,))]
 
 
 def measure_of(log: Log, evidence: Evidence, name: str) -> Measure:
@@ -140,7 +148,7 @@ def _rates(
 
 
 def _no_score(log: Log, evidence: Evidence, name: str) -> InputError:
-    known = ["votes", "kept", *score_names(log, evidence)]
+    known = ["votes", "kept", *score_names(log, evidence.run.experiment)]
     advice = did_you_mean(name, known) or f"; there are {listed(known)}"
     message = f"run {evidence.run.id} has no score {quoted(name)}{advice}"
     return InputError(message, code="no-such-metric")

@@ -12,7 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from promptlab.compare.grid import shared_axes
+from promptlab.compare.baseline import baseline_of
+from promptlab.compare.grid import axes_of, shared_axes
+from promptlab.compare.layout import default_axis
 from promptlab.errors import InputError
 from promptlab.log import Log
 from promptlab.log.reader import LogReader, log_of
@@ -22,7 +24,8 @@ from promptlab.spec.names import did_you_mean, listed, quoted
 
 __all__ = [
     "MISSING", "Cell", "Scene", "SceneImage", "Scenes", "cell_status", "check_axis", "chosen_variants",
-    "label_of_variant", "place_of", "scene_key", "scenes_of", "variants_of_run",
+    "compared_axis",
+    "label_of_variant", "place_of", "scene_key", "scenes_of", "some_variants", "variants_of_run",
 ]  # fmt: skip
 
 #: Why a cell has no picture, in the order in which they are told.
@@ -31,6 +34,10 @@ _MODERATED: Final = ("content_policy", "moderation", "safety")  # parts of the c
 _VARIANTS: Final = """
 SELECT v.id, v.axes FROM (SELECT variant_id, min(sequence) AS first FROM generations WHERE run_id = ?1 GROUP BY 1) c
 JOIN runs r ON r.id = ?1 JOIN variants v ON v.experiment = r.experiment AND v.id = c.variant_id ORDER BY c.first
+"""
+_AXES: Final = """
+SELECT v.id, v.axes FROM variants v WHERE v.experiment = ?2 AND EXISTS (
+  SELECT 1 FROM generations g WHERE g.experiment = v.experiment AND g.variant_id = v.id AND g.run_id = ?1)
 """
 _CELLS: Final = """
 SELECT g.id, g.variant_id, g.seed, g.draw, g.status, g.error_code, g.cost_usd, g.cached_from
@@ -119,6 +126,19 @@ def variants_of_run(log: Log, run_id: str) -> dict[str, Axes]:
     return {id_: json.loads(axes or "{}") for id_, axes in log.rows(_VARIANTS, (run_id,))}
 
 
+def compared_axis(log: Log | LogReader, run_id: str) -> str | None:
+    """The axis that is worth comparing first, by the grid's rule; None where only one variant, or no axis, varies."""
+    log = log_of(log)
+    run = log.find_run(run_id)
+    return default_axis(axes_of(some_variants(log, run.id).values()), baseline_of(log, run.id))
+
+
+def some_variants(log: Log, run_id: str) -> dict[str, Axes]:
+    """Variant → its axes of a run, in no order: from an index, without a look at every generation."""
+    experiment = log.value("SELECT experiment FROM runs WHERE id = ?", (run_id,))
+    return {id_: json.loads(axes or "{}") for id_, axes in log.rows(_AXES, (run_id, experiment))}
+
+
 def place_of(variant_id: str, axes: Axes, by: str | None) -> tuple[str, tuple[tuple[str, str], ...]] | None:
     """A variant's value on the compared axis, and the values it shares with others; None where the axis is not used."""
     if by is None:
@@ -134,12 +154,12 @@ def cell_status(status: str, error_code: str | None) -> str:
     return "completed" if status == "cached" else status
 
 
-def check_axis(variants: Mapping[str, Axes], by: str | None, run_id: str) -> None:
-    """InputError where no variant of the run has this axis."""
+def check_axis(variants: Mapping[str, Axes], by: str | None, what: str) -> None:
+    """InputError where no variant of `what` (a run, an experiment) has this axis."""
     known = list(dict.fromkeys(axis for axes in variants.values() for axis in axes))
     if by is not None and by not in known:
         advice = did_you_mean(by, known) or (f"; there are {listed(known)}" if known else "; it has none")
-        raise InputError(f"run {run_id} has no axis {quoted(by)}{advice}", code="unknown-axis")
+        raise InputError(f"{what} has no axis {quoted(by)}{advice}", code="unknown-axis")
 
 
 def chosen_variants(log: Log, run_id: str, variants: Mapping[str, Axes], where: Where) -> Mapping[str, Axes]:
@@ -163,7 +183,7 @@ def scenes_of(log: Log | LogReader, run_id: str, by: str | None, where: Where = 
     log = log_of(log)
     run = log.find_run(run_id)
     every = variants_of_run(log, run.id)
-    check_axis(every, by, run.id)
+    check_axis(every, by, f"run {run.id}")
     places = {
         id_: place
         for id_, axes in chosen_variants(log, run.id, every, where).items()

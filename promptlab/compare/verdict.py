@@ -33,21 +33,25 @@ def verdict_of(
     run_id: str,
     by: str | None,
     *,
-    metric: str = "votes",
+    metric: str | None = "votes",
     where: Where = (),
     command: bool = True,
 ) -> Verdict:
     """The verdict on the values of axis `by` in a run (None: on whole variants), by a metric.
 
-    `metric` is `votes`, `kept`, or the name of a score (`rating`, `sales`, ...). `where` picks variants. Without
+    `metric` is `votes`, `kept`, or the name of a score (`rating`, `sales`, ...); None: votes where there are any, else
+    marks, else the first score, as `metrics_of` lists them. `where` picks variants. Without
     `command`, what it would take is said without command lines. The same log gives the same verdict, to the digit.
     InputError for a run, an axis, an id or a metric that is not there.
     """
     log = log_of(log)
     evidence = evidence_of(log, run_id, by, where)
     marks = marks_of(log, evidence)
+    votes = votes_of(log, evidence)
+    if metric is None:
+        metric = next(_known(log, evidence, votes, marks), "votes")
     if metric == "votes":
-        return _by_votes(log, evidence, marks, command=command, where=where)
+        return _by_votes(evidence, votes, marks, command=command, where=where)
     if metric == "kept":
         outcome = judge_marks(evidence, marks)
     else:
@@ -58,20 +62,24 @@ def verdict_of(
     return _by_measure(evidence, outcome, marks, metric)
 
 
-def metrics_of(log: Log | LogReader, run_id: str, by: str | None) -> list[str]:
-    """What a run can be judged by, the surest first: votes where there are any, kept, then its scores."""
+def metrics_of(log: Log | LogReader, run_id: str) -> list[str]:
+    """What the images of a run can be judged by: votes, kept, then the scores that this log has of them."""
     log = log_of(log)
-    evidence = evidence_of(log, run_id, by)
-    found = ["votes"] if votes_of(log, evidence).votes else []
-    found += ["kept"] if marks_of(log, evidence).judged else []
-    return [*found, *score_names(log, evidence)]
+    return ["votes", "kept", *score_names(log, log.find_run(run_id).experiment)]
+
+
+def _known(log: Log, evidence: Evidence, votes: VoteEvidence, marks: MarkCounts) -> Iterator[str]:
+    if votes.votes:
+        yield "votes"
+    if marks.judged:
+        yield "kept"
+    yield from score_names(log, evidence.run.experiment)
 
 
 # --- by votes -----------------------------------------------------------------------------------------------------
 
 
-def _by_votes(log: Log, evidence: Evidence, marks: MarkCounts, *, command: bool, where: Where) -> Verdict:
-    found = votes_of(log, evidence)
+def _by_votes(evidence: Evidence, found: VoteEvidence, marks: MarkCounts, *, command: bool, where: Where) -> Verdict:
     if _is_items(evidence, voted=bool(found.votes)):
         return _items(evidence, marks, "votes")
     is_open = bool(found.open_polls)
@@ -271,7 +279,7 @@ def verdict_as_json(verdict: Verdict) -> dict[str, Any]:
         gap["apart"] = each.apart
     for row, standing in zip(found["standings"], verdict.standings, strict=True):
         row["missing"] = _plain(standing.missing)
-    return found
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 
 
 def _plain(counts: Mapping[str, int]) -> dict[str, int]:

@@ -63,6 +63,11 @@ def percent(share: float) -> str:
     return f"{value:.0f} %" if value >= 9.5 or value == 0 else f"{value:.1f} %".replace(".0 %", " %")
 
 
+def likely(chance: float) -> str:
+    """A chance from draws: `86 %`, and never certainty."""
+    return "over 99 %" if chance >= 0.995 else "under 1 %" if chance < 0.005 else percent(chance)
+
+
 def surely(low: float) -> str:
     """The lower end, rounded down."""
     return f"surely more than {math.floor(100 * low + 1e-9)}"
@@ -71,6 +76,11 @@ def surely(low: float) -> str:
 def between(low: float, high: float) -> str:
     """Both ends, rounded outwards."""
     return f"surely between {math.floor(100 * low + 1e-9)} and {math.ceil(100 * high - 1e-9)}"
+
+
+def ends(low: float, high: float) -> str:
+    """`53–71`: both ends, rounded outwards."""
+    return f"{math.floor(100 * low + 1e-9)}–{math.ceil(100 * high - 1e-9)}"
 
 
 def listed_and(names: Sequence[str], most: int = 4) -> str:
@@ -177,7 +187,7 @@ def against_baseline(baseline: str, others: Sequence[tuple[str, float, float | N
 
 def best_chances(chances: Sequence[tuple[str, float]]) -> str:
     """The chance of being the best, the likeliest first."""
-    named = [f"{label} {percent(chance)}" for label, chance in chances if chance >= 0.005][:5]
+    named = [f"{label} {likely(chance)}" for label, chance in chances if chance >= 0.005][:5]
     return f"Chance of being the best: {', '.join(named)}."
 
 
@@ -232,6 +242,11 @@ def rate(share: float) -> str:
     return f"{number(100 * share)} %"
 
 
+def figure(metric: str, value: float, *, is_rate: bool) -> str:
+    """A value's own figure: `62 of 100` kept, `3.1 %` of trials, or a score."""
+    return rate(value) if is_rate else hundred(value) if metric == "kept" else number(value)
+
+
 def difference(gap: Gap, label: Mapping[str, str], *, share: bool) -> str:
     """How much more than another, in the same scenes."""
     than = "more" if gap.estimate >= 0 else "fewer" if share else "less"
@@ -246,7 +261,8 @@ def difference(gap: Gap, label: Mapping[str, str], *, share: bool) -> str:
 
 def rate_difference(gap: Gap, label: Mapping[str, str]) -> str:
     """How many points more than another."""
-    text = f"{number(100 * gap.estimate)} points more than {label[gap.other]}"
+    points = number(100 * gap.estimate)
+    text = f"{points} {'point' if points == '1' else 'points'} more than {label[gap.other]}"
     if gap.low is None or gap.high is None:
         return text
     return f"{text}, surely between {number(100 * gap.low)} and {number(100 * gap.high)}"
@@ -284,9 +300,9 @@ def methods_votes(clusters: str, *, live: bool) -> str:
     """The methods paragraph of a verdict by votes."""
     text = (
         "Votes compare two pictures of one scene: the same values of all other axes, the same seed and draw. "
-        "Davidson's model of paired comparisons with ties (1970) was fitted to them, with half a win and half a loss of each "
-        'value against a hypothetical item of worth 1 (Turner et al. 2020); "both bad" counts as a tie. A chance is '
-        "that of a decided vote."
+        "Davidson's model of paired comparisons with ties (1970) was fitted to them, with half a win and half a loss "
+        'of each value against a hypothetical item of worth 1 (Turner et al. 2020); "both bad" counts as a tie. A '
+        "chance is that of a decided vote."
     )
     if live:
         return (
@@ -313,8 +329,8 @@ def methods_measure(metric: str, *, rates: bool) -> str:
         )
     text = (
         "Only scenes in which both values have a figure are compared; pictures of one call are averaged first. "
-        "Intervals (95 %) are of the mean difference per scene: Student's t up to 30 scenes, the BCa bootstrap of scenes beyond; "
-        "the test is Wilcoxon's, or the sign test where most differences are zero."
+        "Intervals (95 %) are of the mean difference per scene: Student's t up to 30 scenes, the BCa bootstrap of "
+        "scenes beyond; the test is Wilcoxon's, or the sign test where most differences are zero."
     )
     if metric == "kept":
         text += (

@@ -54,8 +54,7 @@ def live(votes: Iterable[Vote], variants: Sequence[str] | None = None, *, level:
         if covariance is None:
             differences.append(Difference(leader, names[i], chance))
             continue
-        contrast = [float(at == order[0]) - float(at == i) for at in range(len(names))]
-        error = reach * covariance.standard_error(contrast)
+        error = reach * covariance.error_between(order[0], i)
         differences.append(Difference(leader, names[i], chance, _expit(gap - error), _expit(gap + error)))
     winner = leader if differences and all(each.apart for each in differences) else None
     return Live(leader, tuple(differences), winner, len(votes), scenes)

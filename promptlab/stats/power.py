@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
+from promptlab.stats.davidson import PSEUDO, SHRUNKEN, trust_in_model
 from promptlab.stats.distributions import binomial_tail, t_quantile
 
 __all__ = ["power", "scenes_needed", "smallest_gap"]
 
 POWER = 0.8  # the usual chance to find a gap that is there
-_PSEUDO = 0.5
 _MOST = 200_000
 
 
@@ -63,27 +63,35 @@ def _is_apart(wins: int, n: int, level: float) -> bool:
     With half a pseudo-win and -loss each, the gap solves p = expit(gap) with scores of wins and losses; this is what
     `ranking.rank` computes for two variants with one vote per scene.
     """
-    gap = _gap(wins, n)
-    p = 1 / (1 + math.exp(-gap))
-    half = 1 / (1 + math.exp(-gap / 2))
-    # Information about the gap: of the votes, and of the pseudo-votes of either variant (each sees half the gap).
-    information = n * p * (1 - p) + 2 * _PSEUDO * half * (1 - half) / 2
+    gap = _gap(wins, n, PSEUDO)
+    p = _expit(gap)
     meat = wins * (1 - p) ** 2 + (n - wins) * p**2
-    error = math.sqrt(meat * n / (n - 1)) / information
-    return gap > t_quantile((1 + level) / 2, n - 1) * error
+    robust = meat * n / (n - 1) / _information(gap, n) ** 2
+    least = trust_in_model(p) / _information(_gap(wins, n, SHRUNKEN), n)
+    return gap > t_quantile((1 + level) / 2, n - 1) * math.sqrt(max(robust, least))
 
 
-def _gap(wins: int, n: int) -> float:
+def _information(gap: float, n: int) -> float:
+    """About the gap: of the votes, and of the pseudo-votes of either variant (each sees half the gap)."""
+    p, half = _expit(gap), _expit(gap / 2)
+    return n * p * (1 - p) + 2 * PSEUDO * half * (1 - half) / 2
+
+
+def _gap(wins: int, n: int, pseudo: float) -> float:
     """The fitted gap of log-worths: votes against pseudo-votes, by Newton from the plain log-odds."""
-    gap = math.log((wins + 0.5) / (n - wins + 0.5))
+    gap = math.log((wins + pseudo) / (n - wins + pseudo))
     for _ in range(50):
-        p, half = 1 / (1 + math.exp(-gap)), 1 / (1 + math.exp(-gap / 2))
-        slope = wins - n * p + _PSEUDO * (1 - 2 * half)
-        step = slope / (n * p * (1 - p) + 2 * _PSEUDO * half * (1 - half) / 2)
+        p, half = _expit(gap), _expit(gap / 2)
+        slope = wins - n * p + pseudo * (1 - 2 * half)
+        step = slope / (n * p * (1 - p) + 2 * pseudo * half * (1 - half) / 2)
         gap += step
         if abs(step) < 1e-12:
             break
     return gap
+
+
+def _expit(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
 
 
 def scenes_needed(chance: float, ties: float = 0.0, level: float = 0.95, wanted: float = POWER) -> int | None:

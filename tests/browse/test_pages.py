@@ -57,9 +57,14 @@ def test_only_a_running_run_refreshes(site: Any, demo: Any, get: Get) -> None:
 def test_side_by_side(site: Any, demo: Any, get: Get) -> None:
     """Columns are the values of the axis, lines the seeds, and what failed says why in its place."""
     text = get(site, f"/-/promptlab/compare?run={demo.shelf}&by=style").text
-    assert re.findall(r'<th scope="col">(.*?)</th>', text) == ["film", "studio", "ink"]
+    assert re.findall(r'<th scope="col"><bdi>(.*?)</bdi></th>', text) == ["film", "studio", "ink"]
+    assert "hand-thrown" not in text  # costs and revised prompts are told when a picture is looked at
+    told = get(site, f"/-/promptlab/compare/about/{demo.image}").text
+    assert "<ins>hand-thrown</ins>" in told
+    assert "~$0.04" in told
+    text = get(site, f"/-/promptlab/compare?run={demo.shelf}&by=style&prompts=1").text
     assert text.count("<figure") == 16
-    assert text.count('class="hole failed"') == text.count('class="hole unknown"') == 1
+    assert text.count('class="hole failed moderated"') == text.count('class="hole unknown"') == 1
     assert "The prompt was refused: try other words." in text
     assert text.count('class="seed"') == 6
     assert "kept</span>" in text
@@ -69,7 +74,7 @@ def test_side_by_side(site: Any, demo: Any, get: Get) -> None:
 
 def test_cached_copies_show_the_mark_of_the_paid_image(site: Any, demo: Any, get: Get) -> None:
     """A copy from the cache is free and shows what people said of the paid image."""
-    text = get(site, f"/-/promptlab/compare?run={demo.cached}").text
+    text = get(site, f"/-/promptlab/compare?run={demo.cached}&prompts=1").text
     assert "free, from cache" in text
     assert "kept</span>" in text
 
@@ -88,7 +93,7 @@ def test_unseeded_lines_are_not_called_matched(site: Any, demo: Any, get: Get) -
         ("by=variant", 16, 3),
         ("by=look", 16, 9),
         ("by=style&axis.look=cold", 7, 3),
-        ("by=nonsense", 16, 6),
+        ("by=nonsense", 16, 9),
         ("by=style&lines=2&page=2", 5, 2),
         ("by=style&page=999", 0, 0),
         ("by=style&lines=-1&page=x&across=0", 16, 6),

@@ -122,7 +122,7 @@ def test_nothing() -> None:
 
 
 def test_axes() -> None:
-    """Axes and their values come in the order they first appear, and the first that varies is compared first."""
+    """Axes and their values come in the order they first appear, and the one of fewest values is compared first."""
     axes = axes_of([{"size": "s", "style": "film"}, {"size": "s", "style": "ink", "look": "warm"}])
     assert axes == {"size": ["s"], "style": ["film", "ink"], "look": ["warm"]}
     assert default_axis(axes) == "style"

@@ -42,7 +42,11 @@ def puddings() -> list[Vote]:
 
 
 def test_davidsons_puddings(puddings: list[Vote]) -> None:
-    """Worths, ν and standard errors of the published fit, which stopped 5·10⁻⁷ below the maximum: to 3·10⁻⁵."""
+    """Worths, ν and standard errors of the published fit: to 3·10⁻⁵, and the errors to their four digits.
+
+    The published iteration stopped early, 5·10⁻⁷ below the maximum of the log-likelihood, so that its last digits are
+    not those of the maximum; test_oracles.py holds the fit to scipy's own maximum.
+    """
     found = fit(puddings, [str(brand) for brand in range(1, 7)], pseudo=0)
     worths = [math.exp(value) for value in found.log_worths]
     shares = [value / sum(worths) for value in worths]

@@ -22,7 +22,11 @@
           if (details.length === states.length) {
             details.forEach(function (one, index) { one.open = states[index]; });
           }
+          var focused = document.activeElement && document.activeElement.closest("[data-image]");
           old.replaceWith(document.adoptNode(fresh));
+          var again = focused && document.querySelector('[data-image="' + focused.dataset.image + '"] a.thumb');
+          if (again) { again.focus({ preventScroll: true }); }
+          document.dispatchEvent(new Event("page-exchanged"));
         }
         if (fresh.dataset.live) { again(same ? Math.min(wait * 2, longest) : shortest); }
       }).catch(function () { again(Math.min(wait * 2, longest)); });
