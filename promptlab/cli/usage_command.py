@@ -31,8 +31,8 @@ GROUPS = ["day", "experiment", "template", "model", "user", "project"]
 def command(by: str, since: datetime | None, as_json: bool, db: Path | None) -> None:
     """What was spent: the cost of results, and the most the provider can have billed. Simulated runs don't count.
 
-    Kept and rejected are images that people marked; "per kept" is all of the cost, divided by the kept images. Calls of
-    judge models and what the cache saved are said below the table, and are not part of it.
+    Kept and rejected are images that people marked; "per kept" is all of the cost, divided by the kept images. Below the
+    table: what of it judge models cost, and what the cache saved.
 
     \b
     Examples:
@@ -92,7 +92,7 @@ def _beside(total: Spent, apart: Apart) -> Iterator[str]:
         yield f"redo cost {formats.dollars(apart.redo_usd)} of it"
     if apart.judge_calls:
         cost = formats.bounds(NOTHING, (apart.judge_usd, apart.judge_usd_at_most))
-        yield f"judges: {formats.count(apart.judge_calls, 'call')}, {cost}, beside the table"
+        yield f"judges: {formats.count(apart.judge_calls, 'call')}, {cost}, in the table above"
     if apart.saved_usd:
         about = "about " if apart.saved_about else ""
         copies = formats.count(apart.copies, "copy", "copies")
