@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unicodedata import bidirectional
 
 from promptlab.browse import guard, page_data, people, shell
 from promptlab.compare.grid import axes_of
@@ -81,7 +82,7 @@ async def ranking_page(request: Request, datasette: Datasette) -> Response:
         back=links.ranking(**query), matrix=_matrix(found.verdict), about_run=found.run["id"],
         file=lambda kind, **more: links.address(f"/ranking.{kind}", **query, **more), rank=rank_text, figure=figure,
         number=number,
-        likely=likely, parts_of=parts_of, live=found.run["status"] == "running",
+        likely=likely, parts_of=parts_of, isolated=isolated, live=found.run["status"] == "running",
     )  # fmt: skip
 
 
@@ -212,6 +213,14 @@ def _matrix(verdict: Verdict | None) -> list[str]:
         return []
     names = [each.value for each in verdict.standings if each.shown]
     return names if 2 <= len(names) <= _MATRIX else []
+
+
+def isolated(text: str, verdict: Verdict) -> str:
+    """An English sentence whose right-to-left names don't turn what stands beside them (Unicode's isolates)."""
+    for label in {each.label for each in verdict.standings}:
+        if any(bidirectional(letter) in ("R", "AL") for letter in label):
+            text = text.replace(label, f"\u2068{label}\u2069")
+    return text
 
 
 def parts_of(text: str) -> list[tuple[bool, str]]:
