@@ -6,6 +6,7 @@ version reads differently), a page does without, as for a run that had no experi
 
 from __future__ import annotations
 
+import importlib
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from pathlib import Path
 from promptlab.errors import InputError
 from promptlab.model import Axis, Experiment, Matcher, Parameter, Value
 
-__all__ = ["ExperimentFacts", "facts_of"]
+__all__ = ["ExperimentFacts", "facts_of", "get_ready"]
 
 _STUDIO = Path("/studio")  # no file below it is ever opened: what the run read is in the log
 _NAMES = ("name", "title", "label", "product", "headline", "caption")
@@ -47,6 +48,13 @@ def facts_of(connection: sqlite3.Connection, run_id: str) -> ExperimentFacts:
             _known.pop(next(iter(_known)), None)  # another thread may have taken it
         _known[key] = _read(connection, run_id, row[0])
     return _known[key]
+
+
+def get_ready() -> None:
+    """Load what reads an experiment, a tenth of a second, so that the first page need not wait for it."""
+    importlib.import_module("promptlab.prompts")
+    importlib.import_module("promptlab.spec.load")
+    _parameters()
 
 
 _known: dict[tuple[str, str], ExperimentFacts] = {}

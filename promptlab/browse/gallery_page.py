@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from promptlab.browse import guard, page_data, shell
 from promptlab.browse.as_csv import as_csv
-from promptlab.browse.experiment_facts import facts_of
+from promptlab.browse.experiment_facts import ExperimentFacts, facts_of
 from promptlab.browse.gallery_data import (
     GalleryFilter,
     GalleryPage,
@@ -48,6 +48,7 @@ class _Found:
     run: page_data.Row | None
     page: GalleryPage
     facets: GalleryFacets | None
+    facts: ExperimentFacts
 
 
 async def gallery(request: Request, datasette: Datasette) -> Response:
@@ -68,6 +69,10 @@ async def gallery(request: Request, datasette: Datasette) -> Response:
         found=found,
         wanted=found.wanted,
         shown=found.page,
+        simulated=bool(found.page.images) and all(image["simulated"] for image in found.page.images),
+        called=lambda image: " · ".join(
+            found.facts.names.get(axis, {}).get(value, value) for axis, value in image["axes"].items()
+        ),
         facets=found.facets,
         chosen=list(_chosen(found.facets, links, shown)),
         choose=_chooser(links, shown),
@@ -133,26 +138,34 @@ def _read(connection: sqlite3.Connection, args: Mapping[str, str], size: int, *,
         connection, wanted, scope, size=size, after=args.get("after") or None, before=args.get("before") or None
     )
     _name_templates(connection, page)
-    return _Found(wanted, run, page, _facets(connection, wanted, scope) if facets else None)
+    found = _facets(connection, wanted, scope) if facets else (None, ExperimentFacts())
+    return _Found(wanted, run, page, *found)
 
 
-def _facets(connection: sqlite3.Connection, wanted: GalleryFilter, scope: Scope) -> GalleryFacets:
+def _facets(
+    connection: sqlite3.Connection, wanted: GalleryFilter, scope: Scope
+) -> tuple[GalleryFacets, ExperimentFacts]:
+    """What one may choose, with what the experiment says of it."""
     everything = scope_of(connection, replace(wanted, run=None, experiment=None, provider=None))
     hits = None
     if wanted.query:
         hits, _ = matching(connection, GalleryFilter(query=wanted.query), scope)
     found = facets_of(connection, wanted, scope, everything, hits)
     runs = [wanted.run] if wanted.run else [run["id"] for run in scope.runs[:1]] if wanted.experiment else []
-    order = facts_of(connection, runs[0]).order if runs else {}
-    return replace(found, facets=[_in_order(facet, order) for facet in found.facets])
+    facts = facts_of(connection, runs[0]) if runs else ExperimentFacts()
+    return replace(found, facets=[_as_in_file(facet, facts) for facet in found.facets]), facts
 
 
-def _in_order(facet: Facet, order: Mapping[str, tuple[str, ...]]) -> Facet:
-    """An axis' values as the experiment's file has them."""
-    place = {value: number for number, value in enumerate(order.get(facet.key.removeprefix(_AXIS), ()))}
-    if not place or not facet.key.startswith(_AXIS):
+def _as_in_file(facet: Facet, facts: ExperimentFacts) -> Facet:
+    """An axis' values in the order of the experiment's file, with their names."""
+    if not facet.key.startswith(_AXIS):
         return facet
-    return replace(facet, values=sorted(facet.values, key=lambda value: place.get(value[0], len(place))))
+    axis = facet.key.removeprefix(_AXIS)
+    place = {value: number for number, value in enumerate(facts.order.get(axis, ()))}
+    names = facts.names.get(axis, {})
+    values = sorted(facet.values, key=lambda value: place.get(value[0], len(place)))
+    named = [(value, f"{label} {names[value]}" if value in names else label, count) for value, label, count in values]
+    return replace(facet, values=named)
 
 
 def _name_templates(connection: sqlite3.Connection, page: GalleryPage) -> None:

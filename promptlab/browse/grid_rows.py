@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from promptlab.browse.page_data import Row, where_in
+from promptlab.browse.page_data import Row, has_table, where_in
 
 __all__ = ["SHOWN", "Extent", "axes_by_id", "of_variants", "read_rows", "read_variant", "with_images"]
 
@@ -30,6 +30,7 @@ class Extent:
     rows: int
     first: int
     last: int
+    settled: bool = False  # alone, summed up, and none of them only planned or skipped
 
     @property
     def alone(self) -> bool:
@@ -38,9 +39,23 @@ class Extent:
 
     @classmethod
     def of(cls, connection: sqlite3.Connection, run: Row) -> Extent:
-        """Where a run's rows lie."""
+        """Where a run's rows lie. Rows are inserted in the order of the plan, so that the first and the last of it are
+        the ends, and the log's sums say how many there are; where these don't agree, all are looked at."""
+        id_, experiment = run["id"], run["experiment"]
+        if has_table(connection, "run_parts"):
+            sql = "SELECT total(generations), total(planned) + total(skipped) FROM run_parts WHERE run_id = ?"
+            rows, waiting = connection.execute(sql, (id_,)).fetchone()
+            ends = [
+                connection.execute(
+                    f"SELECT rowid FROM generations WHERE run_id = ? ORDER BY sequence {way} LIMIT 1", (id_,)
+                )
+                for way in ("", "DESC")
+            ]
+            first, last = (row[0] if (row := end.fetchone()) else 0 for end in ends)
+            if last - first + 1 == rows:
+                return cls(id_, experiment, int(rows), first, last, settled=not waiting)
         sql = "SELECT count(*), ifnull(min(rowid), 0), ifnull(max(rowid), 0) FROM generations WHERE run_id = ?"
-        return cls(run["id"], run["experiment"], *connection.execute(sql, (run["id"],)).fetchone())
+        return cls(id_, experiment, *connection.execute(sql, (id_,)).fetchone())
 
 
 def read_variant(

@@ -106,6 +106,11 @@ class BoundedFacet(ColumnFacet):  # type: ignore[misc,unused-ignore]
 
     type = FACET
 
+    def get_configs(self) -> list[dict[str, Any]]:
+        """The facets that are asked for, without those that a reader asks for too: theirs count every row."""
+        own = set(self.request.args.getlist("_facet"))
+        return [each for each in super().get_configs() if each["config"]["simple"] not in own]
+
     async def facet_results(self) -> tuple[list[dict[str, Any]], list[str]]:
         """Read the columns once, and let Datasette count and link what was read."""
         columns = [each["config"]["simple"] for each in self.get_configs()]

@@ -18,7 +18,7 @@ from promptlab.browse.canned_queries import QUERIES
 from promptlab.browse.large_tables import FACET
 from promptlab.log.descriptions import DESCRIPTIONS, column_words
 
-__all__ = ["SETTINGS", "TABLES", "TablePage", "config_1_0", "metadata", "schema_columns"]
+__all__ = ["SETTINGS", "TABLES", "TablePage", "config_1_0", "metadata", "schema_columns", "table_words"]
 
 #: Suggesting facets scans every column (2 s at 200,000 rows); answers are never cached, since runs write as we look.
 SETTINGS: Mapping[str, Any] = {
@@ -122,6 +122,19 @@ def schema_columns(connection: sqlite3.Connection) -> dict[str, list[str]]:
         if "_fts" not in table:
             found.setdefault(table, []).append(column)
     return found
+
+
+def table_words(connection: sqlite3.Connection) -> dict[str, dict[str, Any]]:
+    """Every table and view in the order in which they are worth reading → its title, its words, and whether a list
+    of what there is has it."""
+    columns = schema_columns(connection)
+    pages = {
+        name: TABLES.get(name) or _axes_view(name, columns[name]) for name in [*TABLES, *columns] if name in columns
+    }
+    return {
+        name: {"title": page.title, "description": page.description, "listed": not page.hidden}
+        for name, page in pages.items()
+    }
 
 
 def metadata(database: str, columns: Mapping[str, list[str]], images: Path | None, **plugin: object) -> dict[str, Any]:

@@ -52,6 +52,8 @@ class RunCard:
     totals: Totals
     strip: Sequence[Row]
     simulated: bool
+    votes: int = 0  # ballots that hold, of people, in the polls on this run
+    voted_by: str | None = None  # the axis of the latest of those polls
 
     @property
     def done(self) -> int:
@@ -100,7 +102,19 @@ def has_table(connection: sqlite3.Connection, name: str) -> bool:
 
 def _card(connection: sqlite3.Connection, run: Row) -> RunCard:
     totals = Runs(Path(), connection).totals(run["id"])  # the run's own sums come at its end, and are not bounds
-    return RunCard(run, totals, _strip(connection, run), bool(run["simulated"]))
+    return RunCard(run, totals, _strip(connection, run), bool(run["simulated"]), *_votes(connection, run["id"]))
+
+
+def _votes(connection: sqlite3.Connection, run_id: str) -> tuple[int, str | None]:
+    """How many ballots the polls on a run have, and the axis that was voted on last."""
+    if not has_table(connection, "polls"):
+        return 0, None
+    sql = """
+        SELECT p.axis, (SELECT count(*) FROM ballots b WHERE b.poll_id = p.id AND b.undone_at IS NULL) AS ballots
+        FROM polls p WHERE p.run_id = ? ORDER BY p.opened_at DESC, p.id DESC
+    """
+    polls = [row for row in fetch(connection, sql, run_id) if row["ballots"]]
+    return sum(row["ballots"] for row in polls), polls[0]["axis"] if polls else None
 
 
 def _strip(connection: sqlite3.Connection, run: Row) -> list[Row]:

@@ -33,9 +33,11 @@ def startup(datasette: Datasette) -> Callable[[], Awaitable[None]]:
         for name in logs:
             bound_tables(datasette, name)
         if logs:
-            from promptlab.browse.page_rendering import compile_templates
+            from promptlab.browse import experiment_facts, page_rendering
 
-            asyncio.get_running_loop().run_in_executor(None, compile_templates)  # while the server starts
+            loop = asyncio.get_running_loop()  # both while the server starts, in a thread
+            loop.run_in_executor(None, page_rendering.compile_templates)
+            loop.run_in_executor(None, experiment_facts.get_ready)
 
     return look
 
@@ -83,15 +85,27 @@ def render_cell(
 
 
 @hookimpl  # type: ignore[untyped-decorator,unused-ignore]
-def menu_links(datasette: Datasette) -> list[dict[str, str]]:
+def menu_links(datasette: Datasette) -> list[dict[str, Any]]:
     """The way from Datasette's pages to promptlab's."""
     return _navigation(_links(datasette))
 
 
 @hookimpl  # type: ignore[untyped-decorator,unused-ignore]
-def extra_template_vars(datasette: Datasette, database: str | None) -> dict[str, Any]:
-    """The same links for the header that `promptlab browse` puts above Datasette's pages."""
-    return {"promptlab_nav": _navigation(_links(datasette, database))}
+def extra_template_vars(
+    datasette: Datasette, database: str | None, view_name: str
+) -> Callable[[], Awaitable[dict[str, Any]]]:
+    """The same links for the header that `promptlab browse` puts above Datasette's pages, and words for its list."""
+
+    async def read() -> dict[str, Any]:
+        links = _links(datasette, database)
+        tables: dict[str, Any] = {}
+        if links is not None and view_name == "database":
+            from promptlab.browse.metadata import table_words
+
+            tables = await datasette.get_database(links.log.database).execute_fn(table_words)
+        return {"promptlab_nav": _navigation(links), "promptlab_tables": tables}
+
+    return read
 
 
 @hookimpl  # type: ignore[untyped-decorator,unused-ignore]
@@ -101,6 +115,7 @@ def table_actions(datasette: Datasette, database: str, table: str) -> list[dict[
     if links is None or not (table in ("gallery", "images", "generations", "runs") or table.startswith("axes_")):
         return []
     return [
+        {"href": links.gallery(), "label": "The same as a wall of pictures"},
         {"href": links.runs(), "label": "Runs with their images"},
         {"href": links.compare(run="last"), "label": "Latest run side by side"},
     ]
@@ -121,6 +136,13 @@ def register_mcp_tools(datasette: Datasette, mcp: Any) -> None:
     register(datasette, mcp)
 
 
+@hookimpl  # type: ignore[untyped-decorator,unused-ignore]
+def extra_js_urls(datasette: Datasette, database: str | None) -> list[str]:
+    """Names for the fields of Datasette's pages of a log, for those who hear or type them."""
+    links = _links(datasette, database)
+    return [links.static("datasette.js")] if links is not None else []
+
+
 def _links(datasette: Datasette, database: str | None = None) -> Any:
     """Links into this log, or into the first one; None where there is none, or `database` is another's."""
     from promptlab.browse.open_logs import Links, known_logs
@@ -132,12 +154,12 @@ def _links(datasette: Datasette, database: str | None = None) -> Any:
     return log and Links(datasette, log, several=len(logs) > 1)
 
 
-def _navigation(links: Any) -> list[dict[str, str]]:
+def _navigation(links: Any) -> list[dict[str, Any]]:
     if links is None:
         return []
     from promptlab.browse.navigation import navigation
 
-    return [{"href": each.href, "label": each.label} for each in navigation(links)]
+    return [{"href": each.href, "label": each.label, "here": each.key == "data"} for each in navigation(links)]
 
 
 def _diff(before: object, after: object) -> str | None:

@@ -27,6 +27,7 @@ __all__ = ["SideBySide", "Wanted", "side_by_side"]
 
 _VARIANTS = 10_000  # more than these are not looked through for one page
 _SAMPLE = 1_000  # a run of fewer rows is counted from the rows themselves
+_SUMMED = 20_000  # from here on, the log's sums say sooner how many rows each variant has
 _COLUMNS = 24
 _CELLS = 200
 _PAGE_BYTES = 350_000  # of the cells; the rest of a page is below 100 kB
@@ -179,6 +180,8 @@ def _variants(connection: sqlite3.Connection, extent: Extent) -> list[VariantRow
     The index of (experiment, variant_id) is in the order of the rows and holds nothing else, so that counting a run
     there reads none of them; where two runs wrote at once, the rows must be asked whose they are.
     """
+    if extent.settled and extent.rows > _SUMMED:
+        return _summed(connection, extent)
     if extent.alone and extent.rows > _SAMPLE:
         found = "experiment = ? AND rowid BETWEEN ? AND ?"
         values: tuple[Any, ...] = (extent.experiment, extent.first, extent.last)
@@ -190,7 +193,24 @@ def _variants(connection: sqlite3.Connection, extent: Extent) -> list[VariantRow
           GROUP BY variant_id LIMIT {_VARIANTS + 1}
         ) c LEFT JOIN variants v ON v.experiment = ? AND v.id = c.variant_id ORDER BY c.first
     """
-    rows = connection.execute(sql, (*values, extent.experiment)).fetchall()
+    return _counted(connection.execute(sql, (*values, extent.experiment)).fetchall())
+
+
+def _summed(connection: sqlite3.Connection, extent: Extent) -> list[VariantRows] | None:
+    """The same from the log's sums, which have few rows where a run has many."""
+    sql = f"""
+        SELECT c.variant_id, v.axes, c.rows FROM (
+          SELECT variant_id, sum(generations + cached) AS rows FROM variant_parts WHERE run_id = ?1
+          GROUP BY variant_id LIMIT {_VARIANTS + 1}
+        ) c LEFT JOIN variants v ON v.experiment = ?2 AND v.id = c.variant_id
+        ORDER BY (SELECT g.rowid FROM generations g WHERE g.experiment = ?2 AND g.variant_id = c.variant_id
+          AND g.rowid >= ?3 ORDER BY g.rowid LIMIT 1)
+    """
+    return _counted(connection.execute(sql, (extent.run_id, extent.experiment, extent.first)).fetchall())
+
+
+def _counted(rows: Sequence[tuple[str, str | None, int]]) -> list[VariantRows] | None:
+    """Variants with their axes and counts; None for too many."""
     if len(rows) > _VARIANTS:
         return None
     every = json.loads(f"[{','.join(axes or '{}' for _, axes, _ in rows)}]")  # at once: a quarter of the time

@@ -8,6 +8,8 @@ import itertools
 import json
 import random
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -261,6 +263,18 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
 
 
 @pytest.fixture(scope="session")
+def make() -> Callable[[Path], Demo]:
+    """For tests that write into a demo studio of their own."""
+    return make_demo
+
+
+@pytest.fixture(scope="session")
+def draw_teapot() -> Callable[..., bytes]:
+    """A picture for such a studio."""
+    return draw
+
+
+@pytest.fixture(scope="session")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new log, without a row."""
     path = tmp_path_factory.mktemp("empty") / "promptlab.db"
@@ -297,3 +311,41 @@ def get() -> Callable[..., Any]:
 def writer_class() -> type[Writer]:
     """For tests that write a log of their own."""
     return Writer
+
+
+# --- a real browser -----------------------------------------------------------------------------------------------
+
+SERVER = """
+import sys
+from pathlib import Path
+from promptlab.browse import serve
+serve(Path(sys.argv[1]), Path(sys.argv[2]), port=0, open_browser=False, ready=lambda url: print(url, flush=True))
+"""
+
+
+@pytest.fixture(scope="module")
+def url(demo: Any) -> Iterator[str]:
+    """The address of a server over the demo's log."""
+    command = [sys.executable, "-c", SERVER, str(demo.db), str(demo.images)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.terminate()
+
+
+@pytest.fixture(scope="module")
+def driver() -> Iterator[Any]:
+    """Headless Chromium that sends no request elsewhere."""
+    from selenium import webdriver
+    from selenium.webdriver.chrome.options import Options
+    from selenium.webdriver.chrome.service import Service
+
+    options = Options()
+    options.binary_location = "/usr/bin/chromium"
+    for flag in ("headless=new", "no-sandbox", "disable-gpu", "disable-background-networking", "no-first-run"):
+        options.add_argument(f"--{flag}")
+    options.add_argument("--window-size=1400,1000")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
+    yield driver
+    driver.quit()

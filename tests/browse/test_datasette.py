@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -250,3 +251,24 @@ def test_the_plugin_is_cheap_to_import() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_all_data_says_what_there_is(site: Any, get: Get) -> None:
+    """Every view, query and table that is listed has a title and a sentence; what is kept inside is not listed."""
+    text = get(site, "/promptlab").text
+    assert "<title>All data · promptlab</title>" in text
+    assert "Every image with its variant" in text
+    assert "Variants, summed up</a> <code>variant_summary</code>" in text
+    assert "stale_sums" not in text
+    assert "Sums of runs" in get(site, "/promptlab?_show_hidden=1").text
+
+
+def test_pages_of_datasette_have_the_same_header(site: Any, get: Get) -> None:
+    """The same links in the same order, once, and the language of the page."""
+    ours = re.findall(r'<a href="([^"]+)"', get(site, "/-/promptlab").text.split("</header>")[0])
+    for path in ("/promptlab", "/promptlab/gallery", "/promptlab/failures", "/promptlab?sql=select+1"):
+        text = get(site, path).text
+        assert '<html lang="en">' in text
+        head = text.split('aria-label="Pages"')[1].split("</nav>")[0]
+        assert re.findall(r'<a href="([^"]+)"', head) == ours
+        assert text.count(">Ranking</a>") == 1

@@ -34,7 +34,7 @@ def test_runs_show_pictures_counts_and_where_to_go(site: Any, demo: Any, get: Ge
     for part in ("16<small> of 18", "<dt>failed</dt><dd>1<", "<dt>outcome unknown</dt><dd>1<", "~$0.64"):
         assert part in card
     assert f"/-/promptlab/compare?run={demo.shelf}" in card
-    assert f"/promptlab/gallery?run_id={demo.shelf}" in card
+    assert f"/-/promptlab/gallery?run={demo.shelf}" in card
     assert f"/promptlab/failures?run={demo.shelf}" in card
 
 

@@ -216,3 +216,78 @@ def test_counting_a_long_run_reads_an_index(long: Long) -> None:
     assert [step for step in plan if "generations" in step] == [
         "SEARCH generations USING COVERING INDEX generations_experiment (experiment=?)"
     ]
+
+
+@pytest.mark.parametrize("scrub", ["look", "seed"])
+def test_a_huge_run_is_slid_along(long: Long, huge: None, scrub: str) -> None:
+    """Cut along its plan too, a step of the slider shows the same lines at another value, and each generation once."""
+    long.write(product())
+    values = LOOKS if scrub == "look" else tuple(map(str, SEEDS))
+    seen: list[int] = []
+    lines = set()
+    for value in values:
+        pages = list(long.pages(by="style", scrub=scrub, only={scrub: value}))
+        seen += itertools.chain.from_iterable(map(shown, pages))
+        assert all((page.layout.scrub, page.held) == (scrub, value) for page in pages)
+        lines.add(sum(len(page.grid.lines) for page in pages))
+    assert sorted(set(seen)) == list(range(24))
+    assert len(lines) == 1
+
+
+def test_a_huge_run_has_an_address_for_rows(long: Long, huge: None) -> None:
+    """Rows that a page of a huge run can't have are its scenes; nothing is lost by asking."""
+    long.write(product())
+    page = long.page(rows="look", by="style")
+    assert page.layout.rows == "all"
+    assert sorted(shown(page)) == list(range(24))
+
+
+@pytest.mark.parametrize(
+    ("rows", "by", "scrub"),
+    [("style", "look", "seed"), ("look", "seed", "style"), ("seed", "style", "look"), ("style", "seed", "look")],
+)
+def test_every_generation_is_in_one_cell(long: Long, rows: str, by: str, scrub: str) -> None:
+    """Over all steps of the slider and all pages, each generation is in the cell of its row and column, once."""
+    long.write(product())
+    values = {"style": STYLES, "look": LOOKS, "seed": tuple(map(str, SEEDS))}
+    seen: list[int] = []
+    for value in values[scrub]:
+        for page in long.pages(rows=rows, by=by, scrub=scrub, only={scrub: value}, size=2):
+            seen += shown(page)
+            for line in page.grid.lines:
+                for column, cell in zip(page.grid.columns, line.cells, strict=True):
+                    for row in cell:
+                        axes = {**row["axes"], "seed": str(row["seed"])}
+                        assert axes[by] == column.value
+                        assert axes[rows] == (str(line.seed) if rows == "seed" else line.axes[rows])
+                        assert axes[scrub] == value
+    assert sorted(seen) == list(range(24))
+
+
+def test_many_seeds_are_found_by_seed(long: Long) -> None:
+    """Where variants have many rows, a held seed is found in its own index; what is shown is the same."""
+    cells = [({"style": s, "look": k}, seed) for seed in range(40) for s in STYLES for k in LOOKS]
+    long.write(cells)
+    page = long.page(rows="style", by="look", scrub="seed", only={"seed": "33"})
+    assert [row["seed"] for line in page.grid.lines for cell in line.cells for row in cell] == [33] * 12
+    assert page.seeds == list(range(40))
+
+
+@pytest.mark.parametrize("waiting", [False, True])
+def test_the_logs_sums_say_the_same(long: Long, monkeypatch: pytest.MonkeyPatch, waiting: bool) -> None:
+    """A long run's variants are those of its rows, in the order of its plan, wherever their counts are read."""
+    monkeypatch.setattr(module, "_SAMPLE", 1)
+    cells = sorted(product(), key=lambda cell: str(cell[0]["look"]))
+    long.write(
+        [*cells, *(((axes), seed + 10) for axes, seed in cells[:5])], status="planned" if waiting else "completed"
+    )
+    with closing(sqlite3.connect(long.folder / "promptlab.db")) as connection:
+        run = find_run(connection, "last")
+        assert run is not None
+        extent = Extent.of(connection, run)
+        counted = module._variants(connection, extent)
+        monkeypatch.setattr(module, "_SUMMED", 1)
+        assert (extent.rows, extent.settled) == (29, not waiting)
+        assert module._variants(connection, extent) == counted
+        assert counted is not None
+        assert sum(variant.rows for variant in counted) == 29

@@ -1,7 +1,7 @@
 /* The gallery: a slider for the size of the pictures, and the next page when its end comes into view. */
 (function () {
   "use strict";
-  var wall = document.querySelector(".wall"), slider = document.querySelector("[data-sizer]"), main = document.querySelector("main");
+  var wall = document.querySelector(".wall"), main = document.querySelector("main");
   function withSize(address, size) {
     var url = new URL(address, location.href);
     url.searchParams.set("size", size);
@@ -19,11 +19,15 @@
       field.type = "hidden"; field.name = "size"; field.value = size;
     });
   }
-  if (slider && wall) {
+  function sizes() {
+    var slider = document.querySelector("[data-sizer]");
+    if (!slider || !document.querySelector(".wall")) { return; }
     slider.hidden = false;
     slider.parentNode.classList.add("slides");
     slider.addEventListener("input", function () { resize(slider.value); });
   }
+  sizes();
+  document.addEventListener("page-exchanged", sizes); /* a run that goes on */
   /* While a run writes, the whole page is exchanged again and again: it stays one page then. */
   if (!wall || main.dataset.live || !("IntersectionObserver" in window)) { return; }
   var loading = false;

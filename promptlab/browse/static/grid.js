@@ -65,6 +65,13 @@
     range.hidden = false;
     bar.classList.add("slides");
     range.addEventListener("input", function () { slideTo(Number(range.value)); });
+    bar.querySelector(".stops").addEventListener("click", function (event) {
+      var at = Array.prototype.indexOf.call(stops(), event.target.closest("a"));
+      if (at < 0 || event.ctrlKey || event.metaKey || event.shiftKey) { return; }
+      event.preventDefault();
+      range.value = at;
+      slideTo(at);
+    });
     var all = stops(), at = Number(range.value);
     [at + 1, at - 1].forEach(function (near) {
       if (all[near]) { fetchPage(all[near].href).then(preload).catch(function () { /* it is asked for again */ }); }

@@ -24,8 +24,8 @@
           }
           var focused = document.activeElement && document.activeElement.closest("[data-image]");
           old.replaceWith(document.adoptNode(fresh));
-          var again = focused && document.querySelector('[data-image="' + focused.dataset.image + '"] a.thumb');
-          if (again) { again.focus({ preventScroll: true }); }
+          var place = focused && document.querySelector('[data-image="' + focused.dataset.image + '"] a.thumb');
+          if (place) { place.focus({ preventScroll: true }); }
           document.dispatchEvent(new Event("page-exchanged"));
         }
         if (fresh.dataset.live) { again(same ? Math.min(wait * 2, longest) : shortest); }
