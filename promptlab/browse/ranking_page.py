@@ -86,14 +86,27 @@ async def ranking_page(request: Request, datasette: Datasette) -> Response:
     )  # fmt: skip
 
 
-async def ranking_file(request: Request, datasette: Datasette) -> Response:
-    """The verdict as JSON, CSV or SVG."""
+async def ranking_json(request: Request, datasette: Datasette) -> Response:
+    """The verdict as JSON."""
+    return await _file(request, datasette, "json")
+
+
+async def ranking_csv(request: Request, datasette: Datasette) -> Response:
+    """The standings as CSV."""
+    return await _file(request, datasette, "csv")
+
+
+async def ranking_svg(request: Request, datasette: Datasette) -> Response:
+    """The picture."""
+    return await _file(request, datasette, "svg")
+
+
+async def _file(request: Request, datasette: Datasette, kind: str) -> Response:
     from datasette.utils.asgi import Response  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
     log, _ = await shell.open_log(request, datasette)
     if log is None:
         return shell.nothing_here(datasette)
-    kind = request.url_vars["kind"]
     try:
         found = await _find(request, datasette, log, around=False)
     except NotThere as reason:
@@ -230,6 +243,8 @@ def parts_of(text: str) -> list[tuple[bool, str]]:
 
 ROUTES: list[shell.Route] = [
     (r"^/-/promptlab/ranking\Z", ranking_page),
-    (r"^/-/promptlab/ranking\.(?P<kind>json|csv|svg)\Z", ranking_file),
+    (r"^/-/promptlab/ranking\.json\Z", ranking_json),
+    (r"^/-/promptlab/ranking\.csv\Z", ranking_csv),
+    (r"^/-/promptlab/ranking\.svg\Z", ranking_svg),
     (r"^/-/promptlab/ranking/votes\Z", ranking_votes),
 ]

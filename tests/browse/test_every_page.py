@@ -35,6 +35,7 @@ PAGES = {
     "review": "/review?run={shelf}",
     "vote": "/vote?run={shelf}&by=style",
     "ranking": "/ranking?run={shelf}&by=style",
+    "votes between two": "/ranking/votes?run={shelf}&by=style&value=film&other=ink",
     "pair": "/pair?run={shelf}&by=style",
     "spend": "/spend",
     "all data": "//promptlab",
