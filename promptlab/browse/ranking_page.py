@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unicodedata import bidirectional
 
 from promptlab.browse import guard, page_data, people, shell
 from promptlab.compare.grid import axes_of
@@ -81,18 +82,31 @@ async def ranking_page(request: Request, datasette: Datasette) -> Response:
         back=links.ranking(**query), matrix=_matrix(found.verdict), about_run=found.run["id"],
         file=lambda kind, **more: links.address(f"/ranking.{kind}", **query, **more), rank=rank_text, figure=figure,
         number=number,
-        likely=likely, parts_of=parts_of, live=found.run["status"] == "running",
+        likely=likely, parts_of=parts_of, isolated=isolated, live=found.run["status"] == "running",
     )  # fmt: skip
 
 
-async def ranking_file(request: Request, datasette: Datasette) -> Response:
-    """The verdict as JSON, CSV or SVG."""
+async def ranking_json(request: Request, datasette: Datasette) -> Response:
+    """The verdict as JSON."""
+    return await _file(request, datasette, "json")
+
+
+async def ranking_csv(request: Request, datasette: Datasette) -> Response:
+    """The standings as CSV."""
+    return await _file(request, datasette, "csv")
+
+
+async def ranking_svg(request: Request, datasette: Datasette) -> Response:
+    """The picture."""
+    return await _file(request, datasette, "svg")
+
+
+async def _file(request: Request, datasette: Datasette, kind: str) -> Response:
     from datasette.utils.asgi import Response  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
     log, _ = await shell.open_log(request, datasette)
     if log is None:
         return shell.nothing_here(datasette)
-    kind = request.url_vars["kind"]
     try:
         found = await _find(request, datasette, log, around=False)
     except NotThere as reason:
@@ -214,6 +228,14 @@ def _matrix(verdict: Verdict | None) -> list[str]:
     return names if 2 <= len(names) <= _MATRIX else []
 
 
+def isolated(text: str, verdict: Verdict) -> str:
+    """An English sentence whose right-to-left names don't turn what stands beside them (Unicode's isolates)."""
+    for label in {each.label for each in verdict.standings}:
+        if any(bidirectional(letter) in ("R", "AL") for letter in label):
+            text = text.replace(label, f"\u2068{label}\u2069")
+    return text
+
+
 def parts_of(text: str) -> list[tuple[bool, str]]:
     """A sentence cut at its backticks: (is it a command, text)."""
     return [(bool(at % 2), part) for at, part in enumerate(text.split("`")) if part]
@@ -221,6 +243,8 @@ def parts_of(text: str) -> list[tuple[bool, str]]:
 
 ROUTES: list[shell.Route] = [
     (r"^/-/promptlab/ranking\Z", ranking_page),
-    (r"^/-/promptlab/ranking\.(?P<kind>json|csv|svg)\Z", ranking_file),
+    (r"^/-/promptlab/ranking\.json\Z", ranking_json),
+    (r"^/-/promptlab/ranking\.csv\Z", ranking_csv),
+    (r"^/-/promptlab/ranking\.svg\Z", ranking_svg),
     (r"^/-/promptlab/ranking/votes\Z", ranking_votes),
 ]

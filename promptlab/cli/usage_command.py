@@ -31,8 +31,8 @@ GROUPS = ["day", "experiment", "template", "model", "user", "project"]
 def command(by: str, since: datetime | None, as_json: bool, db: Path | None) -> None:
     """What was spent: the cost of results, and the most the provider can have billed. Simulated runs don't count.
 
-    Kept and rejected are images that people marked; "per kept" is all of the cost, divided by the kept images. Below the
-    table: what of it judge models cost, and what the cache saved.
+    Kept and rejected are images that people marked; "per kept" is all of the cost, divided by the kept images. The
+    lines below say what of it judge models cost, and what the cache saved.
 
     \b
     Examples:

@@ -380,7 +380,7 @@ DESCRIPTIONS: Mapping[str, Described] = {
             "prompt_sha256": "Hash of the question",
             "started_at": "When it was asked (UTC)",
             "status_code": "HTTP status of the answer; empty where none came",
-            "outcome": "left, right, tie or bad; or failed or unknown",
+            "outcome": "What it came to, as of an attempt; or unreadable: an answer that names no picture",
             "answer": "What the model said",
             "input_tokens": "Tokens of the question",
             "output_tokens": "Tokens of the answer",

@@ -75,7 +75,7 @@ _JUDGE = """
 SELECT count(*), total(cost_usd), total(CASE WHEN cost_usd IS NULL THEN cost_usd_at_risk END),
   sum(may_be_billed <> 0 AND cost_usd IS NULL AND cost_usd_at_risk IS NULL),
   sum(may_be_billed <> 0 AND cost_usd IS NULL)
-FROM judge_calls WHERE started_at >= ?
+FROM judge_calls WHERE started_at >= ? AND cost_source IS NOT 'simulated'
 """
 _REDONE = """
 SELECT total(s.cost_usd), total(s.results) FROM runs r CROSS JOIN spending_parts s ON s.run_id = r.id

@@ -35,6 +35,7 @@ PAGES = {
     "review": "/review?run={shelf}",
     "vote": "/vote?run={shelf}&by=style",
     "ranking": "/ranking?run={shelf}&by=style",
+    "votes between two": "/ranking/votes?run={shelf}&by=style&value=film&other=ink",
     "pair": "/pair?run={shelf}&by=style",
     "spend": "/spend",
     "all data": "//promptlab",
@@ -46,8 +47,8 @@ PAGES = {
 }
 #: Routes that are no pages: files, data, what only takes a form, and the answer to everything else.
 NOT_PAGES = (
-    r"\.json", r"\.csv", r"\.svg", "/file/", "/thumbnail/", "/static/", "/compare/about/", "/mark", "/pick",
-    "/vote/", "/ballot/", "/name", r"promptlab/\.\*",
+    r"\.json", r"\.csv", r"\.svg", "/file/", "/thumbnail/", "/download/", "/static/", "/compare/about/",
+    "/mark", "/pick", "/review/release", "/vote/", "/ballot/", "/name", r"promptlab/\.\*",
 )  # fmt: skip
 WIDTHS = (1440, 820, 390)
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]

@@ -99,15 +99,25 @@ def test_the_latest_mark_counts_once(own: Any, get: Get) -> None:
 
 
 def test_beside_the_spending(own: Any, get: Get) -> None:
-    """Copies from the cache, simulated generations, redo and judges are said, and are not part of the total twice."""
+    """Copies from the cache, simulated generations, redo and judges are said; the last two are in the total, once."""
     with Log.open(own.db) as log:
         poll = log.open_poll(own.shelf, "style", by="ana")
         image = log.value("SELECT id FROM images LIMIT 1")
         for number, (cost, risk) in enumerate([(0.01, None), (0.02, None), (None, 0.05)]):
             log.execute(
                 "INSERT INTO judge_calls (id, poll_id, model, left_image, right_image, prompt_sha256, started_at, "
-                "cost_usd, may_be_billed, cost_usd_at_risk) VALUES (?, ?, 'vision', ?, ?, 'x', ?, ?, ?, ?)",
-                (str(number), poll.id, image, image, utc_now(), cost, int(risk is not None), risk),
+                "outcome, cost_usd, may_be_billed, cost_usd_at_risk) VALUES (?, ?, 'vision', ?, ?, 'x', ?, ?, ?, ?, ?)",
+                (
+                    str(number),
+                    poll.id,
+                    image,
+                    image,
+                    utc_now(),
+                    "ok" if risk is None else "unknown",
+                    cost,
+                    int(risk is not None),
+                    risk,
+                ),
             )
         log.execute("UPDATE runs SET kind = 'redo' WHERE id = ?", (own.unseeded,))
     site = build_datasette(own.db, own.images)
@@ -119,7 +129,7 @@ def test_beside_the_spending(own: Any, get: Get) -> None:
         3, pytest.approx(0.03), pytest.approx(0.08), 1,
     )  # fmt: skip
     assert (apart["redo_generations"], apart["redo_usd"]) == (4, pytest.approx(0.16))
-    assert data["total"]["cost_usd"] == pytest.approx(0.84)
+    assert data["total"]["cost_usd"] == pytest.approx(0.84 + 0.03)
     text = get(site, PAGE).text
     for part in (
         "~$0.03 to ~$0.08",

@@ -30,7 +30,8 @@ SENTENCES = frozenset(
             "makes",
             "raises",
         ),
-        *("seed", "that"),
+        *("and", "did", "missing", "seed", "that", "wrote"),
+        *("bootstrap", "max-t", "ranking", "vote"),  # what draws are seeded with
     )
 )
 ADVICE = re.compile(r"\bpromptlab ([a-z][a-z-]*)([^`\n#]*)")
@@ -64,9 +65,10 @@ def problem(name: str, rest: str) -> str | None:
         return f"there is no command {name}"
     words = rest.split()
     if isinstance(command, click.Group) and words and words[0].isalpha():
-        group, command = command, command.get_command(click.Context(command), words[0])
-        if command is None:
-            return f"{group.name} has no command {words[0]}"
+        try:
+            command = command.resolve_command(click.Context(command), words)[1] or command
+        except click.UsageError:
+            return f"{command.name} has no command {words[0]}"
     known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
     wrong = [word for word in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", rest) if word not in known | {"--help", "-h"}]
     return f"{name} has no option {', '.join(wrong)}" if wrong else None

@@ -141,7 +141,7 @@ def test_usage_counts_no_simulated_run(ran: str, cli: CLI) -> None:
 
 
 def test_usage_says_what_was_kept(ran: str, studio: Path, cli: CLI) -> None:
-    """Kept images, all of the cost divided by them, what the rejected ones cost, and judges beside the table."""
+    """Kept images, all of the cost divided by them, what the rejected ones cost, with judges in the table."""
     with sqlite3.connect(studio / "promptlab.db") as log:
         log.execute("UPDATE generations SET provider = 'kairval', cost_usd = 0.5, credits = 50, cost_source = 'table'")
         log.execute("UPDATE generations SET cached_from = NULL")
@@ -152,16 +152,16 @@ def test_usage_says_what_was_kept(ran: str, studio: Path, cli: CLI) -> None:
         log_.set_marks(images[1:2], "reject", by="ana")
         poll = log_.open_poll(ran, None, by="ana")
         log_.execute(
-            "INSERT INTO judge_calls (id, poll_id, model, left_image, right_image, prompt_sha256, started_at, cost_usd)"
-            " VALUES ('j', ?, 'vision', ?, ?, 'x', '2026-11-20T10:00:00Z', 0.03)",
+            "INSERT INTO judge_calls (id, poll_id, model, left_image, right_image, prompt_sha256, started_at, "
+            "outcome, cost_usd) VALUES ('j', ?, 'vision', ?, ?, 'x', '2026-11-20T10:00:00Z', 'ok', 0.03)",
             (poll.id, images[0], images[1]),
         )
-    total = 0.5 * len(images)
+    total = 0.5 * len(images) + 0.03
     result = cli("usage", "--by", "experiment")
     header, _, row, last, *said = result.out.splitlines()
     assert header.split()[-4:] == ["kept", "rejected", "per", "kept"]
     assert row.split()[-3:] == last.split()[-3:] == ["1", "1", f"~${total:,.2f}".removesuffix(".00")]
-    assert said == ["rejected images cost ~$0.50 of it", "judges: 1 call, ~$0.0300, beside the table"]
+    assert said == ["rejected images cost ~$0.50 of it", "judges: 1 call, ~$0.0300, in the table above"]
     document = json.loads(cli("usage", "--json").out)
     assert (document["total"]["kept"], document["total"]["usd_per_kept"]) == (1, total)
     assert document["apart"]["judge_usd"] == 0.03
