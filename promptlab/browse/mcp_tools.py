@@ -104,7 +104,7 @@ def _refusal(text: str) -> Exception:
 def which_prompt_won(connection: sqlite3.Connection, run: str, by: str | None, metric: str | None) -> dict[str, Any]:
     """The verdict as JSON; how an open blind vote stands is told to nobody who did not ask on its page."""
     log = Log(Path(), connection)
-    found = log.find_run(run)
+    found = log.find_whole_run(run)
     axis = compared_axis(log, found.id) if by is None else None if by == "variant" else by
     if metric in (None, "votes") and any(
         poll.blind and poll.closed_at is None and poll.axis == axis for poll in log.polls(found.id)

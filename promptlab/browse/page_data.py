@@ -133,10 +133,14 @@ def _strip(connection: sqlite3.Connection, run: Row) -> list[Row]:
     return list(chosen.values())[:_STRIP]
 
 
-def find_run(connection: sqlite3.Connection, text: str) -> Row | None:
-    """The run that a text names, as on the command line: an id, the start of one, an experiment, or `last`."""
+def find_run(connection: sqlite3.Connection, text: str, *, whole: bool = False) -> Row | None:
+    """The run that a text names, as on the command line: an id, the start of one, an experiment, or `last`.
+
+    `whole`: of a name whose latest run is a redo, the run that was redone, since only that one has all variants.
+    """
     try:
-        run = Runs(Path(), connection).find_run(text or "last")
+        runs = Runs(Path(), connection)
+        run = runs.find_whole_run(text or "last") if whole else runs.find_run(text or "last")
     except InputError:
         return None
     return _one(connection, f"select {_RUN_COLUMNS} from runs where id = ?", run.id)  # noqa: S608

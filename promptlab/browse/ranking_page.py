@@ -164,7 +164,7 @@ async def _find(request: Request, datasette: Datasette, log: OpenLog, *, around:
 
 def _read(connection: sqlite3.Connection, args: Mapping[str, str], who: str, *, around: bool) -> Shown:
     name = args.get("run") or args.get("experiment") or "last"
-    run = page_data.find_run(connection, name)
+    run = page_data.find_run(connection, name, whole=True)
     if run is None:
         raise NotThere(f"There is no run {name!r} in this log", "The runs page lists every run there is.")
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'polls'").fetchone() is None:

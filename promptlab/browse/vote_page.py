@@ -177,7 +177,7 @@ def _asked(connection: sqlite3.Connection, args: Any) -> Asked:
             raise NotThere("There is no such vote", "It may have been deleted with its run.")
         return Asked(run, poll.axis or "variant", poll.only, poll)
     name = args.get("run") or "last"
-    run = page_data.find_run(connection, name)
+    run = page_data.find_run(connection, name, whole=True)
     if run is None:
         raise NotThere(f"There is no run {name!r} in this log", "The runs page lists every run there is.")
     if run["kind"] == "verify":

@@ -72,7 +72,7 @@ def list_(run: str, tally: bool, as_json: bool, db: Path | None) -> None:
 
     here = options.Here(db)
     with here.log(readonly=not tally) as log:
-        run_id = log.find_run(run).id
+        run_id = log.find_whole_run(run).id
         found = polls_of(log, run_id)
         standing = _tallies(log, found, _who(here)) if tally else {}
     if as_json:

@@ -145,7 +145,7 @@ def evidence_of(log: Log, run_id: str, by: str | None, where: Where = ()) -> Evi
 
     Of a large run the count is kept: its cells can't change without its sums, which say at once that nothing has.
     """
-    run = log.find_run(run_id)
+    run = log.find_whole_run(run_id)
     file = log.execute("PRAGMA database_list").fetchone()[2]
     key = (file, run.id, by, repr(where), log.totals(run.id))
     found = _kept.get(key)

@@ -129,7 +129,7 @@ def variants_of_run(log: Log, run_id: str) -> dict[str, Axes]:
 def compared_axis(log: Log | LogReader, run_id: str) -> str | None:
     """The axis that is worth comparing first, by the grid's rule; None where only one variant, or no axis, varies."""
     log = log_of(log)
-    run = log.find_run(run_id)
+    run = log.find_whole_run(run_id)
     return default_axis(axes_of(some_variants(log, run.id).values()), baseline_of(log, run.id))
 
 
@@ -181,7 +181,7 @@ def scenes_of(log: Log | LogReader, run_id: str, by: str | None, where: Where = 
     Variants that the axis does not apply to are left out. InputError for an axis or a `where` that is not there.
     """
     log = log_of(log)
-    run = log.find_run(run_id)
+    run = log.find_whole_run(run_id)
     every = variants_of_run(log, run.id)
     check_axis(every, by, f"run {run.id}")
     places = {

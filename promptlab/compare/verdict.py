@@ -65,7 +65,7 @@ def verdict_of(
 def metrics_of(log: Log | LogReader, run_id: str) -> list[str]:
     """What the images of a run can be judged by: votes, kept, then the scores that this log has of them."""
     log = log_of(log)
-    return ["votes", "kept", *score_names(log, log.find_run(run_id).experiment)]
+    return ["votes", "kept", *score_names(log, log.find_whole_run(run_id).experiment)]
 
 
 def _known(log: Log, evidence: Evidence, votes: VoteEvidence, marks: MarkCounts) -> Iterator[str]:

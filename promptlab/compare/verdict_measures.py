@@ -229,10 +229,12 @@ def _headline(evidence: Evidence, found: MeasureOutcome, most: str, name: str, *
     figure = words.hundred(own) if share else words.number(own)
     if not gaps:
         return f"{leader} {most} ({figure}), but shares no scene with the others: not comparable."
+    level = [label[gap.other] for gap in gaps if gap.estimate == 0]
+    alike = f"{words.listed_and([leader, *level])} are level ({figure})" if level else ""
     if not found.enough:
         scenes = max(gap.scenes for gap in gaps)
         few = f"{words.count(scenes, 'scene')} can't say how sure that is: {MIN_SCENES} are the least"
-        return f"{leader} {most} ({figure}), but {few}."
+        return f"{alike or f'{leader} {most} ({figure})'}, but {few}."
     if found.winner is not None:
         return f"{leader} wins: it {most}, {figure}; {words.difference(gaps[0], label, share=share)}."
     open_ = {each.value for each in found.standings if each.rank_low == 1} - {found.leader}

@@ -154,7 +154,7 @@ def export_run(
     exporter = FORMATS[format]
     opened = Studio.open(Path.cwd() if studio is None else Path(studio), db=db)
     with opened.log(create=False, readonly=True) as log:
-        found = log.find_run(run)
+        found = log.find_whole_run(run)
         name = f"{found.experiment}{exporter.suffix or f'_{format}'}"
         place = Path(name) if target is None else Path(target)
         return exporter.write(log, opened.store(), found.id, place, where=where, embed=embed, force=force, step=step)

@@ -126,7 +126,7 @@ def is_report(path: Path) -> bool:
 def _note_look(studio: Studio, name: str, step: Step) -> None:
     """Note, before anything is read, that somebody sees how an open vote stands: a later vote of theirs isn't blind."""
     with studio.log(create=False, readonly=True) as log:
-        run_id = log.find_run(name).id
+        run_id = log.find_whole_run(name).id
         polls = [poll.id for poll in log.polls(run_id) if poll.closed_at is None]
         if not polls or next(log.ballots(run_id), None) is None:
             return
@@ -149,7 +149,7 @@ def _kind_of(target: Path) -> str:
 def _source(
     log: Log, studio: Studio, name: str, by: str | None, metric: str, where: Where, title: str | None
 ) -> ReportSource:
-    run = log.find_run(name)
+    run = log.find_whole_run(name)
     over = overview(log, run.id, by, where)
     verdict, why = _verdict(log, run.id, over.by, len(over.values), metric, where)
     if by is None and verdict is not None and _is_catalogue(verdict, len(over.values)):

@@ -45,7 +45,7 @@ def polls_of(log: Log, run_id: str) -> list[PollSummary]:
 def votes(run: str, *, studio: Path | str | None = None, db: Path | None = None) -> list[PollSummary]:
     """What was voted on in a run, by whom; which way is `promptlab compare`'s to say."""
     with _studio(studio, db).log(create=False, readonly=True) as log:
-        return polls_of(log, log.find_run(run).id)
+        return polls_of(log, log.find_whole_run(run).id)
 
 
 def close_votes(
@@ -56,7 +56,7 @@ def close_votes(
     InputError where none is open.
     """
     with _studio(studio, db).log(create=False) as log:
-        run_id = log.find_run(run).id
+        run_id = log.find_whole_run(run).id
         chosen = [poll for poll in log.polls(run_id) if poll.closed_at is None and by in (None, poll.axis or "variant")]
         if not chosen:
             on = f" by {by}" if by else ""
@@ -92,7 +92,7 @@ def write_ballot(
     settings = opened.settings
     who = settings.user or getpass.getuser()
     with opened.log(create=False) as log:
-        run_id = log.find_run(run).id
+        run_id = log.find_whole_run(run).id
         axis = None if by == "variant" else by
         return make_ballot(
             log, opened.store(), run_id, axis, Path(output), who=who, pairs=pairs, kind=kind, goal=goal, only=only,

@@ -335,6 +335,15 @@ def test_kept_is_newcombes_paired_interval(studio: Studio) -> None:
     assert [(each.kept, each.rejected) for each in found.standings] == [(48, 2), (38, 12)]
 
 
+def test_values_that_are_kept_alike_are_level(studio: Studio) -> None:
+    """Where all of both are kept, none is said to be kept most often."""
+    run = studio.run(TWO, range(2))
+    images = [studio.image(run, prompt, seed) for prompt in TWO["prompt"] for seed in range(2)]
+    studio.log.set_marks(images, "keep", by="ana")
+    found = verdict_of(studio.log, run.id, "prompt", metric="kept")
+    assert found.headline.startswith("calm and bold are level (100 of 100), but 2 scenes can't say")
+
+
 def test_unmarked_is_not_rejected(studio: Studio) -> None:
     """Where only keepers are marked there is nothing to compare with, and that is said."""
     run = studio.run(TWO, range(8))
