@@ -308,7 +308,7 @@ def test_the_page_works_as_forms(shop: Shop, browser: Browser) -> None:
     """Without a script: keep, the next picture comes; a double click writes once; undo goes back to the picture."""
     html = {"accept": "text/html"}
     page = browser.get(f"{REVIEW}?axis.look=warm").text
-    form = fields(page, "judge")
+    form = fields(page, "keepreject")
     assert form["image"] == [shop.ids[0]]
     for _ in range(2):
         answer = browser.post(MARK, {**form, "mark": "keep", "tags": ["", "sharp, cover"]}, headers=html)
@@ -316,7 +316,7 @@ def test_the_page_works_as_forms(shop: Shop, browser: Browser) -> None:
     assert shop.rows("SELECT mark, tags FROM marks") == [("keep", '["sharp", "cover"]')]
     assert shop.events() == 1
     after = browser.get(answer.headers["location"]).text
-    assert fields(after, "judge")["image"] == [shop.ids[1]]
+    assert fields(after, "keepreject")["image"] == [shop.ids[1]]
     assert '<b data-count="judged">1</b> of <b data-count="total">6</b> judged' in after
     assert re.search(r'name="tag" value="cover"', after)
     undone = browser.post(UNDO, fields(after, "undo"), headers=html)
@@ -372,7 +372,7 @@ def test_a_datasette_that_only_reads_shows_no_buttons(visit: Any, shop: Shop) ->
     """The queue can be looked through; nothing offers to judge, and no picture is held."""
     browser = visit(build_datasette(shop.db, shop.images, write=False))
     text = browser.get(REVIEW).text
-    assert '<form class="judge"' not in text
+    assert '<form class="keepreject"' not in text
     assert 'rel="next"' in text
     assert ask(browser)["may_write"] is False
 

@@ -85,8 +85,11 @@ def browser() -> Iterator[Callable[..., Any]]:
 
 
 def begin(driver: Any, url: str) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
     driver.get(f"{url}/vote?run={RUN}&by=style")
     driver.find_element("css selector", "button.send").click()
+    WebDriverWait(driver, 20).until(lambda driver: driver.find_elements("name", "token"))
 
 
 def token(driver: Any) -> str:

@@ -264,10 +264,10 @@ def separated(goal: Any, seed: int, votes: int = 336) -> bool:
 
 @pytest.mark.storm
 def test_finding_the_best_separates_the_leader_three_times_as_often() -> None:
-    """After 336 votes, compared with balanced pairs, over 40 votes of each."""
-    best, balanced = (sum(separated(goal, seed) for seed in range(40)) for goal in ("best", "rank"))
+    """After 336 votes, compared with balanced pairs, over 14 votes of each."""
+    best, balanced = (sum(separated(goal, seed) for seed in range(14)) for goal in ("best", "rank"))
     assert best >= 3 * max(balanced, 1)
-    assert best >= 10
+    assert best >= 4
 
 
 # --- from the log --------------------------------------------------------------------------------------------------

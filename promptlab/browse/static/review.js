@@ -199,7 +199,7 @@
   function judge(keep, reject, goOn) {
     if (!writes && data.write) { say("Say your name first: the link is above"); }
     if (!writes || at < 0 || between !== null) { return; }
-    var item = items[trail[at]], form = item.node.querySelector("form.judge"), said = fieldsOf(form), before = {};
+    var item = items[trail[at]], form = item.node.querySelector("form.keepreject"), said = fieldsOf(form), before = {};
     var command = { once: once(), key: item.key, keep: keep, reject: reject, said: said, at: Date.now() };
     keep.concat(reject).forEach(function (id) {
       before[id] = marks[id] ? marks[id].mark : null;
@@ -355,7 +355,7 @@
   }
   function submit(event) {
     var form = event.target;
-    if (form.matches("form.judge")) { judgeAll((event.submitter && event.submitter.value) || "keep"); } else if (form.matches("form.best")) {
+    if (form.matches("form.keepreject")) { judgeAll((event.submitter && event.submitter.value) || "keep"); } else if (form.matches("form.best")) {
       judge([form.elements.keep.value], all("input[name=reject]", form).map(function (each) { return each.value; }), true);
     } else if (form.matches("form.undo")) { undo(); } else { return; }
     event.preventDefault();
