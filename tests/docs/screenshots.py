@@ -49,6 +49,7 @@ class Shot:
     height: int = 860
     dark: bool = False
     script: str = ""
+    log: str = ""  # what is done to the log before: "close" the vote, or make it "paid"
 
 
 SHOTS = {
@@ -56,11 +57,11 @@ SHOTS = {
     "slider": Shot("/compare?run={shelf}&rows=item&columns=seed&scrub=look"),
     "gallery": Shot("/gallery"),
     "review": Shot("/review?run={shelf}"),
-    "vote": Shot("/vote?run={ads}&by=prompt"),
-    "ranking": Shot("/ranking?run={ads}&by=prompt"),
-    "pair": Shot("/pair?run={ads}&by=prompt&left=plain&right=cosy"),
+    "vote": Shot("/vote?run={ads}&by=prompt", script="document.querySelector('button.send')?.click()"),
+    "ranking": Shot("/ranking?run={ads}&by=prompt", height=1180, log="close"),
+    "pair": Shot("/pair?run={ads}&by=prompt&a=plain&b=cosy"),
     "image": Shot("/image/{image}"),
-    "spend": Shot("/spend"),
+    "spend": Shot("/spend?by=experiment", log="paid"),
     "gallery-phone": Shot("/gallery?run={ads}", width=390, height=844, dark=True),
 }
 
@@ -71,6 +72,7 @@ def main(names: list[str]) -> None:
         ids = lay_out(Path(folder))
         with server(Path(folder)) as url:
             for name in names or SHOTS:
+                prepare(Path(folder), SHOTS[name].log, ids)
                 with browser(touch=SHOTS[name].width < 820) as driver:
                     take(driver, url, name, SHOTS[name], ids)
 
@@ -82,6 +84,8 @@ def lay_out(studio: Path) -> dict[str, str]:
     (studio / "promptlab.yaml").write_text("", encoding="utf-8")
     for experiment in EXPERIMENTS:
         command = [sys.executable, "-m", "promptlab", "run", f"experiments/{experiment}.yaml", "--yes"]
+        if experiment == "ad_variants":  # so many scenes bear an interval
+            command += ["--seeds", "8"]
         subprocess.run(command, cwd=studio, check=True, stdout=subprocess.DEVNULL)
     with Log.open(studio / "promptlab.db") as log:
         ads, shelf = log.find_run("ad_variants").id, log.find_run("shelf_photos").id
@@ -117,6 +121,21 @@ def vote(log: Log, run: str) -> None:
                 wins = chance.random() < WORTH[one] / (WORTH[one] + WORTH[other])
                 pair = Comparison(left, right, "tie" if chance.random() < 0.1 else "left" if wins else "right")
                 log.cast(Ballot(new_id(), poll.id, "pair", person, (pair,)))
+
+
+def prepare(studio: Path, what: str, ids: dict[str, str]) -> None:
+    """Close the vote, or have it that all was made by Kairval and paid."""
+    with Log.open(studio / "promptlab.db") as log:
+        if what == "close":
+            for poll in log.polls(ids["ads"]):
+                log.close_poll(poll.id)
+        if what == "paid":
+            log.execute("UPDATE runs SET provider = 'kairval'")
+            log.execute(
+                "UPDATE generations SET provider = 'kairval', cost_source = 'table', cost_usd = 0.01 * credits "
+                "WHERE cached_from IS NULL"
+            )
+            log.refresh_sums()
 
 
 @contextmanager
