@@ -188,7 +188,7 @@ def test_a_link_for_looking_does_not_write(shop: Shop, visit: Any) -> None:
     guest = visit(site, app=app)
     assert enter(guest, KEYS.guest, f"{RUNS}/review").headers["location"] == f"{RUNS}/review"
     text = guest.get(f"{RUNS}/review").text
-    assert '<form class="judge"' not in text
+    assert '<form class="keepreject"' not in text
     owner = visit(site, app=app)
     enter(owner, KEYS.owner)
     owner.get(NAME)
@@ -311,7 +311,7 @@ def test_a_real_server_is_closed_to_who_has_no_link(shop: Shop) -> None:
                 opener = build_opener(HTTPCookieProcessor())
                 opener.open(address, timeout=20).close()
                 with opener.open(f"{bare}/review", timeout=20) as page:
-                    assert ('<form class="judge"' in page.read().decode()) is buttons
+                    assert ('<form class="keepreject"' in page.read().decode()) is buttons
         finally:
             process.terminate()
             _, errors = process.communicate(timeout=20)
