@@ -12,14 +12,15 @@ from promptlab.log import Log
 from promptlab.model import Image
 
 
-def keep(log: Log, image: Image, at: str = "10:00", by: str = "ada", mark: Any = "keep") -> None:
-    """A mark at a time of the day; one that changes nothing keeps its time."""
+def keep(log: Log, image: Image, at: str = "10:00", by: str = "ada", mark: Any = "keep") -> bool:
+    """A mark at a time of the day; False for one that changes nothing, and keeps its time."""
     before = log.value("SELECT count(*) FROM mark_events")
     log.mark_images([image.id], mark, by=by)
     if log.value("SELECT count(*) FROM mark_events") == before:
-        return
+        return False
     last = "(SELECT image_id FROM mark_events ORDER BY rowid DESC LIMIT 1)"
     log.execute(f'UPDATE marks SET at = ? WHERE "by" = ? AND image_id = {last}', (f"2026-11-22T{at}:00.000Z", by))
+    return True
 
 
 def picked(log: Log, experiment: str = "shelf") -> dict[str, str]:
@@ -162,10 +163,8 @@ def test_the_view_is_what_its_rule_says(log: Log, rows: Any, marks: list[Any]) -
         if mark is None:
             log.mark_images([images[at].id], None, by=by)
             state.pop((at, by), None)
-        else:
-            keep(log, images[at], f"{hour}:00", by=by, mark=mark)
-            if state.get((at, by), ("", ""))[1] != mark:  # a mark that changes nothing keeps its time
-                state[at, by] = (f"{hour}:00", mark)
+        elif keep(log, images[at], f"{hour}:00", by=by, mark=mark):
+            state[at, by] = (f"{hour}:00", mark)
     expected: dict[str, tuple[str, int]] = {}
     for at in range(4):
         # The latest mark of anybody; of two at one moment, that of the first name.

@@ -155,7 +155,7 @@ def test_a_server_that_repeats_the_key_in_its_error_does_not_get_it_into_the_log
 def test_the_key_is_in_no_process_list(lab: Any, api: Any) -> None:
     """Neither the program nor its helper process has it among its words, nor the helper in its environment."""
     api.hold_files = False
-    api.behave = lambda call: api.act(delay=0.3)
+    api.behave = lambda call: api.act(delay=0.6)
     lab.experiment(30)
     process = lab.start("run", "experiments/exp.yaml", "--yes")
     lab.wait_for(lambda: lab.one("SELECT count(*) FROM images") > 3)
