@@ -305,8 +305,8 @@ def test_forty_instants_over_http(lab: Any, api: Any, kind: str, instant: int) -
 
 
 @pytest.mark.storm
-@pytest.mark.parametrize("instant", range(8))
+@pytest.mark.parametrize("instant", range(4))
 @pytest.mark.parametrize("kind", KINDS)
-def test_forty_instants_on_the_simulator(lab: Any, kind: str, instant: int) -> None:
+def test_twenty_instants_on_the_simulator(lab: Any, kind: str, instant: int) -> None:
     """The same in this process: everything is there in the end, once."""
     on_the_simulator(lab, kind, random.Random(f"{kind}{instant}"))

@@ -72,7 +72,7 @@ def test_pairs_differ() -> None:
 
 
 @pytest.mark.storm
-@pytest.mark.parametrize("seed", [11, 1, 7, 1234567])
+@pytest.mark.parametrize("seed", [11, 1234567])
 def test_all_pairs_differ_with_any_seed(seed: int) -> None:
     """All hundred of them, with several seeds."""
     close = []
