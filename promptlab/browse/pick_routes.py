@@ -8,9 +8,7 @@ the run's open, not blind poll. A second pick on the same row takes the place of
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptlab.browse import shell
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
 
     from promptlab.log import Log
 
-__all__ = ["ROUTES", "picked"]
+__all__ = ["ROUTES"]
 
 _MOST = 500  # images of one row
 
@@ -99,26 +97,6 @@ def _open(log: Votes, run_id: str, by: str | None) -> Poll | None:
         (each for each in polls if each.closed_at is None and not each.blind and (each.axis, each.only) == (by, {})),
         None,
     )
-
-
-def picked(connection: sqlite3.Connection, run_id: str, by: str | None, who: str) -> dict[str, str]:
-    """Paid image → `best` or `worst`, of this person's picks in the open poll of a run: for pages that show them."""
-    log = Votes(Path(), connection)
-    poll = _open(log, run_id, by)
-    found: dict[str, str] = {}
-    if poll is None:
-        return found
-    for id_, kind in log.rows(
-        'SELECT id, kind FROM ballots WHERE poll_id = ? AND "by" = ? AND undone_at IS NULL AND judge IS NULL',
-        (poll.id, who),
-    ):
-        said = log.comparisons(id_)
-        if said:
-            found[said[0].left_image] = "best"
-        if kind == "best_worst" and said:
-            losers = {each.right_image for each in said} - {each.left_image for each in said}
-            found |= dict.fromkeys(losers, "worst") if len(losers) == 1 else {}
-    return found
 
 
 ROUTES: list[shell.Route] = [

@@ -26,7 +26,7 @@ def studio(made: Path, tmp_path: Path) -> Studio:
 
 def test_pickings_of_a_row(studio: Studio) -> None:
     """The best of a row is one ballot of an open poll; a second pick replaces the first, and undo brings it back."""
-    from promptlab.browse.pick_routes import picked
+    from promptlab.browse.grid_picks import picks_of
 
     row = [studio.image(style) for style in STYLES]
 
@@ -44,7 +44,7 @@ def test_pickings_of_a_row(studio: Studio) -> None:
             assert not poll.blind
             kinds = {ballot.id: (ballot.kind, len(ballot.comparisons)) for ballot in log.ballots(studio.run)}
             assert kinds == {other["ballot"]: ("best", 4), second["ballot"]: ("best_worst", 7)}
-            found = picked(log._connection, studio.run, "style", "ana")
+            found = picks_of(log._connection, studio.run, "style", "ana")
             assert found == {row[1]: "best", row[4]: "worst", studio.image("inkwash", seed=12): "best"}
         assert (await ana.post("pick/undo", run=studio.run, by="style")).json()["ballot"] == second["ballot"]
         with studio.log() as log:
